@@ -1,0 +1,160 @@
+# shunt: `make demo` shows the main job, `make test` runs every test; both set up what they need.
+# All output is under build/.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+B := build
+CC := gcc
+CLANG := clang-19
+BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PREFIX ?= /usr/local
+DESTDIR ?=
+PYTHON := /usr/bin/python3
+FUZZ_SECONDS ?= 60
+
+WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wmissing-prototypes \
+	-Wstrict-prototypes -Wundef -Wformat=2 -Wno-missing-field-initializers
+WARNINGS += $(if $(CI),-Werror)
+CPPFLAGS := -I. -I$(B)/bpf -D_GNU_SOURCE
+CFLAGS := -std=gnu11 -O2 -g -fno-strict-aliasing -pthread $(WARNINGS)
+LDLIBS := -lbpf -lxdp -lev -lssl -lcrypto -lfyaml -ljansson -lmnl -lxxhash -lcap -lpthread
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+# --- what there is -------------------------------------------------------------------------
+
+BPF_SRC := $(wildcard bpf/*.bpf.c)
+BPF_HDR := $(wildcard bpf/*.h bpf/abi/*.h bpf/lib/*.h)
+SKELS := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.skel.h)
+LIB_SRC := $(filter-out userspace/main.c,$(wildcard userspace/*.c userspace/*/*.c)) \
+	$(filter-out loader/main.c,$(wildcard loader/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
+SAN_OBJ := $(LIB_SRC:%.c=$(B)/san/%.o)
+FUZZ_OBJ := $(LIB_SRC:%.c=$(B)/fuzzobj/%.o)
+CTL_SRC := $(wildcard tools/shuntctl/*.c)
+HARNESS_SRC := $(filter-out tests/harness/program_run.c,$(wildcard tests/harness/*.c))
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
+BPF_BENCH := $(patsubst tools/bench/%.c,$(B)/bench/%,$(wildcard tools/bench/*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
+	$(if $(wildcard loader/main.c),$(B)/shunt-loader) $(if $(CTL_SRC),$(B)/shuntctl)
+C_FILES := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
+
+PACKAGES := gcc make pkg-config clang-19 llvm-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 bpftool \
+	libbpf-dev libxdp-dev libelf-dev libev-dev libssl-dev libfyaml-dev libjansson-dev libmnl-dev \
+	libxxhash-dev libcap-dev libcmocka-dev linux-libc-dev \
+	python3 python3-pytest python3-scapy python3-yaml \
+	nginx-light haproxy curl wrk openssl iproute2 iputils-ping ethtool util-linux procps tcpdump
+
+# --- targets for people --------------------------------------------------------------------
+
+.PHONY: all help deps demo test lint fuzz bench install uninstall clean format programs
+.PHONY: build-tests
+
+all: ## build all programs into build/
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -j$$(nproc) programs
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+deps: ## install missing Debian packages (needs root only where something is missing)
+	@sh tools/deps $(PACKAGES)
+
+demo: all ## build the lab, run the main job, explain what to look at, clean up
+	@$(PYTHON) tools/demo
+
+test: deps ## build and run every test
+	@$(MAKE) --no-print-directory -j$$(nproc) programs build-tests
+	@sh tests/run
+
+lint: deps ## clang-format, clang-tidy and the layer check
+	@$(MAKE) --no-print-directory -j$$(nproc) programs
+	@sh tools/lint $(C_FILES)
+
+fuzz: deps ## run each fuzzer for FUZZ_SECONDS (60)
+	@$(MAKE) --no-print-directory -j$$(nproc) build-tests
+	@for f in $(FUZZERS); do name=$$(basename $$f | sed s/fuzz_//); mkdir -p $(B)/found/$$name; \
+		echo "== $$name"; $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=0 \
+		-artifact_prefix=$(B)/found/$$name/ $(B)/found/$$name tests/fuzz/corpus/$$name 2>&1 \
+		| tail -n 2 || exit 1; done
+
+bench: all ## ns a packet, and requests per CPU-second beside nginx and haproxy
+	@$(MAKE) --no-print-directory -j$$(nproc) $(BPF_BENCH)
+	@$(PYTHON) tools/bench/bench
+
+format: ## lay out all C files by .clang-format
+	@clang-format-19 -i $(C_FILES)
+
+install: all ## install below PREFIX (/usr/local), with a systemd unit and an example
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/shunt $(DESTDIR)/etc/systemd/system
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/sbin/
+	[ -e $(DESTDIR)/etc/shunt/shunt.yaml ] || install -m 640 docs/example.yaml $(DESTDIR)/etc/shunt/shunt.yaml
+	sed 's|@PREFIX@|$(PREFIX)|g' docs/shunt.service > $(DESTDIR)/etc/systemd/system/shunt.service
+
+uninstall: ## remove what install put there, but not /etc/shunt
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/sbin/,shuntd shunt-loader shuntctl)
+	rm -f $(DESTDIR)/etc/systemd/system/shunt.service
+
+clean: ## remove build/
+	rm -rf $(B)
+
+# --- rules ---------------------------------------------------------------------------------
+
+programs: $(PROGRAMS)
+build-tests: $(UNIT) $(BPF_TESTS) $(FUZZERS)
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HDR)
+	@mkdir -p $(@D)
+	$(CLANG) -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter \
+		-Wno-gnu-variable-sized-type-not-at-end $(if $(CI),-Werror) \
+		-I. -I/usr/include/$(shell gcc -print-multiarch) -c $< -o $@
+
+$(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $* > $@
+
+# Headers made from bpf/ must exist before anything is compiled; afterwards .d files know better.
+$(B)/obj/%.o: %.c | $(SKELS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/san/%.o: %.c | $(SKELS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 $(SAN) -MMD -MP -c $< -o $@
+
+$(B)/fuzzobj/%.o: %.c | $(SKELS)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(CFLAGS) -O1 $(SAN) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+$(B)/libshunt.a: $(LIB_OBJ)
+	@rm -f $@ && ar rcs $@ $^
+$(B)/libshunt-san.a: $(SAN_OBJ)
+	@rm -f $@ && ar rcs $@ $^
+$(B)/libshunt-fuzz.a: $(FUZZ_OBJ)
+	@rm -f $@ && ar rcs $@ $^
+
+$(B)/shuntd: $(B)/obj/userspace/main.o $(B)/libshunt.a
+	$(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+$(B)/shunt-loader: $(B)/obj/loader/main.o $(B)/libshunt.a
+	$(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+$(B)/shuntctl: $(CTL_SRC:%.c=$(B)/obj/%.o) $(B)/libshunt.a
+	$(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+
+$(B)/unit/%: $(B)/san/tests/unit/%.o $(HARNESS_SRC:%.c=$(B)/san/%.o) $(B)/libshunt-san.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SAN) $^ -o $@ $(LDLIBS) -lcmocka
+$(B)/bpftest/%: $(B)/obj/tests/bpf/%.o $(HARNESS_SRC:%.c=$(B)/obj/%.o) \
+		$(B)/obj/tests/harness/program_run.o $(B)/libshunt.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
+$(B)/bench/%: $(B)/obj/tools/bench/%.o $(B)/libshunt.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+$(B)/fuzz/%: $(B)/fuzzobj/tests/fuzz/%.o $(B)/libshunt-fuzz.a
+	@mkdir -p $(@D)
+	$(CLANG) $(SAN) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)
+
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,42 @@
+/*
+ * counter.h - every way that a packet can leave, as one list: X(name, what it means).
+ *
+ * A packet is counted once, where it leaves. shunt_counters is a per-CPU array of __u64 by enum.
+ */
+#pragma once
+#include "bpf/abi/abi.h"
+
+#define COUNTER_LIST(X)                                                                            \
+	X(NOT_OURS, "passed: to nobody we know")                                                   \
+	X(NOT_IP, "passed: neither IPv4 nor IPv6")                                                 \
+	X(TO_STACK, "passed: for a listener of the proxy")                                         \
+	X(ODD_TO_STACK, "passed: for a vip's address, but no port of it")                          \
+	X(FORWARDED, "sent to an L4 endpoint by its ring")                                         \
+	X(FORWARDED_STICKY, "sent to the L4 endpoint that the connection already had")             \
+	X(SPLICED, "forwarded between both ends of a spliced connection")                          \
+	X(HANDOVER_PASSED, "passed: belongs to our own socket while a splice begins")              \
+	X(UNRESOLVED, "passed: the next hop has no MAC address yet")                               \
+	X(DECAP_TO_STACK, "unwrapped from VXLAN and passed")                                       \
+	X(SHORT, "dropped: a header ends before its length says, to a vip")                        \
+	X(BAD_LENGTH, "dropped: the lengths in the headers contradict each other, to a vip")       \
+	X(BAD_HEADER, "dropped: a header no sender may write, to a vip")                           \
+	X(FRAGMENT, "dropped: a fragment to an L4 listener's vip")                                 \
+	X(TTL_EXPIRED, "dropped: TTL or hop limit used up")                                        \
+	X(TOO_BIG, "dropped: does not fit the tunnel")                                             \
+	X(NO_ENDPOINT, "dropped: the ring is empty or its endpoint is down")                       \
+	X(TUNNEL_UNKNOWN, "dropped: VXLAN to our vtep from an unknown vtep or VNI")                \
+	X(TUNNEL_BAD, "dropped: VXLAN to our vtep that is malformed")                              \
+	X(NO_HEADROOM, "dropped: no room to wrap the packet")                                      \
+	X(SPLICE_EARLY, "dropped: rule R4, bytes from before the splice that must be resent")      \
+	X(SPLICE_OVER, "dropped: for a spliced connection that has ended")                         \
+	X(SPLICE_SYN, "dropped: a SYN on a spliced connection")                                    \
+	X(SPLICE_FORGED, "dropped: outside the window of a spliced connection")                    \
+	X(EGRESS_REPAIRED, "sent by our stack, acknowledgement raised by rule R6")                 \
+	X(EGRESS_PLAIN, "sent by our stack during a handover, unchanged")
+
+enum counter {
+#define X(name, text) COUNT_##name,
+	COUNTER_LIST(X)
+#undef X
+		COUNTERS
+};

@@ -1,0 +1,25 @@
+/*
+ * pins.h - names of pinned maps, programs and links, below one directory of a bpffs.
+ */
+#pragma once
+
+#define PIN_DIR_DEFAULT "/sys/fs/bpf/shunt"
+
+#define PIN_VIPS "shunt_vips"
+#define PIN_VIP_ADDRS "shunt_vip_addrs"
+#define PIN_ENDPOINTS "shunt_endpoints"
+#define PIN_RINGS "shunt_rings"
+#define PIN_STICKY "shunt_sticky"
+#define PIN_NEXT_HOPS "shunt_next_hops"
+#define PIN_VTEPS "shunt_vteps"
+#define PIN_SETTINGS "shunt_settings"
+#define PIN_COUNTERS "shunt_counters"
+#define PIN_FLOWS "shunt_flows"
+#define PIN_SPLICES "shunt_splices"
+#define PIN_LISTENERS "shunt_listeners"
+#define PIN_EVENTS "shunt_events"
+
+/* Links: XDP per device by index, e.g. "link_xdp_7"; sk_lookup and cgroup one each. */
+#define PIN_LINK_XDP "link_xdp_"
+#define PIN_LINK_SK_LOOKUP "link_sk_lookup"
+#define PIN_LINK_SK_QUERY "link_sk_query"

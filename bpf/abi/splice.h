@@ -1,0 +1,115 @@
+/*
+ * splice.h - both directions of a spliced connection; the protocol is in docs/splice.md.
+ *
+ * X is the end whose packets a direction describes, Y the other end. Sequence numbers are in host
+ * order, modulo 2^32. An element is written by its userspace owner before its keys exist and then
+ * read by the programs; below "recorded" it is the other way round. Fields marked "raised" are
+ * moved forward by userspace during HANDOVER (single aligned words).
+ */
+#pragma once
+#include "bpf/abi/abi.h"
+
+/* A packet as it arrives. Key of shunt_flows and of shunt_sticky. */
+struct flow_key {
+	__be32 src[4];
+	__be32 dst[4];
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 zero[3];
+};
+ABI_SIZE(struct flow_key, 40);
+
+/* Value of shunt_flows. */
+struct flow_entry {
+	__u32 splice; /* into shunt_splices */
+	__u32 dir;    /* 0: packets from the client, 1: from the endpoint */
+	__u32 generation; /* must be that of the splice, else the entry is stale */
+};
+ABI_SIZE(struct flow_entry, 12);
+
+enum splice_state {
+	SPLICE_FREE = 0,
+	SPLICE_HANDOVER = 1, /* both kernel sockets still live and are drained (rules R1 to R6) */
+	SPLICE_SPLICED = 2,  /* the sockets are gone, nothing is passed up */
+	SPLICE_CLOSED = 3,   /* ended; the keys linger as TIME_WAIT does */
+};
+
+/* Bits of splice.events, set by the programs with an atomic or, each raised once to shunt_events. */
+enum splice_event {
+	SPLICE_DRAINED = 1, /* both ends have acked what our sockets sent */
+	SPLICE_ENDED = 2,   /* both FINs seen and acked */
+	SPLICE_RESET = 4,   /* an RST at exactly the expected sequence number */
+	SPLICE_REUSED = 8,  /* a SYN on an existing key */
+};
+
+enum splice_flag {
+	SPLICE_TIMESTAMPS = 1, /* on both legs */
+};
+
+struct splice_dir {
+	/* the recipe, constant once the keys exist */
+	struct flow_key out;  /* as the packet leaves: our address and port to Y */
+	__u32 next_hop;       /* into shunt_next_hops, towards Y */
+	__u32 seq_delta;      /* Pout.write_seq + pending(X->Y) - Pin.copied_seq */
+	__u32 ack_delta;      /* minus the other direction's seq_delta */
+	__u32 ts_delta;       /* Pout's present TSval - Pin.ts_recent */
+	__u32 tsecr_delta;    /* minus the other direction's ts_delta */
+	__u32 floor;          /* Pin.copied_seq: X's bytes below were edited by the proxy */
+	__u8 ws_in;           /* X's own window scale */
+	__u8 ws_out;          /* what our socket announced to Y */
+	__u16 zero;
+	/* raised by userspace in HANDOVER */
+	__u32 drain; /* X's acks up to here acknowledge bytes that our own socket sent */
+	__u32 krcv;  /* what our socket facing X has received */
+	/* recorded by the programs, in X's sequence space */
+	__u32 max_seq; /* end of the furthest segment from X; start value: Pin.rcv_nxt */
+	__u32 max_ack; /* furthest acknowledgement from X; start value: Pin.snd_una */
+	__u32 fin_seq; /* number of X's FIN + 1 (what an ack of it says), valid where fin is set */
+	__u32 fin;
+	__u32 window;  /* last window of X, unscaled field as it arrived */
+	__u64 last_jiffies;
+	__u64 packets;
+	__u64 bytes;   /* payload forwarded */
+};
+ABI_SIZE(struct splice_dir, 120);
+
+/* Element of shunt_splices (BPF_F_MMAPABLE). */
+struct splice {
+	__u32 state;      /* enum splice_state */
+	__u32 generation; /* counts uses of this element */
+	__u32 events;     /* enum splice_event */
+	__u32 flags;      /* enum splice_flag */
+	__u32 worker;     /* who handed it over; a restarted daemon deals orphans out anew */
+	__u32 source_port; /* host order: the reserved port towards the endpoint */
+	__u64 started_ms; /* CLOCK_BOOTTIME */
+	struct splice_dir dir[2];
+	__u8 name[32];    /* of the upstream, for shuntctl flows; NUL-ended */
+	__u64 zero[4];
+};
+ABI_SIZE(struct splice, 336);
+
+/* getsockopt(fd, SK_QUERY_LEVEL, SK_QUERY_STATE): one consistent look, taken under the socket's lock. */
+enum { SK_QUERY_LEVEL = 0x5350, SK_QUERY_STATE = 1 };
+
+enum sk_query_flag {
+	SK_TIMESTAMPS = 1,
+	SK_SACK = 2,
+	SK_WSCALE = 4,
+	SK_OUT_OF_ORDER = 8, /* the out-of-order queue is not empty */
+	SK_ECN = 16,
+};
+
+struct sk_state {
+	__u32 write_seq, snd_nxt, snd_una;
+	__u32 copied_seq, rcv_nxt, rcv_wnd;
+	__u32 ts_recent, ts_now; /* the peer's clock; our present TSval */
+	__u32 flags;             /* enum sk_query_flag */
+	__u32 mss;               /* mss_cache: the largest payload we may send */
+	__u8 snd_wscale;         /* the peer's */
+	__u8 rcv_wscale;         /* ours */
+	__u8 tcp_state;
+	__u8 zero;
+	__u32 zero2;
+};
+ABI_SIZE(struct sk_state, 48);
