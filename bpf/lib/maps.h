@@ -1,0 +1,105 @@
+/*
+ * maps.h - all maps. Each program embeds only those that it uses; the loader makes them once,
+ * pinned by name, and gives every later object the pinned ones.
+ */
+#pragma once
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/abi/counter.h"
+#include "bpf/abi/event.h"
+#include "bpf/abi/sizes.h"
+#include "bpf/abi/splice.h"
+#include "bpf/abi/vip.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, VIPS_MAX);
+	__type(key, struct vip_key);
+	__type(value, struct vip);
+} shunt_vips SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, VIPS_MAX);
+	__type(key, struct vip_addr);
+	__type(value, __u32);
+} shunt_vip_addrs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENDPOINTS_MAX);
+	__type(key, __u32);
+	__type(value, struct endpoint_entry);
+} shunt_endpoints SEC(".maps");
+
+/* A ring is swapped whole by writing its slot of the outer map. Slots hold endpoint ids. */
+struct ring {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RINGS_MAX);
+	__type(key, __u32);
+	__array(values, struct ring);
+} shunt_rings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, STICKY_MAX);
+	__type(key, struct flow_key);
+	__type(value, struct sticky);
+} shunt_sticky SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NEXT_HOPS_MAX);
+	__type(key, __u32);
+	__type(value, struct next_hop);
+} shunt_next_hops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, VTEPS_MAX);
+	__type(key, struct vtep_key);
+	__type(value, __u8);
+} shunt_vteps SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct settings);
+} shunt_settings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} shunt_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FLOWS_MAX);
+	__type(key, struct flow_key);
+	__type(value, struct flow_entry);
+} shunt_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SPLICES_MAX);
+	__type(key, __u32);
+	__type(value, struct splice);
+} shunt_splices SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, EVENTS_BYTES);
+} shunt_events SEC(".maps");

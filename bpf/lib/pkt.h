@@ -1,0 +1,76 @@
+/*
+ * pkt.h - what the steps pass on about one packet: context, cursor, verdicts.
+ *
+ * The steps are the same for XDP and for tc; PKT_TC is set by the tc programs and decides what
+ * the context is.
+ */
+#pragma once
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/abi/counter.h"
+#include "bpf/abi/splice.h"
+#include "bpf/abi/vip.h"
+
+/* NEXT is 0, so that `?:` runs steps until one decides. */
+enum verdict {
+	NEXT = 0,
+	PASS,
+	DROP,
+	SEND_BACK, /* out of the device on which it came */
+	REDIRECT,  /* out of p->out_ifindex */
+};
+
+enum pkt_flag {
+	PKT_V6 = 1,
+	PKT_FRAGMENT = 2,   /* first or later */
+	PKT_LATER = 4,      /* a later fragment: no ports */
+	PKT_ODD = 8,        /* could not be read to its ports; p->why says why */
+	PKT_UNWRAPPED = 16, /* came in VXLAN */
+};
+
+struct pkt {
+#ifdef PKT_TC
+	struct __sk_buff *ctx;
+#else
+	struct xdp_md *ctx;
+#endif
+	void *start; /* of the frame */
+	void *end;
+	void *at;    /* cursor: next header to be read */
+	void *l3;
+	void *l4;
+	struct flow_key flow; /* as it arrived */
+	const struct vip *vip;
+	const struct endpoint_entry *to;
+	__u32 endpoint;    /* id of `to` */
+	__u32 out_ifindex;
+	__u32 why;         /* enum counter: what the exit counts */
+	__u16 proto;       /* EtherType after tags, network order */
+	__u16 l3_len;      /* what the IP header says that the packet is long, header included */
+	__u16 l4_off;      /* from l3 */
+	__u8 flags;        /* enum pkt_flag */
+	__u8 vlan_tags;
+	__u8 tcp_flags;
+	__u8 ttl;
+};
+
+/* The one bounds check: the next n bytes (a constant), or NULL; moves the cursor. */
+static __always_inline void *pkt_pull(struct pkt *p, __u32 n)
+{
+	void *here = p->at;
+
+	if (here + n > p->end)
+		return NULL;
+	p->at = here + n;
+	return here;
+}
+
+/* Ends the packet's way: what shall become of it, and what is counted. */
+static __always_inline enum verdict pkt_end(struct pkt *p, enum verdict v, enum counter why)
+{
+	p->why = why;
+	return v;
+}
