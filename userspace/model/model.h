@@ -1,0 +1,199 @@
+/*
+ * model.h - the configuration as meant: plain structs, names resolved, nothing compiled.
+ *
+ * Knows what may be configured and what each value means. Knows nothing of YAML (model_build fills
+ * it) nor of sockets and maps. A model is immutable once built and lives as long as its snapshot;
+ * all of it is in one arena.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "userspace/base/addr.h"
+#include "userspace/base/err.h"
+
+struct arena;
+
+enum listener_protocol {
+	LISTENER_TCP,
+	LISTENER_UDP,
+	LISTENER_HTTP,
+	LISTENER_TLS_PASSTHROUGH,
+	LISTENER_TCP_PROXY,
+	LISTENER_PROTOCOLS
+};
+
+enum forward_mode { FORWARD_NONE, FORWARD_VXLAN };
+
+/* splice: auto | off | connection */
+enum splice_policy { SPLICE_AUTO, SPLICE_OFF, SPLICE_CONNECTION };
+
+enum balance { BALANCE_ROUND_ROBIN, BALANCE_MAGLEV };
+
+struct vpc {
+	const char *name;
+	uint32_t vni; /* 1 to 2^24 - 1 */
+	struct addr source;
+	struct place at;
+};
+
+struct endpoint {
+	struct addr address; /* with port */
+	uint32_t weight;     /* 0 to 1000; 0 gets nothing new */
+	const char *zone;    /* NULL: none */
+	const struct vpc *vpc; /* NULL: the classic network */
+	struct addr host;    /* vtep behind which it is; for a classic endpoint its own address */
+	uint8_t mac[6];      /* inner destination for VXLAN */
+	uint32_t index;      /* dense over the whole model, in order of writing */
+	struct place at;
+};
+
+struct upstream {
+	const char *name;
+	enum balance balance;
+	struct endpoint *endpoints;
+	uint32_t endpoint_count;
+	uint32_t index; /* dense over the model */
+	uint32_t connect_timeout_ms;
+	uint32_t idle_connections; /* kept a worker */
+	struct place at;
+};
+
+enum path_kind { PATH_ANY, PATH_EXACT, PATH_PREFIX };
+
+struct field_match {
+	const char *name; /* lower case */
+	const char *value;
+};
+
+enum route_action { ROUTE_UPSTREAM, ROUTE_REDIRECT, ROUTE_RESPOND };
+
+struct route {
+	const char *name;
+	const char *host;       /* lower case; NULL: any; "*.example.com" matches any labels below */
+	enum path_kind path_kind;
+	const char *path;       /* "/v2" for PATH_PREFIX of "/v2/ *": whole segments */
+	const char **methods;   /* NULL: any */
+	uint32_t method_count;
+	struct field_match *headers;
+	uint32_t header_count;
+	enum route_action action;
+	const struct upstream *upstream; /* ROUTE_UPSTREAM */
+	uint16_t status;        /* ROUTE_REDIRECT, ROUTE_RESPOND */
+	const char *to;         /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
+	uint32_t timeout_ms;    /* until the response head; 0: the listener's */
+	enum splice_policy splice;
+	uint32_t order;         /* of writing */
+	struct place at;
+};
+
+/* A named list of routes, sorted by precedence (DESIGN.md, "Route precedence"). */
+struct route_table {
+	const char *name;
+	struct route *routes;
+	uint32_t count;
+	struct place at;
+};
+
+struct sni_route {
+	const char *name; /* lower case; "*.x" by suffix; "default" */
+	const struct upstream *upstream;
+};
+
+/* All in milliseconds; every stage of a session has one. */
+struct timeouts {
+	uint32_t head_ms;     /* to read a request's head or a ClientHello, from its first byte */
+	uint32_t idle_ms;     /* keep-alive between requests */
+	uint32_t body_ms;     /* without a byte of progress, either direction */
+	uint32_t response_ms; /* from the request's end to the response's head */
+	uint32_t tunnel_ms;   /* a tunnel without a byte, relayed or spliced */
+	uint32_t drain_ms;    /* of a stopping worker or a refused session */
+};
+
+struct listener {
+	const struct vip *vip;
+	uint16_t port; /* host order */
+	enum listener_protocol protocol;
+	const struct route_table *routes;  /* LISTENER_HTTP */
+	const struct sni_route *sni;       /* LISTENER_TLS_PASSTHROUGH */
+	uint32_t sni_count;
+	const struct upstream *upstream;   /* LISTENER_TCP, _UDP, _TCP_PROXY */
+	enum forward_mode forward;         /* LISTENER_TCP, _UDP */
+	enum splice_policy splice;         /* LISTENER_TLS_PASSTHROUGH, _TCP_PROXY */
+	struct timeouts timeouts;
+	uint32_t index; /* dense over the model's listeners, L4 and L7 together */
+	struct place at;
+};
+
+struct vip {
+	const char *name;
+	struct addr *addresses; /* port 0 */
+	uint32_t address_count;
+	struct listener *listeners;
+	uint32_t listener_count;
+	struct place at;
+};
+
+/* tests: of the configuration */
+struct expectation {
+	const char *method, *scheme, *host, *path;
+	uint16_t port;
+	struct field_match *headers;
+	uint32_t header_count;
+	const char *route; /* expected name */
+	struct place at;
+};
+
+enum { DEVICES_MAX = 16, SOURCES_MAX = 16 };
+
+struct node {
+	const char *name;
+	const char *zone;
+	const char *devices[DEVICES_MAX];
+	uint32_t device_count;
+	struct addr tunnel_address;   /* all zero: none */
+	struct addr sources[SOURCES_MAX]; /* from which the proxy connects; at most one a family is used now */
+	uint32_t source_count;
+	uint32_t workers;             /* 0: one a CPU, at most WORKERS_MAX */
+	uint64_t hash_seed;           /* 0 unless given */
+	uint16_t splice_port_first, splice_port_last; /* reserved source ports; default 20000-29999 */
+};
+
+struct model {
+	struct node node;
+	struct vpc *vpcs;
+	uint32_t vpc_count;
+	struct upstream *upstreams;
+	uint32_t upstream_count;
+	uint32_t endpoint_count; /* of all upstreams */
+	struct route_table *tables;
+	uint32_t table_count;
+	struct vip *vips;
+	uint32_t vip_count;
+	uint32_t listener_count;
+	struct expectation *tests;
+	uint32_t test_count;
+	struct arena *arena;
+};
+
+enum { FINDINGS_MAX = 20 };
+
+/* Several mistakes in one go: each a whole sentence with file:line:column. */
+struct findings {
+	struct err list[FINDINGS_MAX];
+	uint32_t count; /* of list that are filled */
+	uint32_t more;  /* that did not fit */
+};
+
+/*
+ * Reads, builds and checks. NULL where anything is wrong, with at least one finding; else a model
+ * that model_destroy ends. Any thread; no global state.
+ */
+struct model *model_load(const char *file, struct findings *out_findings);
+/* As model_load, from memory; name stands in the findings. For tests and fuzzing. */
+struct model *model_load_text(const char *name, const char *text, size_t len,
+			      struct findings *out_findings);
+void model_destroy(struct model *model);
+
+extern const char *const listener_protocol_names[LISTENER_PROTOCOLS];
