@@ -1,0 +1,41 @@
+/*
+ * proxy.h - a worker's proxy: everything between accepted connections and endpoints.
+ *
+ * All functions belong to the worker's thread.
+ */
+#pragma once
+#include <stdint.h>
+
+#include "userspace/net/loop.h"
+#include "userspace/proxy/stats.h"
+#include "userspace/snapshot/snapshot.h"
+
+struct access_log;
+struct splicer;
+
+struct proxy_options {
+	struct loop *loop;       /* borrowed */
+	uint32_t worker;         /* number of this worker */
+	struct access_log *log;  /* borrowed; shared by all workers */
+	struct splicer *splicer; /* borrowed; NULL: never splice */
+	struct stats *stats;     /* borrowed */
+	uint32_t sessions_max;   /* further connections are closed at once and counted */
+};
+
+struct proxy;
+
+struct proxy *proxy_create(const struct proxy_options *options, struct snapshot *first);
+/* Every session must be gone: proxy_sessions() == 0, or they are cut. */
+void proxy_destroy(struct proxy *proxy);
+
+/* For sessions that begin from now on; idle connections to endpoints that are gone are closed. */
+void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot);
+
+/* Takes fd over (non-blocking). listener_index is that of the present snapshot. */
+void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index);
+
+/* Keep-alive sessions end with their present exchange, idle ones at once; tunnels go on. */
+void proxy_drain(struct proxy *proxy);
+/* Cuts what is left. */
+void proxy_cut(struct proxy *proxy);
+uint32_t proxy_sessions(const struct proxy *proxy);

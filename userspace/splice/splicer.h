@@ -1,0 +1,36 @@
+/*
+ * splicer.h - the process's part of splicing: table elements, reserved ports, events, ageing.
+ *
+ * The workers hand sessions over (handover.h); the splicer owns what is left in the maps: it adopts
+ * elements that it finds at start, ends those that are over, idle or asked to end, and frees ports
+ * and elements. splicer_* run on the control thread unless said otherwise.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "userspace/base/err.h"
+#include "userspace/model/model.h"
+
+struct dataplane;
+struct splicer;
+
+struct splicer_stats {
+	uint64_t handover, active, closing; /* elements now */
+	uint64_t adopted, ended, reset, idled, reused; /* since start */
+};
+
+/*
+ * Finds all elements in the pinned maps and adopts them: those in HANDOVER have lost their sockets
+ * with the old daemon and are ended, those SPLICED go on. Both are borrowed.
+ */
+struct splicer *splicer_create(struct dataplane *dataplane, const struct node *node,
+			       struct err *err);
+void splicer_destroy(struct splicer *splicer); /* splices go on in the kernel */
+
+/* To be watched for reading; splicer_on_events then. */
+int splicer_events_fd(const struct splicer *splicer);
+void splicer_on_events(struct splicer *splicer);
+/* About once a second: ages, lingers, idles. */
+void splicer_sweep(struct splicer *splicer, uint64_t now_ms, uint32_t idle_ms);
+void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stats); /* any thread */
