@@ -1,0 +1,171 @@
+#include "userspace/net/conn.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "userspace/base/must.h"
+
+struct conn *conn_create(struct loop *loop, int fd, const struct addr *peer)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int on = 1;
+
+	if (!conn) {
+		close(fd);
+		return NULL;
+	}
+	conn->fd = fd;
+	conn->peer = *peer;
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+		addr_from_sockaddr((struct sockaddr *)&ss, &conn->local);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	watch_init(&conn->watch, loop, fd, NULL, NULL);
+	return conn;
+}
+
+static bool bind_source(int fd, const struct addr *source)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(source, &ss);
+	int on = 1;
+
+	/* A port of our own choice may be in use towards another endpoint. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (!source->port)
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (struct sockaddr *)&ss, len) == 0;
+}
+
+struct conn *conn_connect(struct loop *loop, const struct addr *to,
+			  const struct connect_options *options)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(to, &ss);
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct conn *conn;
+	int saved;
+
+	if (fd < 0)
+		return NULL;
+	if (options->max_segment)
+		setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &options->max_segment,
+			   sizeof(options->max_segment));
+	if (options->source && !bind_source(fd, options->source))
+		goto close_fd;
+	if (connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS)
+		goto close_fd;
+	conn = conn_create(loop, fd, to);
+	if (!conn) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	conn->connecting = true;
+	return conn;
+
+close_fd:
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return NULL;
+}
+
+int conn_connected(struct conn *conn)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (!conn->connecting)
+		return 0;
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	if (error)
+		return error;
+	len = sizeof(ss);
+	if (getpeername(conn->fd, (struct sockaddr *)&ss, &len) < 0)
+		return EINPROGRESS;
+	len = sizeof(ss);
+	if (getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0)
+		addr_from_sockaddr((struct sockaddr *)&ss, &conn->local);
+	conn->connecting = false;
+	return 0;
+}
+
+void conn_listen(struct conn *conn, void (*on_ready)(void *context, int events), void *context)
+{
+	conn->watch.on_ready = on_ready;
+	conn->watch.context = context;
+}
+
+enum conn_result conn_read(struct conn *conn, struct buf *to, struct block_pool *pool)
+{
+	uint32_t room;
+	char *at = buf_room(to, pool, &room);
+	ssize_t n;
+
+	if (conn->eof)
+		return CONN_EOF;
+	if (!at)
+		return CONN_FULL;
+	do
+		n = recv(conn->fd, at, room, 0);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		buf_added(to, (uint32_t)n);
+		conn->got += (uint64_t)n;
+		conn->drained = (uint32_t)n < room;
+		return CONN_OK;
+	}
+	buf_consume(to, pool, 0); /* gives an unused block back */
+	conn->drained = true;
+	if (n == 0) {
+		conn->eof = true;
+		return CONN_EOF;
+	}
+	return errno == EAGAIN ? CONN_AGAIN : CONN_ERROR;
+}
+
+enum conn_result conn_write(struct conn *conn, struct buf *from, struct block_pool *pool)
+{
+	while (buf_len(from) > 0) {
+		struct span data = buf_data(from);
+		ssize_t n = send(conn->fd, data.at, data.len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? CONN_AGAIN : CONN_ERROR;
+		conn->put += (uint64_t)n;
+		buf_consume(from, pool, (uint32_t)n);
+	}
+	return CONN_OK;
+}
+
+void conn_shut(struct conn *conn)
+{
+	if (conn->shut)
+		return;
+	conn->shut = true;
+	shutdown(conn->fd, SHUT_WR);
+}
+
+void conn_reset(struct conn *conn)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+void conn_close(struct conn *conn)
+{
+	if (!conn)
+		return;
+	MUST(!conn->idle_home);
+	watch_fini(&conn->watch);
+	close(conn->fd);
+	free(conn);
+}

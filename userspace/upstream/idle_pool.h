@@ -1,0 +1,28 @@
+/*
+ * idle_pool.h - upstream connections that are open, unused, and fit for another request.
+ *
+ * Knows which connection leads to which endpoint. Knows nothing of HTTP, nor why somebody wants a
+ * connection. A pool belongs to one worker. A connection whose peer closes it, or sends anything,
+ * while it is idle is closed at once.
+ */
+#pragma once
+#include "userspace/net/conn.h"
+
+struct idle_limits {
+	uint32_t total;        /* connections in the pool */
+	uint32_t per_endpoint;
+	uint64_t age_ms;       /* idle for longer: closed by the sweep */
+};
+
+struct idle_pool;
+
+struct idle_pool *idle_pool_create(struct loop *loop, struct idle_limits limits);
+void idle_pool_destroy(struct idle_pool *pool);
+
+/* The pool owns conn from here on, and closes the oldest where a limit is reached. */
+void idle_pool_give(struct idle_pool *pool, struct conn *conn);
+/* The one given last, as its peer is least likely to have closed it; NULL where none is idle. */
+struct conn *idle_pool_take(struct idle_pool *pool, const struct addr *to);
+/* Closes those whose endpoint keep() does not want any more. */
+void idle_pool_sift(struct idle_pool *pool,
+		    bool (*keep)(const struct addr *to, const void *context), const void *context);
