@@ -23,7 +23,6 @@
 	X(VERSION, 505, "the version is neither HTTP/1.0 nor HTTP/1.1")                            \
 	X(STATUS_LINE, 502, "the status line is not version, status and reason")                   \
 	X(FIELD_NAME, 400, "a field name is not a token right before its colon")                   \
-	X(FIELD_VALUE, 400, "a field value has a byte that may not be there")                      \
 	X(FOLD, 400, "a field goes on in the next line")                                           \
 	X(HOST_MISSING, 400, "there is no Host")                                                   \
 	X(HOST_TWICE, 400, "there is more than one Host")                                          \

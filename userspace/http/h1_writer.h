@@ -3,7 +3,8 @@
  *
  * Knows what a proxy must leave out and add (RFC 9110, 7.6). Decides nothing: framing, names and
  * addresses are told. Every function is all or nothing: false where it does not fit, and the
- * writer is as it was.
+ * writer is as it was. Fields to set are refused, with false too, where a name is no token or is
+ * about framing and connections, or a value has a control byte.
  */
 #pragma once
 #include "userspace/http/message.h"
@@ -35,6 +36,7 @@ struct h1_sent {
 	struct span host;    /* in place of msg->authority */
 	struct span client;  /* address without port: X-Forwarded-For */
 	struct span proto;   /* "http" or "https": X-Forwarded-Proto */
+	bool keep_expect;    /* pass Expect: 100-continue on */
 	bool keep_forwarded; /* client is trusted: append to what its X-Forwarded-* say */
 };
 

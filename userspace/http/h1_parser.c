@@ -1,0 +1,534 @@
+#include "userspace/http/h1_parser.h"
+
+#include <stddef.h>
+
+#include "userspace/base/must.h"
+
+enum { OPTIONS_MAX = 16 }; /* tokens in Connection; H1_REJECT_CONNECTION says the same */
+
+/* The fields that decide about the message, found while fields are read. */
+struct known_fields {
+	uint16_t count[FIELD_IDS];
+	struct field *first[FIELD_IDS];
+	bool close;
+	bool keep_alive;
+	bool upgrade;
+};
+
+void h1_parser_init(struct h1_parser *p, enum h1_kind kind, const struct h1_limits *limits)
+{
+	MUST(limits->fields <= FIELDS_MAX);
+	*p = (struct h1_parser){ .limits = *limits, .kind = (uint8_t)kind };
+}
+
+void h1_parser_answers(struct h1_parser *p, const struct message *request)
+{
+	p->asked_head = request->method_id == METHOD_HEAD;
+	p->asked_connect = request->method_id == METHOD_CONNECT;
+	p->asked_upgrade = request->upgrade;
+}
+
+/* --- where the head ends ------------------------------------------------------------------- */
+
+#define ONES (~0ull / 255)
+
+/* Whether eight bytes have one that is a control or DEL; bytes from 0x80 on have not. */
+static bool has_control(uint64_t x)
+{
+	uint64_t del = x ^ (ONES * 0x7f);
+	uint64_t below_space = (x - ONES * 0x20) & ~x;
+
+	return (below_space | ((del - ONES) & ~del)) & (ONES * 0x80);
+}
+
+/* The first byte from i on that ends a line or does not belong into a head. */
+static size_t skip_plain(struct span in, size_t i)
+{
+	uint64_t eight;
+
+	for (; i + sizeof(eight) <= in.len; i += sizeof(eight)) {
+		memcpy(&eight, in.at + i, sizeof(eight));
+		if (has_control(eight))
+			break;
+	}
+	while (i < in.len && byte_is(in.at[i], BYTE_VALUE))
+		i++;
+	return i;
+}
+
+/* How far the head may reach for now, and what is wrong with one that does not end there. Only
+ * what lies before is looked at, so that the answer does not depend on how the bytes are cut. */
+static size_t window_end(const struct h1_parser *p, enum h1_reject *out_over)
+{
+	size_t head = p->head_at + p->limits.head_bytes;
+	size_t line = p->head_at + p->limits.line_bytes + 2;
+
+	*out_over = p->lines == 0 && line < head ? H1_REJECT_LINE_BYTES : H1_REJECT_HEAD_BYTES;
+	return p->lines == 0 && line < head ? line : head;
+}
+
+/* A line ends at p->seen. */
+static enum h1_result end_line(struct h1_parser *p, enum h1_reject *out_reject)
+{
+	bool is_empty = p->seen == p->line_at;
+
+	p->seen += 2;
+	p->line_at = p->seen;
+	if (is_empty && p->lines > 0)
+		return H1_DONE;
+	if (is_empty) {
+		/* RFC 9112, 2.2: one empty line before a request is forgiven. */
+		*out_reject =
+			p->kind == H1_REQUEST ? H1_REJECT_REQUEST_LINE : H1_REJECT_STATUS_LINE;
+		if (p->kind == H1_RESPONSE || p->head_at > 0)
+			return H1_REJECT;
+		p->head_at = p->seen;
+		return H1_NEED_MORE;
+	}
+	*out_reject = H1_REJECT_FIELD_COUNT;
+	return p->lines++ > p->limits.fields ? H1_REJECT : H1_NEED_MORE;
+}
+
+/* Goes on from p->seen. H1_DONE: the head is complete, ends at p->seen, and every byte is fit for a
+ * field value, but for the CR LF at the ends of lines. */
+static enum h1_result scan(struct h1_parser *p, struct span in, enum h1_reject *out_reject)
+{
+	enum h1_result got = H1_NEED_MORE;
+
+	while (got == H1_NEED_MORE) {
+		enum h1_reject over;
+		size_t end = window_end(p, &over);
+		struct span window = span_make(in.at, in.len < end ? in.len : end);
+		size_t i = skip_plain(window, p->seen);
+		bool at_cr = i < window.len && window.at[i] == '\r';
+
+		p->seen = i;
+		if (i == window.len || (at_cr && i + 1 == window.len)) {
+			*out_reject = over;
+			return in.len >= end ? H1_REJECT : H1_NEED_MORE;
+		}
+		if (!at_cr || window.at[i + 1] != '\n') {
+			*out_reject = at_cr || window.at[i] == '\n' ? H1_REJECT_LINE_END
+								    : H1_REJECT_CONTROL;
+			return H1_REJECT;
+		}
+		got = end_line(p, out_reject);
+	}
+	return got;
+}
+
+/* --- the first line ------------------------------------------------------------------------ */
+
+/* Takes what stands before the next space; false where there is no space. */
+static bool take_word(struct span *rest, struct span *out_word)
+{
+	const char *space = memchr(rest->at, ' ', rest->len);
+	size_t n = space ? (size_t)(space - rest->at) : 0;
+
+	if (!space)
+		return false;
+	*out_word = span_make(rest->at, n);
+	*rest = span_after(*rest, n + 1);
+	return true;
+}
+
+static enum h1_reject parse_version(struct span s, struct message *msg, enum h1_reject malformed)
+{
+	if (s.len != 8 || !span_has_prefix(s, SPAN("HTTP/")) || !byte_is(s.at[5], BYTE_DIGIT) ||
+	    s.at[6] != '.' || !byte_is(s.at[7], BYTE_DIGIT))
+		return malformed;
+	if (s.at[5] != '1' || s.at[7] > '1')
+		return H1_REJECT_VERSION;
+	msg->minor = (uint8_t)(s.at[7] - '0');
+	return H1_REJECT_NONE;
+}
+
+/* Path and query; the path of a target that has only a query is "/". */
+static bool parse_path(struct span s, struct message *msg)
+{
+	const char *mark = memchr(s.at, '?', s.len);
+	size_t n = mark ? (size_t)(mark - s.at) : s.len;
+
+	msg->path = n > 0 ? span_make(s.at, n) : SPAN("/");
+	if (mark)
+		msg->query = span_after(s, n + 1);
+	return span_is_all(msg->path, BYTE_PATH) && span_is_all(msg->query, BYTE_QUERY);
+}
+
+/* scheme://authority/path?query; false for other schemes than http and https. */
+static bool parse_absolute(struct span s, struct message *msg)
+{
+	size_t scheme = 7, n = 0;
+
+	if (s.len >= 8 && strncasecmp(s.at, "https://", 8) == 0)
+		scheme = 8;
+	else if (s.len < 7 || strncasecmp(s.at, "http://", 7) != 0)
+		return false;
+	s = span_after(s, scheme);
+	while (n < s.len && s.at[n] != '/' && s.at[n] != '?')
+		n++;
+	msg->authority = span_make(s.at, n);
+	if (!field_parse_host(msg->authority, &msg->host, &msg->port) ||
+	    !parse_path(span_after(s, n), msg))
+		return false;
+	/* RFC 9112, 3.2.4 */
+	if (n == s.len && msg->method_id == METHOD_OPTIONS)
+		msg->path = SPAN("*");
+	return true;
+}
+
+/* RFC 9112, 3.2: each method has the forms of target that it has. */
+static bool parse_target(struct message *msg)
+{
+	struct span s = msg->target;
+
+	if (msg->method_id == METHOD_CONNECT) {
+		msg->authority = s;
+		msg->path = span_make(s.at, 0);
+		return field_parse_host(s, &msg->host, &msg->port) && msg->port != 0;
+	}
+	if (span_is(s, SPAN("*"))) {
+		msg->path = s;
+		return msg->method_id == METHOD_OPTIONS;
+	}
+	if (s.len > 0 && s.at[0] == '/')
+		return parse_path(s, msg);
+	return parse_absolute(s, msg);
+}
+
+static enum h1_reject parse_request_line(struct span line, struct message *msg)
+{
+	enum h1_reject why;
+
+	if (!take_word(&line, &msg->method))
+		return H1_REJECT_REQUEST_LINE;
+	if (msg->method.len == 0 || !span_is_all(msg->method, BYTE_TOKEN))
+		return H1_REJECT_METHOD;
+	if (!take_word(&line, &msg->target))
+		return H1_REJECT_REQUEST_LINE;
+	why = parse_version(line, msg, H1_REJECT_REQUEST_LINE);
+	if (why)
+		return why;
+	msg->method_id = (uint8_t)message_method(msg->method);
+	return parse_target(msg) ? H1_REJECT_NONE : H1_REJECT_TARGET;
+}
+
+/* Many servers leave out the space before an empty reason, against RFC 9112, 4; nothing is
+ * ambiguous about that. */
+static enum h1_reject parse_status_line(struct span line, struct message *msg)
+{
+	enum h1_reject why;
+	struct span version;
+
+	if (!take_word(&line, &version))
+		return H1_REJECT_STATUS_LINE;
+	why = parse_version(version, msg, H1_REJECT_STATUS_LINE);
+	if (why)
+		return why;
+	if (line.len < 3 || !span_is_all(span_make(line.at, 3), BYTE_DIGIT) || line.at[0] < '1' ||
+	    line.at[0] > '5' || (line.len > 3 && line.at[3] != ' '))
+		return H1_REJECT_STATUS_LINE;
+	msg->status =
+		(uint16_t)((line.at[0] - '0') * 100 + (line.at[1] - '0') * 10 + (line.at[2] - '0'));
+	msg->reason = line.len > 4 ? span_after(line, 4) : span_make(line.at + 3, 0);
+	return H1_REJECT_NONE;
+}
+
+/* --- fields -------------------------------------------------------------------------------- */
+
+static enum h1_reject parse_field(struct span line, struct field *out_field)
+{
+	size_t n = 0;
+
+	/* RFC 9112, 5.2 and 5.1: no folding, and nothing between the name and its colon. */
+	if (line.at[0] == ' ' || line.at[0] == '\t')
+		return H1_REJECT_FOLD;
+	while (n < line.len && byte_is(line.at[n], BYTE_TOKEN))
+		n++;
+	if (n == 0 || n == line.len || line.at[n] != ':')
+		return H1_REJECT_FIELD_NAME;
+	out_field->name = span_make(line.at, n);
+	out_field->value = field_trim(span_after(line, n + 1));
+	out_field->id = (uint8_t)field_identify(out_field->name);
+	out_field->is_hop = field_is_hop((enum field_id)out_field->id);
+	return H1_REJECT_NONE;
+}
+
+/* Takes a line that scan() has seen end. */
+static struct span take_line(struct span *rest)
+{
+	const char *cr = memchr(rest->at, '\r', rest->len);
+	struct span line = span_make(rest->at, (size_t)(cr - rest->at));
+
+	*rest = span_after(*rest, line.len + 2);
+	return line;
+}
+
+/* lines: up to and with the empty one. */
+static enum h1_reject parse_fields(struct span lines, struct message *msg,
+				   struct known_fields *known)
+{
+	for (;;) {
+		struct span line = take_line(&lines);
+		struct field *f = &msg->fields[msg->field_count];
+		enum h1_reject why;
+
+		if (line.len == 0)
+			return H1_REJECT_NONE;
+		MUST(msg->field_count < FIELDS_MAX); /* scan() has counted */
+		why = parse_field(line, f);
+		if (why)
+			return why;
+		if (known->count[f->id]++ == 0)
+			known->first[f->id] = f;
+		msg->field_count++;
+	}
+}
+
+/* --- what the fields mean ------------------------------------------------------------------ */
+
+static void mark_hop(struct message *msg, struct span name)
+{
+	for (size_t i = 0; i < msg->field_count; i++) {
+		if (span_is_nocase(msg->fields[i].name, name))
+			msg->fields[i].is_hop = true;
+	}
+}
+
+static bool read_option(struct message *msg, struct span option, struct known_fields *known)
+{
+	if (!span_is_all(option, BYTE_TOKEN))
+		return false;
+	if (span_is_nocase(option, SPAN("close")))
+		known->close = true;
+	else if (span_is_nocase(option, SPAN("keep-alive")))
+		known->keep_alive = true;
+	else if (span_is_nocase(option, SPAN("upgrade")))
+		known->upgrade = true;
+	else
+		mark_hop(msg, option);
+	return true;
+}
+
+/* RFC 9112, 9.3; RFC 9110, 7.6.1 */
+static enum h1_reject read_connection(struct message *msg, struct known_fields *known)
+{
+	unsigned options = 0;
+
+	for (size_t i = 0; known->count[FIELD_CONNECTION] && i < msg->field_count; i++) {
+		struct span list = msg->fields[i].value, option;
+
+		if (msg->fields[i].id != FIELD_CONNECTION)
+			continue;
+		while (field_list_take(&list, &option)) {
+			if (++options > OPTIONS_MAX || !read_option(msg, option, known))
+				return H1_REJECT_CONNECTION;
+		}
+	}
+	msg->keep_alive = !known->close && (msg->minor > 0 || known->keep_alive);
+	return H1_REJECT_NONE;
+}
+
+static uint16_t port_or_default(const struct message *msg, uint16_t port)
+{
+	if (port != 0 || msg->target.len < 5)
+		return port;
+	return (msg->target.at[4] | 0x20) == 's' ? 443 : 80;
+}
+
+/* RFC 9112, 3.2. That RFC lets the target win over Host; we refuse them where they disagree. */
+static enum h1_reject read_host(struct message *msg, const struct known_fields *known)
+{
+	struct span host;
+	uint16_t port;
+
+	if (known->count[FIELD_HOST] > 1)
+		return H1_REJECT_HOST_TWICE;
+	if (known->count[FIELD_HOST] == 0)
+		return msg->minor > 0 ? H1_REJECT_HOST_MISSING : H1_REJECT_NONE;
+	if (!field_parse_host(known->first[FIELD_HOST]->value, &host, &port))
+		return H1_REJECT_HOST;
+	if (msg->authority.len > 0) {
+		bool same = span_is_nocase(host, msg->host);
+
+		if (msg->method_id == METHOD_CONNECT)
+			same = same && port == msg->port;
+		else
+			same = same &&
+			       port_or_default(msg, port) == port_or_default(msg, msg->port);
+		return same ? H1_REJECT_NONE : H1_REJECT_HOST_DIFFERS;
+	}
+	msg->authority = known->first[FIELD_HOST]->value;
+	msg->host = host;
+	msg->port = port;
+	return H1_REJECT_NONE;
+}
+
+/* RFC 9112, 6.1 and 7: "chunked", once, alone, is all that is accepted; the rest is only to say
+ * what is wrong. */
+static enum h1_reject read_codings(const struct message *msg, const struct known_fields *known)
+{
+	bool chunked = false, unknown = false;
+
+	if (known->count[FIELD_TRANSFER_ENCODING] == 1 &&
+	    span_is_nocase(known->first[FIELD_TRANSFER_ENCODING]->value, SPAN("chunked")))
+		return H1_REJECT_NONE;
+	for (size_t i = 0; i < msg->field_count; i++) {
+		struct span list = msg->fields[i].value, coding;
+
+		if (msg->fields[i].id != FIELD_TRANSFER_ENCODING)
+			continue;
+		while (field_list_take(&list, &coding)) {
+			if (chunked || !span_is_all(coding, BYTE_TOKEN))
+				return H1_REJECT_CODING;
+			chunked = span_is_nocase(coding, SPAN("chunked"));
+			unknown = unknown || !chunked;
+		}
+	}
+	return unknown ? H1_REJECT_CODING_UNKNOWN : H1_REJECT_CODING;
+}
+
+/* RFC 9112, 6.3, where every doubt is a reject. */
+static enum h1_reject read_framing(struct message *msg, const struct known_fields *known)
+{
+	bool coded = known->count[FIELD_TRANSFER_ENCODING] > 0;
+	bool has_length = known->count[FIELD_CONTENT_LENGTH] > 0;
+
+	if (coded && has_length)
+		return H1_REJECT_LENGTH_AND_CODING;
+	if (coded && msg->minor == 0)
+		return H1_REJECT_CODING_VERSION;
+	if (coded) {
+		msg->framing = BODY_CHUNKED;
+		return read_codings(msg, known);
+	}
+	if (!has_length)
+		return H1_REJECT_NONE;
+	if (known->count[FIELD_CONTENT_LENGTH] > 1)
+		return H1_REJECT_LENGTH_TWICE;
+	if (!field_parse_number(known->first[FIELD_CONTENT_LENGTH]->value, &msg->content_length))
+		return H1_REJECT_LENGTH;
+	msg->framing = BODY_LENGTH;
+	msg->has_content_length = true;
+	return H1_REJECT_NONE;
+}
+
+/* Upgrade lists WebSocket (RFC 6455, 4.1). */
+static bool lists_websocket(const struct known_fields *known)
+{
+	struct span list, protocol;
+
+	if (!known->upgrade || known->count[FIELD_UPGRADE] != 1)
+		return false;
+	list = known->first[FIELD_UPGRADE]->value;
+	while (field_list_take(&list, &protocol)) {
+		if (span_is_nocase(protocol, SPAN("websocket")))
+			return true;
+	}
+	return false;
+}
+
+static void read_te(struct message *msg, const struct known_fields *known)
+{
+	struct span list, element;
+
+	if (known->count[FIELD_TE] == 0)
+		return;
+	list = known->first[FIELD_TE]->value;
+	while (field_list_take(&list, &element))
+		msg->te_trailers = msg->te_trailers || span_is_nocase(element, SPAN("trailers"));
+}
+
+static enum h1_reject finish_request(struct message *msg, const struct known_fields *known)
+{
+	enum h1_reject why = read_host(msg, known);
+	const struct field *expect = known->first[FIELD_EXPECT];
+
+	if (why)
+		return why;
+	/* RFC 9110, 9.3.6 and 9.3.8 */
+	if ((msg->method_id == METHOD_CONNECT || msg->method_id == METHOD_TRACE) &&
+	    message_has_body(msg))
+		return H1_REJECT_BODY_FORBIDDEN;
+	/* RFC 9110, 10.1.1; HTTP/1.0 has none. */
+	if (expect && msg->minor > 0) {
+		if (known->count[FIELD_EXPECT] > 1 ||
+		    !span_is_nocase(expect->value, SPAN("100-continue")))
+			return H1_REJECT_EXPECT;
+		msg->expect_100 = message_has_body(msg);
+	}
+	read_te(msg, known);
+	msg->upgrade = lists_websocket(known) && msg->minor > 0 && msg->method_id == METHOD_GET &&
+		       !message_has_body(msg);
+	return H1_REJECT_NONE;
+}
+
+/* RFC 9112, 6.3: what has no content whatever its fields say; and which fields it may have. */
+static enum h1_reject finish_response(const struct h1_parser *p, struct message *msg,
+				      const struct known_fields *known)
+{
+	bool connected = p->asked_connect && msg->status / 100 == 2;
+	bool bare = msg->status < 200 || msg->status == 204 || connected;
+
+	if (msg->status == 101) {
+		msg->upgrade = lists_websocket(known);
+		if (!p->asked_upgrade || !msg->upgrade || msg->minor == 0)
+			return H1_REJECT_UPGRADE;
+	}
+	if (bare && message_has_body(msg))
+		return H1_REJECT_BODY_FORBIDDEN;
+	if (bare)
+		msg->has_content_length = false;
+	msg->tunnel = connected || msg->status == 101;
+	if (bare || msg->status == 304 || p->asked_head)
+		msg->framing = BODY_NONE;
+	else if (msg->framing == BODY_NONE)
+		msg->framing = BODY_UNTIL_CLOSE;
+	if (msg->tunnel || msg->framing == BODY_UNTIL_CLOSE)
+		msg->keep_alive = false;
+	return H1_REJECT_NONE;
+}
+
+/* --- all of it ----------------------------------------------------------------------------- */
+
+static enum h1_reject parse_head(const struct h1_parser *p, struct span head, struct message *msg)
+{
+	struct known_fields known;
+	enum h1_reject why;
+	struct span line = take_line(&head);
+
+	memset(msg, 0, offsetof(struct message, fields));
+	memset(&known, 0, sizeof(known));
+	why = p->kind == H1_REQUEST ? parse_request_line(line, msg) : parse_status_line(line, msg);
+	if (why == H1_REJECT_NONE)
+		why = parse_fields(head, msg, &known);
+	if (why == H1_REJECT_NONE)
+		why = read_connection(msg, &known);
+	if (why == H1_REJECT_NONE)
+		why = read_framing(msg, &known);
+	if (why == H1_REJECT_NONE && p->kind == H1_REQUEST)
+		return finish_request(msg, &known);
+	if (why == H1_REJECT_NONE)
+		return finish_response(p, msg, &known);
+	return why;
+}
+
+enum h1_result h1_parser_head(struct h1_parser *p, struct span in, struct message *out_msg,
+			      size_t *out_used, enum h1_reject *out_reject)
+{
+	enum h1_reject why = H1_REJECT_NONE;
+	enum h1_result got = scan(p, in, &why);
+
+	if (got == H1_DONE) {
+		why = parse_head(p, span_make(in.at + p->head_at, p->seen - p->head_at), out_msg);
+		got = why ? H1_REJECT : H1_DONE;
+	}
+	if (got == H1_REJECT)
+		*out_reject = why;
+	if (got != H1_DONE)
+		return got;
+	*out_used = p->seen;
+	p->seen = p->line_at = p->head_at = 0;
+	p->lines = 0;
+	return H1_DONE;
+}
