@@ -1,0 +1,315 @@
+#include "userspace/http/h1_writer.h"
+
+#include <stdio.h>
+
+#include "userspace/base/must.h"
+
+/* Where bytes go until the whole is known to fit. */
+struct out {
+	char *at;
+	size_t room;
+	size_t len;
+	bool failed;
+};
+
+static struct out out_begin(const struct h1_writer *w)
+{
+	return (struct out){ w->at + w->len, w->cap - w->len, 0, false };
+}
+
+static bool out_end(const struct out *o, struct h1_writer *w)
+{
+	if (o->failed)
+		return false;
+	w->len += o->len;
+	return true;
+}
+
+static void put(struct out *o, struct span s)
+{
+	if (s.len > o->room - o->len) {
+		o->failed = true;
+		return;
+	}
+	if (s.len > 0)
+		memcpy(o->at + o->len, s.at, s.len);
+	o->len += o->failed ? 0 : s.len;
+}
+
+static void put_number(struct out *o, uint64_t n)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+
+	put(o, span_make(digits, (size_t)len));
+}
+
+static void put_field(struct out *o, struct span name, struct span value)
+{
+	put(o, name);
+	put(o, SPAN(": "));
+	put(o, value);
+	put(o, SPAN("\r\n"));
+}
+
+/* --- fields that are passed on, set and added ---------------------------------------------- */
+
+/* A field that somebody wants set must not end its line, nor touch what we decide. */
+static void put_set(struct out *o, const struct field *set, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		enum field_id id = field_identify(set[i].name);
+
+		if (set[i].name.len == 0 || !span_is_all(set[i].name, BYTE_TOKEN) ||
+		    !span_is_all(set[i].value, BYTE_VALUE) || field_is_hop(id) ||
+		    id == FIELD_CONTENT_LENGTH || id == FIELD_HOST)
+			o->failed = true;
+		else
+			put_field(o, set[i].name, set[i].value);
+	}
+}
+
+static bool is_set(const struct h1_sent *how, struct span name)
+{
+	for (uint32_t i = 0; i < how->set_count; i++) {
+		if (span_is_nocase(how->set[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* Fields that go on unchanged: no hop-by-hop ones, and none that we write ourselves. */
+static bool is_passed(const struct message *msg, const struct field *f, const struct h1_sent *how)
+{
+	bool is_request = msg->status == 0;
+
+	if (f->is_hop || is_set(how, f->name))
+		return false;
+	switch (f->id) {
+	case FIELD_CONTENT_LENGTH:
+		return false;
+	case FIELD_HOST:
+		return !is_request;
+	case FIELD_EXPECT:
+		return !is_request || (how->keep_expect && msg->expect_100);
+	case FIELD_TRAILER:
+		return how->framing == BODY_CHUNKED;
+	case FIELD_FORWARDED_FOR:
+		return !is_request; /* put_forwarded() decides */
+	case FIELD_FORWARDED_HOST:
+	case FIELD_FORWARDED_PROTO:
+		return !is_request || how->keep_forwarded;
+	default:
+		return true;
+	}
+}
+
+static void put_passed(struct out *o, const struct message *msg, const struct h1_sent *how)
+{
+	for (size_t i = 0; i < msg->field_count; i++) {
+		const struct field *f = &msg->fields[i];
+
+		if (is_passed(msg, f, how))
+			put_field(o, f->name, f->value);
+	}
+}
+
+/* Whether msg has a field of that kind which goes on. */
+static bool has_passed(const struct message *msg, enum field_id id, const struct h1_sent *how)
+{
+	for (size_t i = 0; i < msg->field_count; i++) {
+		if (msg->fields[i].id == id && is_passed(msg, &msg->fields[i], how))
+			return true;
+	}
+	return false;
+}
+
+/* One X-Forwarded-For with the addresses that came in, where they are believed, and the client. */
+static void put_forwarded_for(struct out *o, const struct message *msg, const struct h1_sent *how)
+{
+	bool first = true;
+
+	for (size_t i = 0; how->keep_forwarded && i < msg->field_count; i++) {
+		const struct field *f = &msg->fields[i];
+
+		if (f->id != FIELD_FORWARDED_FOR || f->is_hop || f->value.len == 0)
+			continue;
+		put(o, first ? SPAN("X-Forwarded-For: ") : SPAN(", "));
+		put(o, f->value);
+		first = false;
+	}
+	if (how->client.len > 0) {
+		put(o, first ? SPAN("X-Forwarded-For: ") : SPAN(", "));
+		put(o, how->client);
+		first = false;
+	}
+	if (!first)
+		put(o, SPAN("\r\n"));
+}
+
+static void put_forwarded(struct out *o, const struct message *msg, const struct h1_sent *how)
+{
+	struct span proto = SPAN("X-Forwarded-Proto"), host = SPAN("X-Forwarded-Host");
+
+	if (!is_set(how, SPAN("X-Forwarded-For")))
+		put_forwarded_for(o, msg, how);
+	if (how->proto.len > 0 && !is_set(how, proto) &&
+	    !has_passed(msg, FIELD_FORWARDED_PROTO, how))
+		put_field(o, proto, how->proto);
+	if (how->proto.len > 0 && msg->authority.len > 0 && !is_set(how, host) &&
+	    !has_passed(msg, FIELD_FORWARDED_HOST, how))
+		put_field(o, host, msg->authority);
+}
+
+static void put_via(struct out *o, const struct message *msg, const struct h1_sent *how)
+{
+	if (how->via.len == 0)
+		return;
+	put(o, msg->minor > 0 ? SPAN("Via: 1.1 ") : SPAN("Via: 1.0 "));
+	put(o, how->via);
+	put(o, SPAN("\r\n"));
+}
+
+/* --- fields of our own --------------------------------------------------------------------- */
+
+static void put_framing(struct out *o, enum body_framing framing, uint64_t length)
+{
+	if (framing == BODY_CHUNKED)
+		put(o, SPAN("Transfer-Encoding: chunked\r\n"));
+	if (framing != BODY_LENGTH)
+		return;
+	put(o, SPAN("Content-Length: "));
+	put_number(o, length);
+	put(o, SPAN("\r\n"));
+}
+
+static void put_option(struct out *o, struct span option, bool *first)
+{
+	put(o, *first ? SPAN("Connection: ") : SPAN(", "));
+	put(o, option);
+	*first = false;
+}
+
+static void put_options(struct out *o, bool close, bool upgrade, bool te)
+{
+	bool first = true;
+
+	if (close)
+		put_option(o, SPAN("close"), &first);
+	if (upgrade)
+		put_option(o, SPAN("Upgrade"), &first);
+	if (te)
+		put_option(o, SPAN("TE"), &first);
+	if (!first)
+		put(o, SPAN("\r\n"));
+	if (upgrade)
+		put(o, SPAN("Upgrade: websocket\r\n"));
+	if (te)
+		put(o, SPAN("TE: trailers\r\n"));
+}
+
+/* --- heads --------------------------------------------------------------------------------- */
+
+static void put_request_line(struct out *o, const struct message *msg, const struct h1_sent *how)
+{
+	put(o, msg->method);
+	put(o, SPAN(" "));
+	put(o, how->path.len > 0 ? how->path : msg->path);
+	if (msg->query.at) {
+		put(o, SPAN("?"));
+		put(o, msg->query);
+	}
+	put(o, SPAN(" HTTP/1.1\r\n"));
+}
+
+bool h1_writer_request(struct h1_writer *w, const struct message *msg, const struct h1_sent *how)
+{
+	struct out o = out_begin(w);
+
+	MUST(how->framing != BODY_UNTIL_CLOSE);
+	put_request_line(&o, msg, how);
+	put_field(&o, SPAN("Host"), how->host.len > 0 ? how->host : msg->authority);
+	put_passed(&o, msg, how);
+	put_set(&o, how->set, how->set_count);
+	put_framing(&o, how->framing, how->length);
+	put_options(&o, !how->keep_alive, how->upgrade && msg->upgrade, msg->te_trailers);
+	put_forwarded(&o, msg, how);
+	put_via(&o, msg, how);
+	put(&o, SPAN("\r\n"));
+	return out_end(&o, w);
+}
+
+static void put_status_line(struct out *o, uint16_t status, struct span reason)
+{
+	put(o, SPAN("HTTP/1.1 "));
+	put_number(o, status);
+	put(o, SPAN(" "));
+	put(o, reason);
+	put(o, SPAN("\r\n"));
+}
+
+/* Framing and connection of a response that is not an interim one. */
+static void put_final(struct out *o, const struct message *msg, const struct h1_sent *how)
+{
+	bool stays = how->keep_alive && how->framing != BODY_UNTIL_CLOSE;
+
+	put_framing(o, how->framing, how->length);
+	/* To HEAD, and in 304: the length that the content would have had (RFC 9110, 8.6). */
+	if (how->framing == BODY_NONE && msg->has_content_length)
+		put_framing(o, BODY_LENGTH, msg->content_length);
+	put_options(o, !stays, false, false);
+	if (stays && how->minor == 0)
+		put(o, SPAN("Connection: keep-alive\r\n"));
+}
+
+bool h1_writer_response(struct h1_writer *w, const struct message *msg, const struct h1_sent *how)
+{
+	struct out o = out_begin(w);
+
+	MUST(how->minor > 0 || how->framing != BODY_CHUNKED);
+	put_status_line(&o, msg->status, msg->reason);
+	put_passed(&o, msg, how);
+	put_set(&o, how->set, how->set_count);
+	if (msg->status == 101)
+		put_options(&o, false, how->upgrade && msg->upgrade, false);
+	else if (msg->status >= 200)
+		put_final(&o, msg, how);
+	put_via(&o, msg, how);
+	put(&o, SPAN("\r\n"));
+	return out_end(&o, w);
+}
+
+bool h1_writer_reply(struct h1_writer *w, const struct h1_reply *reply)
+{
+	struct out o = out_begin(w);
+	bool bare = reply->status < 200 || reply->status == 204 || reply->status == 304;
+
+	put_status_line(&o, reply->status, message_status_text(reply->status));
+	put_set(&o, reply->set, reply->set_count);
+	if (!bare && reply->body.len > 0)
+		put(&o, SPAN("Content-Type: text/plain; charset=utf-8\r\n"));
+	if (!bare)
+		put_framing(&o, BODY_LENGTH, reply->body.len);
+	put_options(&o, reply->close, false, false);
+	if (!reply->close && reply->minor == 0)
+		put(&o, SPAN("Connection: keep-alive\r\n"));
+	put(&o, SPAN("\r\n"));
+	if (!bare && !reply->head_only)
+		put(&o, reply->body);
+	return out_end(&o, w);
+}
+
+size_t h1_writer_chunk_head(uint64_t len, char out[H1_CHUNK_HEAD_MAX])
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t digits = 1;
+
+	MUST(len > 0);
+	while (digits < 16 && len >> (4 * digits))
+		digits++;
+	for (size_t i = 0; i < digits; i++)
+		out[i] = hex[len >> (4 * (digits - 1 - i)) & 15];
+	out[digits] = '\r';
+	out[digits + 1] = '\n';
+	return digits + 2;
+}
