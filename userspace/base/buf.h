@@ -16,8 +16,8 @@ struct block;
 
 struct block_pool {
 	struct block *free;
-	uint32_t kept;      /* free ones */
-	uint32_t kept_max;  /* more are given back to the allocator */
+	uint32_t kept;     /* free ones */
+	uint32_t kept_max; /* more are given back to the allocator */
 	uint32_t taken;
 	uint32_t taken_max; /* then buf_room fails: the ceiling of memory for bytes in flight */
 };

@@ -17,8 +17,8 @@ struct conn {
 	struct addr local, peer;
 	uint64_t got, put; /* bytes read and written since it was established */
 	bool connecting;
-	bool eof;  /* the peer has finished; everything was read */
-	bool shut; /* we have finished */
+	bool eof;     /* the peer has finished; everything was read */
+	bool shut;    /* we have finished */
 	bool drained; /* the last read emptied the socket: wait for the watch before the next */
 	/* Sequence numbers at establishment, for splicing; see splicer_note. */
 	bool noted;
@@ -44,12 +44,15 @@ struct connect_options {
 	uint32_t max_segment;      /* TCP_MAXSEG, 0: leave it */
 };
 
-/* Takes fd over (non-blocking, connected). Aborts without memory only at start; else NULL, fd closed. */
+/* Takes fd over (non-blocking, connected). Aborts without memory only at start; else NULL, fd
+ * closed. */
 struct conn *conn_create(struct loop *loop, int fd, const struct addr *peer);
-/* Begins to connect; NULL and errno where that fails at once. conn->connecting until conn_connected. */
+/* Begins to connect; NULL and errno where that fails at once. conn->connecting until
+ * conn_connected. */
 struct conn *conn_connect(struct loop *loop, const struct addr *to,
 			  const struct connect_options *options);
-/* When the watch reports that it is writable: 0 once established, EINPROGRESS, or what went wrong. */
+/* When the watch reports that it is writable: 0 once established, EINPROGRESS, or what went wrong.
+ */
 int conn_connected(struct conn *conn);
 
 /* Who hears of readiness; may change in a connection's life. */
@@ -58,6 +61,6 @@ void conn_listen(struct conn *conn, void (*on_ready)(void *context, int events),
 enum conn_result conn_read(struct conn *conn, struct buf *to, struct block_pool *pool);
 /* Writes what from holds and consumes what was taken. CONN_OK where all of it went. */
 enum conn_result conn_write(struct conn *conn, struct buf *from, struct block_pool *pool);
-void conn_shut(struct conn *conn); /* a FIN behind what was written; once */
+void conn_shut(struct conn *conn);  /* a FIN behind what was written; once */
 void conn_reset(struct conn *conn); /* the next conn_close sends an RST */
 void conn_close(struct conn *conn); /* frees; accepts NULL */

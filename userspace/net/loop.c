@@ -151,8 +151,8 @@ static void on_io(struct ev_loop *ev, ev_io *io, int events)
 	struct watch *w = io->data;
 
 	(void)ev;
-	w->on_ready(w->context, (events & EV_READ ? WATCH_READ : 0) |
-					(events & EV_WRITE ? WATCH_WRITE : 0));
+	w->on_ready(w->context,
+		    (events & EV_READ ? WATCH_READ : 0) | (events & EV_WRITE ? WATCH_WRITE : 0));
 }
 
 void watch_init(struct watch *w, struct loop *loop, int fd,

@@ -43,10 +43,10 @@ struct post {
 
 struct loop *loop_create(void); /* aborts without memory; at start only */
 void loop_destroy(struct loop *loop);
-void loop_run(struct loop *loop);  /* until loop_stop */
-void loop_stop(struct loop *loop); /* any thread; takes effect at the end of a turn */
+void loop_run(struct loop *loop);              /* until loop_stop */
+void loop_stop(struct loop *loop);             /* any thread; takes effect at the end of a turn */
 uint64_t loop_now_ms(const struct loop *loop); /* monotonic, of this turn */
-void loop_post(struct loop *loop, struct post *post); /* any thread; in order of posting */
+void loop_post(struct loop *loop, struct post *post);    /* any thread; in order of posting */
 void loop_defer(struct loop *loop, struct defer *defer); /* no effect where already queued */
 void loop_defer_cancel(struct loop *loop, struct defer *defer);
 
@@ -56,7 +56,6 @@ void watch_init(struct watch *w, struct loop *loop, int fd,
 void watch_set(struct watch *w, int events); /* 0: none; cheap where nothing changes */
 void watch_fini(struct watch *w);
 
-void timer_init(struct timer *t, struct loop *loop, void (*on_timer)(void *context),
-		void *context);
+void timer_init(struct timer *t, struct loop *loop, void (*on_timer)(void *context), void *context);
 void timer_start(struct timer *t, uint64_t after_ms); /* restarts; once */
 void timer_stop(struct timer *t);

@@ -34,3 +34,4 @@ struct access_log *access_log_open(const char *path, struct err *err);
 void access_log_close(struct access_log *log);
 void access_log_reopen(struct access_log *log); /* after rotation; keeps the old file on failure */
 void access_log_write(struct access_log *log, const struct access_line *line);
+uint64_t access_log_lost(const struct access_log *log); /* lines, since start */

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "userspace/net/conn.h"
-#include "userspace/proxy/stats.h"
+#include "userspace/splice/splice_reason.h"
 #include "userspace/splice/splicer.h"
 
 struct handover;
@@ -20,7 +20,7 @@ struct handover_request {
 	struct conn *ends[2]; /* borrowed until handover_finish or handover_abandon */
 	uint32_t pending[2];  /* bytes read from that end and not yet written to the other */
 	uint32_t worker;
-	const char *name;     /* of the upstream, for shuntctl flows */
+	const char *name; /* of the upstream, for shuntctl flows */
 	uint32_t idle_ms;
 };
 
@@ -47,7 +47,8 @@ void handover_eof(struct handover *h, int side, uint32_t pending);
  * caller has nothing pending. now_ms is loop_now_ms.
  */
 bool handover_may_finish(struct handover *h, uint64_t now_ms);
-/* The kernel carries it alone: both sockets are closed without a segment, and the ends are freed. */
+/* The kernel carries it alone: both sockets are closed without a segment, and the ends are freed.
+ */
 void handover_finish(struct handover *h);
 /* A socket failed: the entries are withdrawn; the caller resets and closes both. */
 void handover_abandon(struct handover *h);

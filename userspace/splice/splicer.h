@@ -16,7 +16,7 @@ struct dataplane;
 struct splicer;
 
 struct splicer_stats {
-	uint64_t handover, active, closing; /* elements now */
+	uint64_t handover, active, closing;            /* elements now */
 	uint64_t adopted, ended, reset, idled, reused; /* since start */
 };
 

@@ -9,9 +9,9 @@
 #include "userspace/net/conn.h"
 
 struct idle_limits {
-	uint32_t total;        /* connections in the pool */
+	uint32_t total; /* connections in the pool */
 	uint32_t per_endpoint;
-	uint64_t age_ms;       /* idle for longer: closed by the sweep */
+	uint64_t age_ms; /* idle for longer: closed by the sweep */
 };
 
 struct idle_pool;

@@ -1,0 +1,427 @@
+/* The client's side of an exchange: head, route, body towards the endpoint, our own answers. */
+#include <stdlib.h>
+
+#include "userspace/base/must.h"
+#include "userspace/http/h1_writer.h"
+#include "userspace/http/path.h"
+#include "userspace/proxy/session.h"
+#include "userspace/route/router.h"
+
+enum { CHUNK_ROOM = 64 /* what framing may add to bytes that are passed on */ };
+
+static const struct h1_limits request_limits = { .head_bytes = HEAD_BYTES_MAX,
+						 .line_bytes = 8192,
+						 .fields = FIELDS_MAX };
+
+static void note_text(struct exchange *ex, const struct message *msg)
+{
+	size_t method = msg->method.len < 16 ? msg->method.len : 16;
+	size_t host = msg->host.len < 96 ? msg->host.len : 96;
+	size_t path = LOG_TEXT_MAX - method - host;
+
+	if (msg->path.len < path)
+		path = msg->path.len;
+	memcpy(ex->text, msg->method.at, method);
+	memcpy(ex->text + method, msg->host.at, host);
+	memcpy(ex->text + method + host, msg->path.at, path);
+	ex->method_len = (uint8_t)method;
+	ex->host_len = (uint8_t)host;
+	ex->path_len = (uint16_t)path;
+}
+
+void exchange_log(struct session *s, const char *splice, const char *reason)
+{
+	const struct exchange *ex = &s->ex;
+	struct access_line line = {
+		.session = s->id,
+		.client = s->ends[CLIENT]->peer,
+		.vip = s->listener->vip->name,
+		.port = s->listener->port,
+		.method = span_make(ex->text, ex->method_len),
+		.host = span_make(ex->text + ex->method_len, ex->host_len),
+		.path = span_make(ex->text + ex->method_len + ex->host_len, ex->path_len),
+		.route = ex->route ? ex->route->name : NULL,
+		.upstream = ex->upstream ? ex->upstream->name : NULL,
+		.status = ex->status,
+		.bytes_in = ex->bytes_in + s->tunnel_bytes[CLIENT],
+		.bytes_out = ex->bytes_out + s->tunnel_bytes[SERVER],
+		.duration_ms = loop_now_ms(s->proxy->options.loop) - ex->began_ms,
+		.splice = splice,
+		.splice_reason = reason,
+		.error = ex->error,
+	};
+
+	if (ex->endpoint)
+		line.endpoint = ex->endpoint->address;
+	if (s->proxy->options.log)
+		access_log_write(s->proxy->options.log, &line);
+	stat_add(&session_stats(s)->exchanges, 1);
+	stat_add(&session_stats(s)->bytes_in, line.bytes_in);
+	stat_add(&session_stats(s)->bytes_out, line.bytes_out);
+}
+
+/* After the exchange: the next request, or the end. */
+void exchange_end(struct session *s)
+{
+	bool keep = s->ex.client_keep && s->ex.request_done && !s->proxy->draining &&
+		    !s->ends[CLIENT]->eof;
+
+	exchange_log(s, "none", "");
+	session_drop_server(s);
+	buf_clear(&s->out[SERVER], &s->proxy->blocks);
+	s->ex = (struct exchange){ 0 };
+	session_enter(s, keep ? SESSION_READING : SESSION_DRAINING);
+}
+
+void exchange_reply(struct session *s, uint16_t status, const char *why)
+{
+	struct exchange *ex = &s->ex;
+	char text[256];
+	struct h1_writer w;
+	struct field location = { .name = SPAN("Location") };
+	struct h1_reply reply = { .status = status, .head_only = ex->head_only };
+	uint32_t room;
+	char *at;
+
+	MUST(!ex->response_begun);
+	/* What follows an unread body cannot be found: the connection ends. */
+	ex->client_keep = ex->client_keep && ex->request_done;
+	reply.close = !ex->client_keep;
+	reply.minor = ex->client_minor;
+	if (why && status >= 400) {
+		snprintf(text, sizeof(text), "%u: %s\n", status, why);
+		reply.body = span_of(text);
+		ex->error = why;
+	}
+	if (ex->route && ex->route->action == ROUTE_RESPOND && ex->route->to)
+		reply.body = span_of(ex->route->to);
+	if (ex->route && ex->route->action == ROUTE_REDIRECT && status == ex->route->status) {
+		location.value = span_of(ex->route->to);
+		reply.set = &location;
+		reply.set_count = 1;
+	}
+	ex->status = status;
+	stat_add(&session_stats(s)->replies_own, 1);
+	at = buf_room(&s->out[CLIENT], &s->proxy->blocks, &room);
+	h1_writer_init(&w, at, room);
+	if (!at || !h1_writer_reply(&w, &reply)) {
+		session_fail(s, "no room for our answer");
+		return;
+	}
+	buf_added(&s->out[CLIENT], (uint32_t)w.len);
+	ex->bytes_out += reply.body.len;
+	ex->response_begun = ex->response_done = true;
+	exchange_end(s);
+}
+
+/* A head that cannot be read: where the next one begins is not known. */
+static void refuse(struct session *s, enum h1_reject reject)
+{
+	struct span text = h1_reject_text(reject);
+	char why[128];
+
+	stat_add(&session_stats(s)->bad_requests, 1);
+	snprintf(why, sizeof(why), "%.*s", SPAN_ARG(text));
+	s->ex.client_keep = false;
+	s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
+	session_enter(s, SESSION_FORWARDING);
+	exchange_reply(s, h1_reject_status(reject), why);
+}
+
+void exchange_refuse_late(struct session *s)
+{
+	stat_add(&session_stats(s)->timeouts, 1);
+	s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
+	session_enter(s, SESSION_FORWARDING);
+	exchange_reply(s, 408, "the request's head did not come in time");
+}
+
+static struct span field_of(const void *context, struct span name)
+{
+	return message_value(context, name);
+}
+
+/* The head as the endpoint gets it, into s->out[SERVER]. */
+static bool write_request(struct session *s, const struct message *msg, struct span path)
+{
+	struct exchange *ex = &s->ex;
+	struct addr client = s->ends[CLIENT]->peer;
+	struct addr_text text;
+	struct h1_sent how = { .framing = (enum body_framing)msg->framing,
+			       .length = msg->content_length,
+			       .keep_alive = true,
+			       .upgrade = msg->upgrade,
+			       .via = SPAN("shunt"),
+			       .path = path,
+			       .proto = SPAN("http") };
+	struct h1_writer w;
+	uint32_t room;
+	char *at = buf_room(&s->out[SERVER], &s->proxy->blocks, &room);
+
+	client.port = 0;
+	text = addr_print(&client);
+	how.client = span_of(text.text);
+	h1_writer_init(&w, at, room);
+	if (!at || !h1_writer_request(&w, msg, &how))
+		return false;
+	buf_added(&s->out[SERVER], (uint32_t)w.len);
+	ex->request_framing = msg->framing;
+	ex->replayable = !message_has_body(msg) && message_is_idempotent(msg);
+	if (ex->replayable)
+		buf_pin(&s->out[SERVER]);
+	return true;
+}
+
+static void begin(struct session *s, const struct message *msg)
+{
+	struct exchange *ex = &s->ex;
+
+	*ex = (struct exchange){ .began_ms = loop_now_ms(s->proxy->options.loop),
+				 .client_minor = msg->minor,
+				 .client_keep = msg->keep_alive,
+				 .head_only = msg->method_id == METHOD_HEAD,
+				 .tunnels = msg->upgrade };
+	note_text(ex, msg);
+	h1_body_init(&ex->request_body, (enum body_framing)msg->framing, msg->content_length);
+	ex->request_done = !message_has_body(msg);
+	session_enter(s, SESSION_FORWARDING);
+}
+
+static void act(struct session *s, const struct message *msg)
+{
+	struct exchange *ex = &s->ex;
+	size_t path_len = 0;
+	struct route_request req = {
+		.host = msg->host, .method = msg->method, .field = field_of, .context = msg
+	};
+
+	begin(s, msg);
+	if (msg->method_id == METHOD_CONNECT) {
+		exchange_reply(s, 405, "CONNECT is not offered here");
+		return;
+	}
+	if (!path_normalise(msg->path, s->proxy->path, sizeof(s->proxy->path), &path_len)) {
+		exchange_reply(s, 400, "the path can be read in more than one way");
+		return;
+	}
+	req.path = span_make(s->proxy->path, path_len);
+	ex->route = router_find(s->listener->routes, &req);
+	if (!ex->route) {
+		exchange_reply(s, 404, "no route matches this host and path");
+		return;
+	}
+	if (ex->route->action != ROUTE_UPSTREAM) {
+		exchange_reply(s, ex->route->status, NULL);
+		return;
+	}
+	ex->upstream = ex->route->upstream;
+	ex->tunnels = ex->tunnels || ex->route->splice == SPLICE_CONNECTION;
+	h1_parser_init(&s->responses, H1_RESPONSE, &request_limits);
+	h1_parser_answers(&s->responses, msg);
+	if (!write_request(s, msg, req.path)) {
+		exchange_reply(s, 431, "the head does not fit with what we must add");
+		return;
+	}
+	exchange_connect(s);
+}
+
+bool exchange_read_head(struct session *s)
+{
+	struct proxy *proxy = s->proxy;
+	bool fresh = buf_len(&s->in[CLIENT]) == 0;
+	enum conn_result got;
+	enum h1_reject reject;
+	size_t used;
+
+	if (!session_flush(s, CLIENT)) {
+		session_close(s);
+		return false;
+	}
+	/* Answers before questions: a client that does not read gets no more parsed. */
+	if (buf_len(&s->out[CLIENT]) > BLOCK_BYTES / 2)
+		return false;
+	got = session_read(s, CLIENT);
+	if (fresh && buf_len(&s->in[CLIENT]) > 0)
+		session_deadline(s, s->listener->timeouts.head_ms);
+	if (buf_len(&s->in[CLIENT]) > 0)
+		switch (h1_parser_head(&s->requests, buf_data(&s->in[CLIENT]), &proxy->message,
+				       &used, &reject)) {
+		case H1_DONE:
+			act(s, &proxy->message);
+			if (s->state != SESSION_CLOSED)
+				buf_consume(&s->in[CLIENT], &proxy->blocks, (uint32_t)used);
+			return true;
+		case H1_REJECT:
+			refuse(s, reject);
+			return true;
+		case H1_NEED_MORE:
+			break;
+		}
+	if (got == CONN_ERROR || got == CONN_EOF || got == CONN_FULL)
+		session_close(s); /* between requests, or with half a head: nobody to answer */
+	return got == CONN_OK;
+}
+
+/* The span of the client's bytes that may be decoded into the room that is left. */
+static struct span decodable(struct session *s, struct buf *from, struct buf *to)
+{
+	struct span in = buf_data(from);
+	uint32_t room;
+
+	if (in.len == 0 || !buf_room(to, &s->proxy->blocks, &room) || room <= CHUNK_ROOM) {
+		buf_consume(to, &s->proxy->blocks, 0);
+		return (struct span){ in.at, 0 };
+	}
+	if (in.len > room - CHUNK_ROOM)
+		in.len = room - CHUNK_ROOM;
+	return in;
+}
+
+static void put(struct session *s, struct buf *to, struct span bytes)
+{
+	MUST(buf_append(to, &s->proxy->blocks, bytes)); /* decodable() left the room */
+}
+
+static void put_body(struct session *s, struct buf *to, enum body_framing framing, struct span data)
+{
+	char head[H1_CHUNK_HEAD_MAX];
+
+	if (framing != BODY_CHUNKED) {
+		put(s, to, data);
+		return;
+	}
+	put(s, to, span_make(head, h1_writer_chunk_head(data.len, head)));
+	put(s, to, data);
+	put(s, to, H1_CHUNK_END);
+}
+
+/* As far as there is room; *out_done: the body has ended. Whether anything moved. */
+bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *out_done)
+{
+	struct span in, data;
+	enum h1_reject reject;
+	bool moved = false;
+
+	for (;;) {
+		struct span before = decodable(s, copy->from, copy->to);
+		enum h1_body_result got;
+
+		in = before;
+		got = h1_body_next(copy->body, &in, &data, &reject);
+		/* data points into what is consumed: first copy, then consume. */
+		if (got == H1_BODY_DATA) {
+			put_body(s, copy->to, copy->framing, data);
+			*copy->bytes += data.len;
+		}
+		if ((got == H1_BODY_TRAILER || got == H1_BODY_END) &&
+		    copy->framing == BODY_CHUNKED && !*copy->last) {
+			*copy->last = true;
+			put(s, copy->to, H1_LAST_CHUNK);
+		}
+		if (got == H1_BODY_TRAILER && copy->framing == BODY_CHUNKED)
+			put(s, copy->to, data);
+		if (got == H1_BODY_END && copy->framing == BODY_CHUNKED)
+			put(s, copy->to, H1_CHUNK_END);
+		moved = moved || before.len != in.len || got == H1_BODY_END;
+		buf_consume(copy->from, &s->proxy->blocks, (uint32_t)(before.len - in.len));
+		if (got == H1_BODY_REJECT)
+			*copy->reject = reject;
+		*out_done = got == H1_BODY_END;
+		if (got == H1_BODY_MORE || got == H1_BODY_END || got == H1_BODY_REJECT)
+			return moved;
+	}
+}
+
+static bool request_body_step(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+	enum h1_reject reject = H1_REJECT_NONE;
+	struct body_copy copy = { .body = &ex->request_body,
+				  .from = &s->in[CLIENT],
+				  .to = &s->out[SERVER],
+				  .bytes = &ex->bytes_in,
+				  .framing = (enum body_framing)ex->request_framing,
+				  .last = &ex->request_last,
+				  .reject = &reject };
+	bool moved;
+
+	if (ex->request_done)
+		return false;
+	moved = exchange_copy_body(s, &copy, &ex->request_done);
+	if (reject != H1_REJECT_NONE) {
+		stat_add(&session_stats(s)->bad_requests, 1);
+		ex->client_keep = false;
+		if (ex->response_begun)
+			session_fail(s, "the request's body is malformed");
+		else
+			exchange_reply(s, h1_reject_status(reject),
+				       "the request's body is malformed");
+		return true;
+	}
+	if (moved)
+		session_progress(s);
+	if (ex->request_done && !ex->response_begun)
+		session_deadline(s, ex->route->timeout_ms ? ex->route->timeout_ms
+							  : s->listener->timeouts.response_ms);
+	return moved;
+}
+
+/* One pass over all that can move. */
+bool exchange_step(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+	enum conn_result got = session_read(s, CLIENT);
+	bool moved = got == CONN_OK;
+
+	if (got == CONN_ERROR) {
+		session_fail(s, "the client has gone");
+		return true;
+	}
+	moved = request_body_step(s) || moved;
+	if (s->state != SESSION_FORWARDING)
+		return true;
+	if (s->ends[CLIENT]->eof && !ex->request_done && buf_len(&s->in[CLIENT]) == 0) {
+		session_fail(s, "the client has gone in the middle of its request");
+		return true;
+	}
+	if (!session_flush(s, SERVER)) {
+		/* It may have answered before it closed: that is looked at first. */
+		if (!s->out[SERVER].pinned)
+			buf_clear(&s->out[SERVER], &s->proxy->blocks);
+		s->readable[SERVER] = true;
+	}
+	if (s->ends[SERVER] && !s->ends[SERVER]->connecting &&
+	    ex->route->splice == SPLICE_CONNECTION && ex->request_done &&
+	    buf_len(&s->in[SERVER]) == 0 && s->proxy->options.splicer) {
+		tunnel_begin(s);
+		return true;
+	}
+	moved = exchange_response_step(s) || moved;
+	if (s->state != SESSION_FORWARDING)
+		return true;
+	if (!session_flush(s, CLIENT)) {
+		session_fail(s, "the client has gone");
+		return true;
+	}
+	if (ex->response_done && buf_len(&s->out[CLIENT]) == 0) {
+		exchange_end(s);
+		return true;
+	}
+	return moved;
+}
+
+void exchange_time_out(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+
+	stat_add(&session_stats(s)->timeouts, 1);
+	if (ex->response_begun) {
+		session_fail(s, "no progress for too long");
+		return;
+	}
+	ex->client_keep = false;
+	if (ex->request_done)
+		exchange_reply(s, 504, "the endpoint did not answer in time");
+	else
+		exchange_reply(s, 408, "the request's body did not come in time");
+}

@@ -1,0 +1,366 @@
+/* The endpoint's side of an exchange: connection, response, what happens when it breaks. */
+#include <errno.h>
+#include <string.h>
+
+#include "userspace/base/must.h"
+#include "userspace/http/h1_writer.h"
+#include "userspace/proxy/proxy_cursor.h"
+#include "userspace/proxy/session.h"
+#include "userspace/upstream/balance_round_robin.h"
+
+enum { PORT_TRIES = 8 };
+
+static struct conn *take_idle(struct session *s, const struct endpoint *to)
+{
+	struct conn *conn = s->ex.tunnels ? NULL : idle_pool_take(s->proxy->idle, &to->address);
+
+	if (!conn)
+		return NULL;
+	s->ex.reused = true;
+	stat_add(&session_stats(s)->upstream_reused, 1);
+	return conn;
+}
+
+/* The configured source of the endpoint's family, or NULL. */
+static const struct addr *source_for(const struct session *s, const struct addr *to)
+{
+	const struct node *node = &s->snapshot->model->node;
+
+	for (uint32_t i = 0; i < node->source_count; i++)
+		if (addr_is_v4(&node->sources[i]) == addr_is_v4(to))
+			return &node->sources[i];
+	return NULL;
+}
+
+/* A connection that may be spliced has a port that stays ours when its socket is gone. */
+static struct conn *connect_reserved(struct session *s, const struct addr *to,
+				     const struct addr *source)
+{
+	struct splicer *splicer = s->proxy->options.splicer;
+	struct addr from = *source;
+	struct connect_options how = { .source = &from,
+				       .max_segment = splicer_max_segment(s->ends[CLIENT]) };
+
+	for (int i = 0; i < PORT_TRIES; i++) {
+		uint16_t port = splicer_port_take(splicer, to);
+		struct conn *conn;
+
+		if (!port)
+			return NULL;
+		from.port = htons(port);
+		conn = conn_connect(s->proxy->options.loop, to, &how);
+		if (conn) {
+			conn->reserved_port = port;
+			return conn;
+		}
+		splicer_port_give(splicer, to, port);
+		if (errno != EADDRNOTAVAIL && errno != EADDRINUSE)
+			return NULL;
+	}
+	return NULL;
+}
+
+static struct conn *connect_new(struct session *s, const struct endpoint *to)
+{
+	const struct addr *source = source_for(s, &to->address);
+	struct connect_options how = { .source = source };
+	struct conn *conn = NULL;
+
+	stat_add(&session_stats(s)->upstream_connects, 1);
+	if (s->ex.tunnels && s->proxy->options.splicer && source)
+		conn = connect_reserved(s, &to->address, source);
+	if (!conn)
+		conn = conn_connect(s->proxy->options.loop, &to->address, &how);
+	return conn;
+}
+
+/* One endpoint after the other until a connection begins or none is left to be asked. */
+bool session_connect(struct session *s, const struct upstream *upstream)
+{
+	uint32_t *cursor = proxy_cursor(s->proxy, upstream);
+	struct exchange *ex = &s->ex;
+
+	for (; ex->attempts < ATTEMPTS_MAX && ex->attempts < upstream->endpoint_count;) {
+		ex->endpoint = balance_round_robin(upstream, cursor, 0);
+		if (!ex->endpoint)
+			return false;
+		ex->attempts++;
+		ex->reused = false;
+		s->ends[SERVER] = take_idle(s, ex->endpoint);
+		if (!s->ends[SERVER])
+			s->ends[SERVER] = connect_new(s, ex->endpoint);
+		if (!s->ends[SERVER]) {
+			stat_add(&session_stats(s)->upstream_connect_errors, 1);
+			continue;
+		}
+		s->ends[SERVER]->exchanges++;
+		session_listen(s, SERVER);
+		if (s->ends[SERVER]->connecting)
+			session_deadline(s, upstream->connect_timeout_ms);
+		return true;
+	}
+	return false;
+}
+
+bool exchange_connect(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+
+	if (!session_connect(s, ex->upstream)) {
+		if (ex->upstream->endpoint_count == 0 || !ex->endpoint)
+			exchange_reply(s, 503, "the upstream has no endpoint");
+		else
+			exchange_reply(s, 502, "no endpoint could be reached");
+		return false;
+	}
+	if (!s->ends[SERVER]->connecting && ex->request_done)
+		session_deadline(s, ex->route->timeout_ms ? ex->route->timeout_ms
+							  : s->listener->timeouts.response_ms);
+	return true;
+}
+
+/* The head is still there (pinned) or was not sent at all: another connection may take it. */
+static bool try_again(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+	bool unsent = s->ends[SERVER] && s->ends[SERVER]->put == 0 && s->ends[SERVER]->connecting;
+	bool stale = ex->reused && s->out[SERVER].pinned;
+
+	if (ex->response_begun || !(unsent || stale))
+		return false;
+	session_drop_server(s);
+	if (!stale)
+		return session_connect(s, ex->upstream);
+	/* That it went stale while idle says nothing of its endpoint; others of the pool are as
+	 * old. */
+	buf_rewind(&s->out[SERVER]);
+	stat_add(&session_stats(s)->upstream_connects, 1);
+	ex->reused = false;
+	s->ends[SERVER] = connect_new(s, ex->endpoint);
+	if (!s->ends[SERVER])
+		return session_connect(s, ex->upstream);
+	session_listen(s, SERVER);
+	session_deadline(s, ex->upstream->connect_timeout_ms);
+	return true;
+}
+
+void exchange_server_lost(struct session *s, uint16_t status, const char *why)
+{
+	if (try_again(s))
+		return;
+	if (s->state != SESSION_FORWARDING || s->ex.response_begun) {
+		session_fail(s, why);
+		return;
+	}
+	session_drop_server(s);
+	exchange_reply(s, status, why);
+}
+
+void exchange_connect_ready(struct session *s)
+{
+	struct conn *conn = s->ends[SERVER];
+	int error = conn_connected(conn);
+
+	if (error == EINPROGRESS)
+		return;
+	if (error) {
+		stat_add(&session_stats(s)->upstream_connect_errors, 1);
+		exchange_server_lost(s, 502, "no endpoint could be reached");
+		return;
+	}
+	if (conn->reserved_port && s->proxy->options.splicer)
+		splicer_note(s->proxy->options.splicer, conn);
+	session_progress(s);
+	if (s->state == SESSION_FORWARDING && s->ex.request_done)
+		session_deadline(s, s->ex.route->timeout_ms ? s->ex.route->timeout_ms
+							    : s->listener->timeouts.response_ms);
+}
+
+static bool write_response(struct session *s, const struct message *msg)
+{
+	struct exchange *ex = &s->ex;
+	struct h1_sent how = { .length = msg->content_length,
+			       .minor = ex->client_minor,
+			       .upgrade = msg->upgrade,
+			       .via = SPAN("shunt") };
+	struct h1_writer w;
+	uint32_t room;
+	char *at = buf_room(&s->out[CLIENT], &s->proxy->blocks, &room);
+
+	how.framing = ex->head_only ? (enum body_framing)msg->framing
+				    : message_framing_for(msg, ex->client_minor);
+	if (how.framing == BODY_UNTIL_CLOSE)
+		ex->client_keep = false;
+	/* What cannot be promised any more is not: draining ends with this exchange. */
+	how.keep_alive = ex->client_keep && ex->request_done && !s->proxy->draining;
+	if (msg->status >= 200)
+		ex->client_keep = how.keep_alive;
+	ex->response_framing = how.framing;
+	h1_writer_init(&w, at, room);
+	if (!at || !h1_writer_response(&w, msg, &how))
+		return false;
+	buf_added(&s->out[CLIENT], (uint32_t)w.len);
+	return true;
+}
+
+static void bad_response(struct session *s, const char *why)
+{
+	stat_add(&session_stats(s)->bad_responses, 1);
+	if (s->ex.response_begun) {
+		session_fail(s, why);
+		return;
+	}
+	session_drop_server(s);
+	exchange_reply(s, 502, why);
+}
+
+/* A final head: from here on the answer is the endpoint's. */
+static void begin_response(struct session *s, const struct message *msg)
+{
+	struct exchange *ex = &s->ex;
+
+	if (!write_response(s, msg)) {
+		bad_response(s, "the response's head does not fit with what we must add");
+		return;
+	}
+	if (msg->status < 200 && !msg->tunnel) {
+		if (++ex->interims > INTERIMS_MAX)
+			bad_response(s, "too many interim responses");
+		return;
+	}
+	buf_unpin(&s->out[SERVER], &s->proxy->blocks);
+	ex->response_begun = true;
+	ex->status = msg->status;
+	ex->server_keep = msg->keep_alive;
+	if (msg->tunnel) {
+		tunnel_begin(s);
+		return;
+	}
+	h1_body_init(&ex->response_body, (enum body_framing)msg->framing, msg->content_length);
+	ex->response_done = ex->head_only || !message_has_body(msg);
+	session_progress(s);
+}
+
+static bool read_response_head(struct session *s)
+{
+	enum h1_reject reject;
+	size_t used;
+
+	if (buf_len(&s->in[SERVER]) == 0)
+		return false;
+	if (buf_len(&s->out[CLIENT]) > BLOCK_BYTES / 4)
+		return false; /* room for a head first */
+	switch (h1_parser_head(&s->responses, buf_data(&s->in[SERVER]), &s->proxy->message, &used,
+			       &reject)) {
+	case H1_DONE: {
+		struct message *msg = &s->proxy->message;
+
+		begin_response(s, msg);
+		if (s->state != SESSION_CLOSED && buf_len(&s->in[SERVER]) >= used &&
+		    s->ends[SERVER])
+			buf_consume(&s->in[SERVER], &s->proxy->blocks, (uint32_t)used);
+		return true;
+	}
+	case H1_REJECT: {
+		char why[128];
+
+		snprintf(why, sizeof(why), "the endpoint's response is malformed: %.*s",
+			 SPAN_ARG(h1_reject_text(reject)));
+		bad_response(s, why);
+		return true;
+	}
+	default:
+		return false;
+	}
+}
+
+static bool read_response_body(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+	enum h1_reject reject = H1_REJECT_NONE;
+	struct body_copy copy = { .body = &ex->response_body,
+				  .from = &s->in[SERVER],
+				  .to = &s->out[CLIENT],
+				  .bytes = &ex->bytes_out,
+				  .framing = (enum body_framing)ex->response_framing,
+				  .last = &ex->response_last,
+				  .reject = &reject };
+	bool moved = exchange_copy_body(s, &copy, &ex->response_done);
+
+	if (reject != H1_REJECT_NONE) {
+		bad_response(s, "the endpoint's response has a malformed body");
+		return true;
+	}
+	if (moved)
+		session_progress(s);
+	return moved;
+}
+
+/* The endpoint has closed, in the middle or where that ends the body. */
+static bool server_ended(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+
+	if (!ex->response_begun) {
+		exchange_server_lost(s, 502, "the endpoint closed without an answer");
+		return true;
+	}
+	if (!h1_body_may_close(&ex->response_body)) {
+		session_fail(s, "the endpoint closed in the middle of its response");
+		return true;
+	}
+	if (ex->response_framing == BODY_CHUNKED &&
+	    !buf_append(&s->out[CLIENT], &s->proxy->blocks, SPAN("0\r\n\r\n")))
+		return false; /* room comes with the next flush */
+	ex->response_done = true;
+	return true;
+}
+
+/* A connection that is fit for others goes back; anything odd about it, and it is closed. */
+static void release_server(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+	struct conn *conn = s->ends[SERVER];
+	bool fit = ex->server_keep && ex->request_done && !conn->eof && !conn->reserved_port &&
+		   buf_len(&s->in[SERVER]) == 0 && buf_len(&s->out[SERVER]) == 0 &&
+		   ex->upstream->idle_connections > 0;
+
+	if (!fit) {
+		session_drop_server(s);
+		buf_clear(&s->out[SERVER], &s->proxy->blocks);
+		return;
+	}
+	s->ends[SERVER] = NULL;
+	s->readable[SERVER] = false;
+	idle_pool_give(s->proxy->idle, conn);
+}
+
+bool exchange_response_step(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+	enum conn_result got;
+	bool moved = false;
+
+	if (!s->ends[SERVER] || s->ends[SERVER]->connecting || ex->response_done)
+		return false;
+	got = session_read(s, SERVER);
+	if (!ex->response_begun)
+		moved = read_response_head(s);
+	if (s->state != SESSION_FORWARDING || !s->ends[SERVER])
+		return true;
+	if (ex->response_begun && !ex->response_done)
+		moved = read_response_body(s) || moved;
+	if (s->state != SESSION_FORWARDING || !s->ends[SERVER])
+		return true;
+	if (!ex->response_done && buf_len(&s->in[SERVER]) == 0 &&
+	    (got == CONN_EOF || got == CONN_ERROR))
+		moved = server_ended(s) || moved;
+	else if (!ex->response_done && !ex->response_begun &&
+		 (got == CONN_EOF || got == CONN_ERROR || got == CONN_FULL)) {
+		bad_response(s, "the endpoint's response has no end of its head");
+		return true;
+	}
+	if (s->state == SESSION_FORWARDING && ex->response_done && s->ends[SERVER])
+		release_server(s);
+	return moved || got == CONN_OK;
+}

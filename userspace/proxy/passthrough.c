@@ -1,0 +1,75 @@
+/* Tunnels that are no HTTP: by the name in the ClientHello, or always to one upstream. */
+#include "userspace/base/must.h"
+#include "userspace/proxy/session.h"
+#include "userspace/route/router.h"
+#include "userspace/tls/tls_hello.h"
+
+/* RFC 8446, 6: a fatal alert, so that the client says more than "connection reset". */
+static const char alert_unknown_name[] = { 21, 3, 3, 0, 2, 2, 112 };
+static const char alert_unreachable[] = { 21, 3, 3, 0, 2, 2, 80 };
+
+static void refuse(struct session *s, const char *alert, const char *why)
+{
+	s->ex.error = why;
+	exchange_log(s, "none", "");
+	buf_clear(&s->in[CLIENT], &s->proxy->blocks);
+	buf_append(&s->out[CLIENT], &s->proxy->blocks,
+		   span_make(alert, sizeof(alert_unknown_name)));
+	session_enter(s, SESSION_DRAINING);
+}
+
+void passthrough_begin(struct session *s, const struct upstream *upstream)
+{
+	s->ex.upstream = upstream;
+	s->ex.tunnels = true;
+	if (s->ex.began_ms == 0)
+		s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
+	if (session_connect(s, upstream))
+		return;
+	if (s->listener->protocol == LISTENER_TLS_PASSTHROUGH)
+		refuse(s, alert_unreachable, "no endpoint could be reached");
+	else
+		session_fail(s, "no endpoint could be reached");
+}
+
+static void on_hello(struct session *s, const struct tls_hello *hello)
+{
+	struct span name = tls_hello_name(hello);
+	const struct upstream *upstream = router_find_sni(s->listener, name);
+	size_t len = name.len < LOG_TEXT_MAX ? name.len : LOG_TEXT_MAX;
+
+	s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
+	memcpy(s->ex.text, name.at, len);
+	s->ex.host_len = (uint8_t)(len > UINT8_MAX ? UINT8_MAX : len);
+	if (upstream)
+		passthrough_begin(s, upstream);
+	else
+		refuse(s, alert_unknown_name, "no upstream for this server name");
+}
+
+bool passthrough_hello(struct session *s)
+{
+	struct tls_hello hello;
+	enum conn_result got;
+
+	if (s->ends[SERVER]) {
+		if (s->ends[SERVER]->connecting)
+			return false;
+		tunnel_begin(s);
+		return true;
+	}
+	got = session_read(s, CLIENT);
+	switch (tls_hello_parse(buf_data(&s->in[CLIENT]), &hello)) {
+	case TLS_HELLO_DONE:
+		on_hello(s, &hello);
+		return true;
+	case TLS_HELLO_NEED_MORE:
+		if (got == CONN_EOF || got == CONN_ERROR || got == CONN_FULL)
+			session_close(s);
+		return got == CONN_OK;
+	default:
+		stat_add(&session_stats(s)->bad_requests, 1);
+		session_fail(s, "what came is no ClientHello");
+		return false;
+	}
+}

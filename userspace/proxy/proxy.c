@@ -1,0 +1,171 @@
+#include "userspace/proxy/proxy.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "userspace/base/must.h"
+#include "userspace/proxy/proxy_cursor.h"
+#include "userspace/proxy/session.h"
+
+enum {
+	CURSORS = 1024,
+	IDLE_TOTAL = 1024,
+	IDLE_PER_ENDPOINT = 64,
+	IDLE_AGE_MS =
+		30000, /* below what common servers allow (nginx 75 s, Apache 5 s is found out) */
+};
+
+static const struct h1_limits head_limits = { .head_bytes = HEAD_BYTES_MAX,
+					      .line_bytes = 8192,
+					      .fields = FIELDS_MAX };
+
+struct proxy *proxy_create(const struct proxy_options *options, struct snapshot *first)
+{
+	struct proxy *proxy = must_alloc(sizeof(*proxy));
+	struct idle_limits idle = { IDLE_TOTAL, IDLE_PER_ENDPOINT, IDLE_AGE_MS };
+
+	proxy->options = *options;
+	proxy->snapshot = snapshot_ref(first);
+	proxy->idle = idle_pool_create(options->loop, idle);
+	proxy->cursors = must_alloc(CURSORS * sizeof(proxy->cursors[0]));
+	/* Four blocks a session is the most that one can hold. */
+	block_pool_init(&proxy->blocks, options->sessions_max * 4);
+	return proxy;
+}
+
+void proxy_destroy(struct proxy *proxy)
+{
+	if (!proxy)
+		return;
+	proxy_cut(proxy);
+	idle_pool_destroy(proxy->idle);
+	block_pool_fini(&proxy->blocks);
+	snapshot_unref(proxy->snapshot);
+	free(proxy->cursors);
+	free(proxy);
+}
+
+uint32_t *proxy_cursor(struct proxy *proxy, const struct upstream *upstream)
+{
+	return &proxy->cursors[XXH3_64bits(upstream->name, strlen(upstream->name)) % CURSORS];
+}
+
+static bool is_endpoint(const struct addr *to, const void *context)
+{
+	const struct snapshot *snapshot = context;
+
+	for (uint32_t i = 0; i < snapshot->model->endpoint_count; i++)
+		if (addr_is(&snapshot->endpoints[i]->address, to))
+			return true;
+	return false;
+}
+
+void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot)
+{
+	snapshot_unref(proxy->snapshot);
+	proxy->snapshot = snapshot_ref(snapshot);
+	idle_pool_sift(proxy->idle, is_endpoint, snapshot);
+}
+
+static struct session *session_open(struct proxy *proxy, struct conn *client,
+				    const struct listener *listener)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->proxy = proxy;
+	s->snapshot = snapshot_ref(proxy->snapshot);
+	s->listener = listener;
+	s->id = ((uint64_t)proxy->options.worker << 48) | ++proxy->next_id;
+	s->ends[CLIENT] = client;
+	s->state = listener->protocol == LISTENER_HTTP ? SESSION_READING : SESSION_HELLO;
+	h1_parser_init(&s->requests, H1_REQUEST, &head_limits);
+	timer_init(&s->timer, proxy->options.loop, session_on_timer, s);
+	timer_init(&s->poll, proxy->options.loop, tunnel_on_poll, s);
+	s->next = proxy->sessions;
+	if (s->next)
+		s->next->prev = s;
+	proxy->sessions = s;
+	proxy->session_count++;
+	session_listen(s, CLIENT);
+	session_progress(s);
+	return s;
+}
+
+void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index)
+{
+	const struct listener *listener = proxy->snapshot->listeners[listener_index];
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct addr peer;
+	struct conn *client;
+	struct session *s;
+
+	stat_add(&proxy->options.stats->sessions_opened, 1);
+	if (proxy->session_count >= proxy->options.sessions_max || proxy->draining ||
+	    getpeername(fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    !addr_from_sockaddr((struct sockaddr *)&ss, &peer)) {
+		stat_add(&proxy->options.stats->sessions_shed, 1);
+		stat_add(&proxy->options.stats->sessions_closed, 1);
+		close(fd);
+		return;
+	}
+	client = conn_create(proxy->options.loop, fd, &peer);
+	if (!client)
+		return;
+	if (proxy->options.splicer)
+		splicer_note(proxy->options.splicer, client);
+	s = session_open(proxy, client, listener);
+	if (!s) {
+		conn_close(client);
+		return;
+	}
+	s->held = true;
+	if (listener->protocol == LISTENER_TCP_PROXY)
+		passthrough_begin(s, listener->upstream);
+	s->held = false;
+	s->readable[CLIENT] = true; /* the first bytes are often there already */
+	session_run(s);
+}
+
+/* Runs what(s) for every session; it may free it. */
+static void each_session(struct proxy *proxy, void (*what)(struct session *s))
+{
+	struct session *next;
+
+	for (struct session *s = proxy->sessions; s; s = next) {
+		next = s->next;
+		what(s);
+	}
+}
+
+static void drain_one(struct session *s)
+{
+	if (s->state == SESSION_READING && buf_len(&s->in[CLIENT]) == 0 &&
+	    buf_len(&s->out[CLIENT]) == 0)
+		session_close(s);
+}
+
+void proxy_drain(struct proxy *proxy)
+{
+	proxy->draining = true;
+	each_session(proxy, drain_one);
+}
+
+static void cut_one(struct session *s)
+{
+	session_fail(s, "the daemon stops");
+}
+
+void proxy_cut(struct proxy *proxy)
+{
+	proxy->draining = true;
+	each_session(proxy, cut_one);
+}
+
+uint32_t proxy_sessions(const struct proxy *proxy)
+{
+	return proxy->session_count;
+}

@@ -1,0 +1,291 @@
+#include "userspace/proxy/session.h"
+
+#include <stdlib.h>
+
+#include "userspace/base/must.h"
+
+const char *const session_state_names[SESSION_STATES] = {
+	"hello", "reading", "forwarding", "tunnel", "draining", "closed",
+};
+
+#define TO(state) (1u << SESSION_##state)
+
+static const unsigned moves[SESSION_STATES] = {
+	[SESSION_HELLO] = TO(TUNNEL) | TO(DRAINING) | TO(CLOSED),
+	[SESSION_READING] = TO(FORWARDING) | TO(DRAINING) | TO(CLOSED),
+	[SESSION_FORWARDING] = TO(READING) | TO(TUNNEL) | TO(DRAINING) | TO(CLOSED),
+	[SESSION_TUNNEL] = TO(CLOSED),
+	[SESSION_DRAINING] = TO(CLOSED),
+	[SESSION_CLOSED] = TO(CLOSED),
+};
+
+/* How long the state may last without progress. */
+static uint64_t state_ms(const struct session *s, enum session_state state)
+{
+	const struct timeouts *t = &s->listener->timeouts;
+
+	switch (state) {
+	case SESSION_HELLO:
+		return t->head_ms;
+	case SESSION_READING:
+		return t->idle_ms;
+	case SESSION_FORWARDING:
+		return t->body_ms;
+	case SESSION_TUNNEL:
+		return t->tunnel_ms;
+	default:
+		return t->drain_ms;
+	}
+}
+
+/* The timer is lazy: it is started when it is not running or would be late, and looks again. */
+void session_deadline(struct session *s, uint64_t after_ms)
+{
+	uint64_t now = loop_now_ms(s->proxy->options.loop);
+	bool sooner = now + after_ms < s->deadline_ms || s->deadline_ms == 0;
+
+	s->deadline_ms = now + after_ms;
+	if (sooner || !ev_is_active(&s->timer.timer))
+		timer_start(&s->timer, after_ms);
+}
+
+void session_progress(struct session *s)
+{
+	session_deadline(s, state_ms(s, s->state));
+}
+
+/* The only place where a session changes state. Every state has a deadline: none can hang. */
+void session_enter(struct session *s, enum session_state next)
+{
+	MUST(moves[s->state] & (1u << next));
+	s->state = next;
+	if (next != SESSION_CLOSED)
+		session_deadline(s, state_ms(s, next));
+}
+
+void session_close(struct session *s)
+{
+	session_enter(s, SESSION_CLOSED);
+	if (!s->held)
+		session_run(s);
+}
+
+void session_fail(struct session *s, const char *why)
+{
+	if (s->ex.began_ms > 0) {
+		s->ex.error = why;
+		exchange_log(s, "none", splice_reason_texts[s->splice_reason]);
+	}
+	for (int side = 0; side < 2; side++)
+		if (s->ends[side] && !s->ends[side]->connecting)
+			conn_reset(s->ends[side]);
+	session_close(s);
+}
+
+void session_drop_server(struct session *s)
+{
+	struct conn *conn = s->ends[SERVER];
+
+	s->ends[SERVER] = NULL;
+	s->readable[SERVER] = false;
+	buf_clear(&s->in[SERVER], &s->proxy->blocks);
+	if (!conn)
+		return;
+	if (conn->reserved_port)
+		splicer_port_give(s->proxy->options.splicer, &conn->peer, conn->reserved_port);
+	conn_close(conn);
+}
+
+static void session_free(struct session *s)
+{
+	struct proxy *proxy = s->proxy;
+
+	if (s->handover)
+		handover_abandon(s->handover);
+	session_drop_server(s);
+	conn_close(s->ends[CLIENT]);
+	for (int side = 0; side < 2; side++) {
+		buf_clear(&s->in[side], &proxy->blocks);
+		buf_clear(&s->out[side], &proxy->blocks);
+	}
+	timer_stop(&s->timer);
+	timer_stop(&s->poll);
+	*(s->prev ? &s->prev->next : &proxy->sessions) = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	proxy->session_count--;
+	stat_add(&proxy->options.stats->sessions_closed, 1);
+	snapshot_unref(s->snapshot);
+	free(s);
+}
+
+enum conn_result session_read(struct session *s, enum side from)
+{
+	struct conn *conn = s->ends[from];
+	enum conn_result got;
+
+	if (!conn || conn->connecting || !s->readable[from])
+		return conn && conn->eof ? CONN_EOF : CONN_AGAIN;
+	got = conn_read(conn, &s->in[from], &s->proxy->blocks);
+	if (got != CONN_FULL && conn->drained)
+		s->readable[from] = false;
+	return got;
+}
+
+bool session_flush(struct session *s, enum side to)
+{
+	struct conn *conn = s->ends[to];
+	uint32_t before = buf_len(&s->out[to]);
+
+	if (!conn || conn->connecting || before == 0)
+		return true;
+	if (conn_write(conn, &s->out[to], &s->proxy->blocks) == CONN_ERROR)
+		return false;
+	if (buf_len(&s->out[to]) != before)
+		session_progress(s);
+	return true;
+}
+
+/* Everything that the client still sends is read and dropped, so that no reset eats our answer. */
+static bool drain_step(struct session *s)
+{
+	struct conn *conn = s->ends[CLIENT];
+	enum conn_result got;
+
+	if (!session_flush(s, CLIENT)) {
+		session_close(s);
+		return false;
+	}
+	if (buf_len(&s->out[CLIENT]) == 0)
+		conn_shut(conn);
+	buf_clear(&s->in[CLIENT], &s->proxy->blocks);
+	got = session_read(s, CLIENT);
+	buf_clear(&s->in[CLIENT], &s->proxy->blocks);
+	if (got == CONN_ERROR || (got == CONN_EOF && conn->shut))
+		session_close(s);
+	return got == CONN_OK;
+}
+
+static bool step(struct session *s)
+{
+	switch (s->state) {
+	case SESSION_HELLO:
+		return passthrough_hello(s);
+	case SESSION_READING:
+		return exchange_read_head(s);
+	case SESSION_FORWARDING:
+		return exchange_step(s);
+	case SESSION_TUNNEL:
+		return tunnel_step(s);
+	case SESSION_DRAINING:
+		return drain_step(s);
+	default:
+		return false;
+	}
+}
+
+/* What the sockets are waited for: room to read into, something to write. */
+static void watch_side(struct session *s, enum side side)
+{
+	struct conn *conn = s->ends[side];
+	const struct buf *room = &s->in[side];
+	bool tunnel = s->state == SESSION_TUNNEL;
+	int events = 0;
+
+	if (!conn)
+		return;
+	if (conn->connecting) {
+		watch_set(&conn->watch, WATCH_WRITE);
+		return;
+	}
+	if (!conn->eof && !s->readable[side] && room->end - room->start < BLOCK_BYTES)
+		events |= WATCH_READ;
+	if (buf_len(&s->out[side]) > 0 || (tunnel && buf_len(&s->in[!side]) > 0))
+		events |= WATCH_WRITE;
+	watch_set(&conn->watch, events);
+}
+
+void session_run(struct session *s)
+{
+	s->held = true;
+	while (s->state != SESSION_CLOSED && step(s))
+		;
+	s->held = false;
+	if (s->state == SESSION_CLOSED) {
+		session_free(s);
+		return;
+	}
+	watch_side(s, CLIENT);
+	watch_side(s, SERVER);
+}
+
+static void on_overdue(struct session *s)
+{
+	bool connecting = s->ends[SERVER] && s->ends[SERVER]->connecting;
+
+	switch (s->state) {
+	case SESSION_HELLO:
+	case SESSION_FORWARDING:
+		if (connecting)
+			exchange_server_lost(s, 504, "no endpoint could be reached in time");
+		else if (s->state == SESSION_FORWARDING)
+			exchange_time_out(s);
+		else
+			session_fail(s, "no ClientHello came in time");
+		return;
+	case SESSION_READING:
+		if (buf_len(&s->in[CLIENT]) > 0)
+			exchange_refuse_late(s);
+		else
+			session_close(s);
+		return;
+	case SESSION_TUNNEL:
+		session_fail(s, "the tunnel was idle for too long");
+		return;
+	default:
+		session_close(s);
+	}
+}
+
+void session_on_timer(void *context)
+{
+	struct session *s = context;
+	uint64_t now = loop_now_ms(s->proxy->options.loop);
+
+	if (now < s->deadline_ms) {
+		timer_start(&s->timer, s->deadline_ms - now);
+		return;
+	}
+	s->held = true;
+	on_overdue(s);
+	s->held = false;
+	session_run(s);
+}
+
+static void on_client_ready(void *context, int events)
+{
+	struct session *s = context;
+
+	if (events & WATCH_READ)
+		s->readable[CLIENT] = true;
+	session_run(s);
+}
+
+static void on_server_ready(void *context, int events)
+{
+	struct session *s = context;
+
+	if (s->ends[SERVER]->connecting) {
+		s->held = true;
+		exchange_connect_ready(s);
+		s->held = false;
+	} else if (events & WATCH_READ) {
+		s->readable[SERVER] = true;
+	}
+	session_run(s);
+}
+
+void session_listen(struct session *s, enum side side)
+{
+	conn_listen(s->ends[side], side == CLIENT ? on_client_ready : on_server_ready, s);
+}

@@ -1,0 +1,158 @@
+/*
+ * session.h - a client's connection, its states, and what its parts share (proxy/ only).
+ *
+ * One loop turns everything: session_run calls the step of the present state until none makes
+ * progress, then says what each socket is waited for. Belongs to one worker.
+ */
+#pragma once
+#include "userspace/http/h1_body.h"
+#include "userspace/http/h1_parser.h"
+#include "userspace/net/conn.h"
+#include "userspace/proxy/access_log.h"
+#include "userspace/proxy/proxy.h"
+#include "userspace/splice/handover.h"
+#include "userspace/upstream/idle_pool.h"
+
+enum session_state {
+	SESSION_HELLO,      /* reads a ClientHello, to route on its name */
+	SESSION_READING,    /* reads a request's head, or waits for one */
+	SESSION_FORWARDING, /* an exchange is under way */
+	SESSION_TUNNEL,     /* bytes both ways, relayed or on their way into the kernel */
+	SESSION_DRAINING,   /* said everything; reads the client's rest, so that it hears us out */
+	SESSION_CLOSED,
+	SESSION_STATES
+};
+
+enum side { CLIENT, SERVER };
+
+enum {
+	LOG_TEXT_MAX = 256,
+	INTERIMS_MAX = 16,      /* 1xx heads before a final one */
+	ATTEMPTS_MAX = 3,       /* connections tried for one exchange */
+	HEAD_BYTES_MAX = 16384, /* leaves room in a block for what we add */
+};
+
+/* One request and its response. Zeroed when it begins. */
+struct exchange {
+	const struct route *route;
+	const struct upstream *upstream;
+	const struct endpoint *endpoint;
+	uint64_t began_ms;
+	struct h1_body request_body, response_body;
+	uint8_t request_framing, response_framing; /* as we send them */
+	uint8_t client_minor;
+	uint8_t attempts;
+	uint8_t interims;
+	bool head_only;      /* HEAD: the response has no body */
+	bool request_done;   /* all of it is in s->to_server or gone */
+	bool response_begun; /* bytes of a final head are in s->to_client or gone */
+	bool response_done;
+	bool client_keep, server_keep;
+	bool replayable; /* its head is pinned and it has no body */
+	bool reused;     /* on a connection that served others before */
+	bool tunnels;    /* may end as a tunnel: needs a connection that can be spliced */
+	bool request_last, response_last; /* the last chunk's line was written */
+	uint16_t status;
+	uint64_t bytes_in, bytes_out;
+	const char *error;
+	uint8_t method_len, host_len;
+	uint16_t path_len;
+	char text[LOG_TEXT_MAX]; /* method, host, path for the log */
+};
+
+struct session {
+	struct session *next, *prev;
+	struct proxy *proxy;
+	struct snapshot *snapshot;
+	const struct listener *listener;
+	uint64_t id;
+	enum session_state state;
+	struct conn *ends[2];
+	struct buf in[2];  /* read from that side */
+	struct buf out[2]; /* made by us, goes to that side before anything of the other's in */
+	bool readable[2];
+	bool held;    /* session_run is below us: it frees */
+	bool relayed; /* a splice was refused for good */
+	uint64_t deadline_ms;
+	struct timer timer;
+	struct timer poll; /* of a handover */
+	struct handover *handover;
+	enum splice_reason splice_reason;
+	uint32_t splice_tries;
+	uint64_t tunnel_bytes[2]; /* read from that side as a tunnel */
+	struct h1_parser requests, responses;
+	struct exchange ex;
+};
+
+struct proxy {
+	struct proxy_options options;
+	struct snapshot *snapshot;
+	struct block_pool blocks;
+	struct idle_pool *idle;
+	struct session *sessions;
+	uint32_t session_count;
+	uint64_t next_id;
+	bool draining;
+	uint32_t *cursors;         /* round robin, by hash of the upstream's name */
+	struct message message;    /* scratch: a head while it is looked at */
+	char path[HEAD_BYTES_MAX]; /* scratch: a normalised path */
+};
+
+extern const char *const session_state_names[SESSION_STATES];
+
+void session_enter(struct session *s, enum session_state next);
+void session_run(struct session *s);   /* may free s */
+void session_close(struct session *s); /* enters CLOSED; session_run frees */
+/* The state's time is counted from now again. */
+void session_progress(struct session *s);
+void session_deadline(struct session *s, uint64_t after_ms);
+void session_fail(struct session *s, const char *why); /* no more use: cuts both sides */
+enum conn_result session_read(struct session *s, enum side from);
+bool session_flush(struct session *s, enum side to); /* false: the connection is gone */
+void session_drop_server(struct session *s);
+void session_listen(struct session *s, enum side side);
+void session_on_timer(void *context);
+
+/* exchange.c: requests. Each step returns whether it got on. */
+bool exchange_read_head(struct session *s);
+bool exchange_step(struct session *s);
+void exchange_end(struct session *s);
+void exchange_log(struct session *s, const char *splice, const char *reason);
+void exchange_time_out(struct session *s);
+void exchange_refuse_late(struct session *s); /* half a head, and no more of it in time */
+/* A body on its way from one side's bytes to the other's, decoded and framed anew. */
+struct body_copy {
+	struct h1_body *body;
+	struct buf *from, *to;
+	uint64_t *bytes;           /* payload is added */
+	enum body_framing framing; /* of what is written */
+	bool *last;                /* the last chunk's line was written */
+	enum h1_reject *reject;    /* set where the bytes are malformed */
+};
+bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *out_done);
+/* Our own answer instead of the endpoint's; ends the exchange. Never after response_begun. */
+void exchange_reply(struct session *s, uint16_t status, const char *why);
+
+/* exchange_upstream.c: connections and responses. */
+bool exchange_connect(struct session *s); /* false: the exchange has been answered */
+void exchange_connect_ready(struct session *s);
+/* Goes on with another connection where that is safe, else answers with status or cuts. */
+void exchange_server_lost(struct session *s, uint16_t status, const char *why);
+bool exchange_response_step(struct session *s);
+
+/* Begins a connection to one of the upstream's endpoints; false: none can be reached. */
+bool session_connect(struct session *s, const struct upstream *upstream);
+
+/* tunnel.c */
+void tunnel_begin(struct session *s);
+void tunnel_on_poll(void *context);
+bool tunnel_step(struct session *s);
+
+/* passthrough.c */
+bool passthrough_hello(struct session *s);
+void passthrough_begin(struct session *s, const struct upstream *upstream);
+
+static inline struct stats *session_stats(const struct session *s)
+{
+	return s->proxy->options.stats;
+}

@@ -1,0 +1,151 @@
+/* Bytes both ways while nobody needs to look; into the kernel where that can be. */
+#include "userspace/base/must.h"
+#include "userspace/proxy/session.h"
+
+enum {
+	POLL_MS = 5,   /* how often a handover is asked whether it may finish */
+	RETRY_MS = 50, /* where the reason against a splice may pass */
+	SPLICE_TRIES_MAX = 20,
+};
+
+static uint32_t pending(const struct session *s, enum side from)
+{
+	return buf_len(&s->out[!from]) + buf_len(&s->in[from]);
+}
+
+static enum splice_policy policy(const struct session *s)
+{
+	return s->ex.route ? s->ex.route->splice : s->listener->splice;
+}
+
+static void refuse(struct session *s, enum splice_reason reason)
+{
+	s->splice_reason = reason;
+	s->relayed = true;
+	stat_add(&session_stats(s)->splice[reason], 1);
+}
+
+static bool may_pass(enum splice_reason reason)
+{
+	return reason == SPLICE_REASON_OUT_OF_ORDER || reason == SPLICE_REASON_UNRESOLVED;
+}
+
+static void try_splice(struct session *s)
+{
+	struct handover_request request = { .ends = { s->ends[CLIENT], s->ends[SERVER] },
+					    .pending = { pending(s, CLIENT), pending(s, SERVER) },
+					    .worker = s->proxy->options.worker,
+					    .name = s->ex.upstream->name,
+					    .idle_ms = s->listener->timeouts.tunnel_ms };
+	enum splice_reason reason;
+
+	if (policy(s) == SPLICE_OFF)
+		reason = SPLICE_REASON_OFF;
+	else if (!s->proxy->options.splicer)
+		reason = SPLICE_REASON_NO_DATAPLANE;
+	else if (s->ends[CLIENT]->eof || s->ends[SERVER]->eof)
+		reason = SPLICE_REASON_FINISHED;
+	else
+		reason = handover_begin(s->proxy->options.splicer, &request, &s->handover);
+	if (reason == SPLICE_REASON_DONE) {
+		s->splice_reason = reason;
+		timer_start(&s->poll, POLL_MS);
+	} else if (may_pass(reason) && ++s->splice_tries < SPLICE_TRIES_MAX) {
+		s->splice_reason = reason;
+		timer_start(&s->poll, RETRY_MS);
+	} else {
+		refuse(s, reason);
+	}
+}
+
+void tunnel_begin(struct session *s)
+{
+	stat_add(&session_stats(s)->tunnels, 1);
+	buf_unpin(&s->out[SERVER], &s->proxy->blocks);
+	session_enter(s, SESSION_TUNNEL);
+	timer_start(&s->poll, 0); /* the first look comes when the heads are written */
+}
+
+void tunnel_on_poll(void *context)
+{
+	struct session *s = context;
+
+	session_run(s);
+	/* s may be gone; session_run has started the timer anew where it is needed. */
+}
+
+/* Writes what waits for `to`: what we made first, then the other side's bytes as they are. */
+static bool flush(struct session *s, enum side to)
+{
+	struct conn *conn = s->ends[to];
+	uint64_t before = conn->put;
+
+	if (!session_flush(s, to))
+		return false;
+	if (buf_len(&s->out[to]) == 0 &&
+	    conn_write(conn, &s->in[!to], &s->proxy->blocks) == CONN_ERROR)
+		return false;
+	if (conn->put != before)
+		session_progress(s);
+	return true;
+}
+
+/* Reads one side and writes the other. False: the session is over. */
+static bool carry(struct session *s, enum side from, bool *out_moved)
+{
+	uint64_t before = s->ends[from]->got;
+	enum conn_result got = session_read(s, from);
+
+	s->tunnel_bytes[from] += s->ends[from]->got - before;
+	if (got == CONN_OK) {
+		*out_moved = true;
+		if (s->handover)
+			handover_residual(s->handover, from, pending(s, from));
+	}
+	if (got == CONN_ERROR || !flush(s, !from)) {
+		session_fail(s, from == CLIENT ? "the tunnel broke on the client's side"
+					       : "the tunnel broke on the endpoint's side");
+		return false;
+	}
+	if (s->ends[from]->eof && pending(s, from) == 0 && !s->ends[!from]->shut) {
+		if (s->handover)
+			handover_eof(s->handover, from, 0);
+		conn_shut(s->ends[!from]);
+	}
+	return true;
+}
+
+/* The kernel has it: what is left of the session is its log line. */
+static void hand_over(struct session *s)
+{
+	exchange_log(s, "full", splice_reason_texts[SPLICE_REASON_DONE]);
+	stat_add(&session_stats(s)->splice[SPLICE_REASON_DONE], 1);
+	handover_finish(s->handover);
+	s->handover = NULL;
+	s->ends[CLIENT] = s->ends[SERVER] = NULL;
+	session_close(s);
+}
+
+bool tunnel_step(struct session *s)
+{
+	bool moved = false;
+
+	if (!carry(s, CLIENT, &moved) || !carry(s, SERVER, &moved))
+		return false;
+	if (s->handover) {
+		if (pending(s, CLIENT) == 0 && pending(s, SERVER) == 0 &&
+		    handover_may_finish(s->handover, loop_now_ms(s->proxy->options.loop)))
+			hand_over(s);
+		else if (!ev_is_active(&s->poll.timer))
+			timer_start(&s->poll, POLL_MS);
+		return moved && s->state == SESSION_TUNNEL;
+	}
+	if (s->ends[CLIENT]->shut && s->ends[SERVER]->shut) {
+		exchange_log(s, "none", splice_reason_texts[s->splice_reason]);
+		session_close(s);
+		return false;
+	}
+	if (!s->relayed && !ev_is_active(&s->poll.timer))
+		try_splice(s);
+	return moved;
+}
