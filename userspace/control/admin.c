@@ -1,0 +1,275 @@
+#include "userspace/control/admin.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "userspace/base/must.h"
+#include "userspace/control/admin_request.h"
+
+enum { CLIENTS_MAX = 16, CLIENT_DEADLINE_MS = 5000, BACKLOG = 16 };
+
+struct client {
+	struct admin *admin;
+	int fd; /* -1: free */
+	struct watch watch;
+	struct timer deadline;
+	char head[ADMIN_HEAD_MAX];
+	size_t head_len;
+	char *reply; /* NULL while the head is read */
+	size_t reply_len, reply_sent;
+};
+
+struct admin {
+	struct loop *loop;
+	struct admin_hooks hooks;
+	struct sockaddr_un at;
+	dev_t device; /* of the socket file, so that another daemon's is never removed */
+	ino_t inode;
+	int fd;
+	struct watch watch;
+	struct client clients[CLIENTS_MAX];
+	uint32_t busy;
+};
+
+static void client_end(struct client *c)
+{
+	watch_fini(&c->watch);
+	timer_stop(&c->deadline);
+	close(c->fd);
+	free(c->reply);
+	c->reply = NULL;
+	c->fd = -1;
+	c->admin->busy--;
+	watch_set(&c->admin->watch, WATCH_READ); /* it rests while all are busy */
+}
+
+static const char *reason_of(uint32_t status)
+{
+	return status == 200   ? "OK"
+	       : status == 404 ? "Not Found"
+	       : status == 405 ? "Method Not Allowed"
+	       : status == 431 ? "Request Header Fields Too Large"
+			       : "Bad Request";
+}
+
+/* Takes body over; NULL: one made from the status. */
+static void client_reply(struct client *c, uint32_t status, char *body)
+{
+	int len;
+
+	if (!body && asprintf(&body, "{\"error\": \"%s\"}", reason_of(status)) < 0)
+		body = NULL;
+	len = body ? asprintf(&c->reply,
+			      "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n%s"
+			      "Content-Length: %zu\r\nConnection: close\r\n\r\n%s\n",
+			      status, reason_of(status), status == 405 ? "Allow: GET\r\n" : "",
+			      strlen(body) + 1, body)
+		   : -1;
+	free(body);
+	if (len < 0) {
+		c->reply = NULL;
+		client_end(c);
+		return;
+	}
+	c->reply_len = (size_t)len;
+	c->reply_sent = 0;
+	watch_set(&c->watch, WATCH_WRITE);
+}
+
+static void client_read(struct client *c)
+{
+	ssize_t n = read(c->fd, c->head + c->head_len, sizeof(c->head) - c->head_len);
+	struct admin_request request;
+	uint32_t status;
+	char *body;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_end(c);
+		return;
+	}
+	c->head_len += (size_t)n;
+	switch (admin_request_parse(span_make(c->head, c->head_len), &request, &status)) {
+	case ADMIN_NEED_MORE:
+		return;
+	case ADMIN_REFUSED:
+		client_reply(c, status, NULL);
+		return;
+	case ADMIN_REQUEST:
+		body = c->admin->hooks.on_get(c->admin->hooks.context, request.path);
+		client_reply(c, body ? 200 : 404, body);
+	}
+}
+
+static void client_write(struct client *c)
+{
+	ssize_t n =
+		send(c->fd, c->reply + c->reply_sent, c->reply_len - c->reply_sent, MSG_NOSIGNAL);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0)
+		c->reply_sent += (size_t)n;
+	if (n <= 0 || c->reply_sent == c->reply_len)
+		client_end(c);
+}
+
+static void on_client(void *context, int events)
+{
+	struct client *c = context;
+
+	(void)events;
+	if (c->reply)
+		client_write(c);
+	else
+		client_read(c);
+}
+
+static void on_deadline(void *context)
+{
+	client_end(context);
+}
+
+static void on_connection(void *context, int events)
+{
+	struct admin *admin = context;
+	struct client *c = admin->clients;
+	int fd;
+
+	(void)events;
+	while (c < admin->clients + CLIENTS_MAX && c->fd >= 0)
+		c++;
+	MUST(c < admin->clients + CLIENTS_MAX); /* the watch rests while all are busy */
+	fd = accept4(admin->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	c->fd = fd;
+	c->head_len = 0;
+	watch_init(&c->watch, admin->loop, fd, on_client, c);
+	timer_init(&c->deadline, admin->loop, on_deadline, c);
+	timer_start(&c->deadline, CLIENT_DEADLINE_MS);
+	watch_set(&c->watch, WATCH_READ);
+	if (++admin->busy == CLIENTS_MAX)
+		watch_set(&admin->watch, 0);
+}
+
+/* Only a socket that nobody answers at is removed. */
+static bool make_way(const struct sockaddr_un *at, struct err *err)
+{
+	struct stat there;
+	int fd, got, why;
+
+	if (lstat(at->sun_path, &there) < 0)
+		return true; /* nothing there, or bind says what is wrong */
+	if (!S_ISSOCK(there.st_mode))
+		return err_set(err, "%s exists and is no socket; give another path with --admin",
+			       at->sun_path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(err, "cannot make the admin socket");
+	got = connect(fd, (const struct sockaddr *)at, sizeof(*at));
+	why = errno;
+	close(fd);
+	if (got == 0 || why == EAGAIN)
+		return err_set(err,
+			       "another shuntd answers at %s; stop it first, or give another "
+			       "path with --admin",
+			       at->sun_path);
+	if (why == ECONNREFUSED && unlink(at->sun_path) < 0)
+		return err_sys(err, "cannot remove the old admin socket %s", at->sun_path);
+	return true;
+}
+
+/* Of the default path only; other folders are the operator's. */
+static void make_folder(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return;
+	*slash = '\0';
+	mkdir(folder, 0755); /* where that fails, bind says so */
+}
+
+static bool open_socket(struct admin *admin, struct err *err)
+{
+	const char *path = admin->at.sun_path;
+	struct stat made;
+	mode_t before;
+	int bound;
+
+	make_folder(path);
+	if (!make_way(&admin->at, err))
+		return false;
+	admin->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (admin->fd < 0)
+		return err_sys(err, "cannot make the admin socket");
+	before = umask(0117); /* the file is never wider than 0660, not for a moment */
+	bound = bind(admin->fd, (const struct sockaddr *)&admin->at, sizeof(admin->at));
+	umask(before);
+	if (bound < 0 || listen(admin->fd, BACKLOG) < 0 || stat(path, &made) < 0) {
+		err_sys(err, "cannot listen on the admin socket %s", path);
+		close(admin->fd);
+		return false;
+	}
+	admin->device = made.st_dev;
+	admin->inode = made.st_ino;
+	return true;
+}
+
+struct admin *admin_create(struct loop *loop, const char *path, const struct admin_hooks *hooks,
+			   struct err *err)
+{
+	struct admin *admin;
+
+	if (strlen(path) >= sizeof(admin->at.sun_path)) {
+		err_set(err,
+			"the admin socket's path has %zu bytes, it may have %zu; take a shorter "
+			"one",
+			strlen(path), sizeof(admin->at.sun_path) - 1);
+		return NULL;
+	}
+	admin = must_alloc(sizeof(*admin));
+	admin->loop = loop;
+	admin->hooks = *hooks;
+	admin->at.sun_family = AF_UNIX;
+	memcpy(admin->at.sun_path, path, strlen(path) + 1);
+	if (!open_socket(admin, err)) {
+		free(admin);
+		return NULL;
+	}
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		admin->clients[i].fd = -1;
+		admin->clients[i].admin = admin;
+	}
+	watch_init(&admin->watch, loop, admin->fd, on_connection, admin);
+	watch_set(&admin->watch, WATCH_READ);
+	return admin;
+}
+
+void admin_destroy(struct admin *admin)
+{
+	struct stat there;
+
+	if (!admin)
+		return;
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (admin->clients[i].fd >= 0)
+			client_end(&admin->clients[i]);
+	if (lstat(admin->at.sun_path, &there) == 0 && there.st_dev == admin->device &&
+	    there.st_ino == admin->inode)
+		unlink(admin->at.sun_path);
+	watch_fini(&admin->watch);
+	close(admin->fd);
+	free(admin);
+}

@@ -1,0 +1,27 @@
+/*
+ * admin.h - the admin API: HTTP/1.1 with JSON on a unix socket, one request a connection.
+ *
+ * Knows how to serve; what is said comes from hooks. Belongs to the control thread.
+ */
+#pragma once
+#include <stdbool.h>
+
+#include "userspace/base/err.h"
+#include "userspace/base/span.h"
+#include "userspace/net/loop.h"
+
+struct admin;
+
+/* The JSON text for a path, malloc'ed; NULL: no such path. */
+struct admin_hooks {
+	char *(*on_get)(void *context, struct span path);
+	void *context;
+};
+
+/*
+ * Listens at path with mode 0660. A socket file that a dead daemon left is replaced; where a live
+ * one answers, or something else than a socket is there, it is refused. NULL and *err on failure.
+ */
+struct admin *admin_create(struct loop *loop, const char *path, const struct admin_hooks *hooks,
+			   struct err *err);
+void admin_destroy(struct admin *admin); /* removes the socket file; accepts NULL */

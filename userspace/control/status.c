@@ -1,0 +1,95 @@
+#include "userspace/control/status.h"
+
+#include <jansson.h>
+
+static const char *const counter_names[COUNTERS] = {
+#define X(name, text) [COUNT_##name] = #name,
+	COUNTER_LIST(X)
+#undef X
+};
+
+static uint64_t stat_read(const atomic_uint_fast64_t *stat)
+{
+	return atomic_load_explicit(stat, memory_order_relaxed);
+}
+
+void status_add_stats(struct stats *sum, const struct stats *part)
+{
+#define X(name) stat_add(&sum->name, stat_read(&part->name));
+	STAT_LIST(X)
+#undef X
+	for (int i = 0; i < SPLICE_REASONS; i++)
+		stat_add(&sum->splice[i], stat_read(&part->splice[i]));
+}
+
+/* JSON's integers are signed here; a counter that is beyond would take centuries. */
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+static json_t *counters_of(const struct status *s)
+{
+	json_t *all = json_object();
+
+	for (int i = 0; i < COUNTERS; i++)
+		json_object_set_new(all, counter_names[i], number(s->counters[i]));
+	return all;
+}
+
+static json_t *stats_of(const struct stats *stats)
+{
+	json_t *all = json_object();
+
+#define X(name) json_object_set_new(all, #name, number(stat_read(&stats->name)));
+	STAT_LIST(X)
+#undef X
+	return all;
+}
+
+static json_t *refused_of(const struct stats *stats)
+{
+	json_t *all = json_object();
+
+	for (int i = SPLICE_REASON_DONE + 1; i < SPLICE_REASONS; i++)
+		json_object_set_new(all, splice_reason_names[i],
+				    number(stat_read(&stats->splice[i])));
+	return all;
+}
+
+static json_t *splices_of(const struct status *s)
+{
+	json_t *all = json_object();
+
+	json_object_set_new(all, "handover", number(s->splices.handover));
+	json_object_set_new(all, "active", number(s->splices.active));
+	json_object_set_new(all, "closing", number(s->splices.closing));
+	json_object_set_new(all, "begun", number(stat_read(&s->stats.splice[SPLICE_REASON_DONE])));
+	json_object_set_new(all, "adopted", number(s->splices.adopted));
+	json_object_set_new(all, "ended", number(s->splices.ended));
+	json_object_set_new(all, "reset", number(s->splices.reset));
+	json_object_set_new(all, "idled", number(s->splices.idled));
+	json_object_set_new(all, "reused", number(s->splices.reused));
+	json_object_set_new(all, "refused", refused_of(&s->stats));
+	return all;
+}
+
+char *status_print(const struct status *s)
+{
+	json_t *all = json_object();
+	char *text;
+
+	json_object_set_new(all, "snapshot", number(s->snapshot));
+	json_object_set_new(all, "node", s->node ? json_string(s->node) : json_null());
+	json_object_set_new(all, "workers", number(s->workers));
+	json_object_set_new(all, "sessions", number(s->sessions));
+	json_object_set_new(all, "fast_path", json_boolean(s->fast_path));
+	json_object_set_new(all, "reloads_refused", number(s->reloads_refused));
+	json_object_set_new(all, "access_lines_lost", number(s->access_lines_lost));
+	json_object_set_new(all, "counters", counters_of(s));
+	json_object_set_new(all, "stats", stats_of(&s->stats));
+	json_object_set_new(all, "splices", splices_of(s));
+	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	json_decref(all);
+	return text;
+}

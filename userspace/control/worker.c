@@ -1,0 +1,246 @@
+#include "userspace/control/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "userspace/base/must.h"
+#include "userspace/net/listener.h"
+#include "userspace/proxy/proxy.h"
+
+enum { DRAIN_LOOK_MS = 20 };
+
+struct worker {
+	struct worker_options options;
+	struct loop *loop;
+	struct proxy *proxy; /* NULL until the first worker_set arrives */
+	struct listener_watch **listeners;
+	uint32_t listener_count;
+	struct stats stats;
+	struct timer drain_look;
+	uint64_t drain_until_ms;
+	struct post ended;
+	pthread_t thread;
+	bool started;
+	bool over; /* the loop runs no more: late messages are only freed */
+};
+
+struct message {
+	struct post post;
+	struct worker *worker;
+	struct snapshot *snapshot;
+	uint32_t drain_ms;
+	uint32_t count;
+	struct worker_socket sockets[];
+};
+
+static void on_accept(void *context, int fd, uint32_t listener_index)
+{
+	struct worker *w = context;
+
+	proxy_accept(w->proxy, fd, listener_index);
+}
+
+static void on_accept_error(void *context)
+{
+	struct worker *w = context;
+
+	stat_add(&w->stats.accept_errors, 1);
+}
+
+static struct listener_watch *listener_take(struct worker *w, int fd)
+{
+	for (uint32_t i = 0; i < w->listener_count; i++) {
+		struct listener_watch *l = w->listeners[i];
+
+		if (l && listener_watch_fd(l) == fd) {
+			w->listeners[i] = NULL;
+			return l;
+		}
+	}
+	return NULL;
+}
+
+/* Connections that wait in a queue would be reset by closing it, so they are served first. */
+static void listeners_close(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->listener_count; i++) {
+		if (w->listeners[i])
+			listener_watch_flush(w->listeners[i]);
+		listener_watch_destroy(w->listeners[i]);
+	}
+	free(w->listeners);
+	w->listeners = NULL;
+	w->listener_count = 0;
+}
+
+/* A worker that never ran still owns the sockets that it was sent. */
+static void message_drop(struct message *m)
+{
+	for (uint32_t i = 0; i < m->count && !m->worker->started; i++)
+		close(m->sockets[i].fd);
+	snapshot_unref(m->snapshot);
+	free(m);
+}
+
+static void on_set(struct post *post)
+{
+	struct message *m = CONTAINER_OF(post, struct message, post);
+	struct worker *w = m->worker;
+	struct listener_watch **next;
+	struct listener_hooks hooks = { on_accept, on_accept_error, w };
+
+	if (w->over) {
+		message_drop(m);
+		return;
+	}
+	next = must_alloc(m->count * sizeof(*next));
+	for (uint32_t i = 0; i < m->count; i++)
+		next[i] = listener_take(w, m->sockets[i].fd);
+	listeners_close(w); /* those that are gone, still by the old snapshot */
+	if (w->proxy)
+		proxy_set_snapshot(w->proxy, m->snapshot);
+	else
+		w->proxy = proxy_create(
+			&(struct proxy_options){ .loop = w->loop,
+						 .worker = w->options.number,
+						 .log = w->options.log,
+						 .splicer = w->options.splicer,
+						 .stats = &w->stats,
+						 .sessions_max = w->options.sessions_max },
+			m->snapshot);
+	for (uint32_t i = 0; i < m->count; i++) {
+		uint32_t index = m->sockets[i].listener_index;
+
+		if (next[i])
+			listener_watch_retag(next[i], index);
+		else
+			next[i] = listener_watch_create(w->loop, m->sockets[i].fd, index, &hooks);
+	}
+	w->listeners = next;
+	w->listener_count = m->count;
+	snapshot_unref(m->snapshot);
+	free(m);
+}
+
+static void on_drain_look(void *context)
+{
+	struct worker *w = context;
+
+	if (!w->proxy || proxy_sessions(w->proxy) == 0) {
+		loop_stop(w->loop);
+		return;
+	}
+	if (loop_now_ms(w->loop) >= w->drain_until_ms) {
+		proxy_cut(w->proxy);
+		loop_stop(w->loop);
+		return;
+	}
+	timer_start(&w->drain_look, DRAIN_LOOK_MS);
+}
+
+/* A second message with a shorter time takes effect at once. */
+static void on_drain(struct post *post)
+{
+	struct message *m = CONTAINER_OF(post, struct message, post);
+	struct worker *w = m->worker;
+
+	if (w->over) {
+		free(m);
+		return;
+	}
+	listeners_close(w);
+	if (w->proxy)
+		proxy_drain(w->proxy);
+	w->drain_until_ms = loop_now_ms(w->loop) + m->drain_ms;
+	free(m);
+	on_drain_look(w);
+}
+
+static void on_ended(struct post *post)
+{
+	struct worker *w = CONTAINER_OF(post, struct worker, ended);
+
+	w->options.on_end(w->options.context);
+}
+
+static void *thread_run(void *context)
+{
+	struct worker *w = context;
+
+	loop_run(w->loop);
+	w->over = true;
+	timer_stop(&w->drain_look);
+	proxy_destroy(w->proxy);
+	w->proxy = NULL;
+	loop_post(w->options.control, &w->ended);
+	return NULL;
+}
+
+struct worker *worker_create(const struct worker_options *options)
+{
+	struct worker *w = must_alloc(sizeof(*w));
+
+	w->options = *options;
+	w->loop = loop_create();
+	w->ended.on_post = on_ended;
+	timer_init(&w->drain_look, w->loop, on_drain_look, w);
+	return w;
+}
+
+void worker_set(struct worker *w, struct snapshot *snapshot, const struct worker_socket *sockets,
+		uint32_t count)
+{
+	struct message *m = must_alloc(sizeof(*m) + count * sizeof(*sockets));
+
+	m->post.on_post = on_set;
+	m->worker = w;
+	m->snapshot = snapshot_ref(snapshot);
+	m->count = count;
+	if (count)
+		memcpy(m->sockets, sockets, count * sizeof(*sockets));
+	loop_post(w->loop, &m->post);
+}
+
+bool worker_start(struct worker *w, struct err *err)
+{
+	char name[16];
+
+	errno = pthread_create(&w->thread, NULL, thread_run, w);
+	if (errno)
+		return err_sys(err, "cannot start worker %u", w->options.number);
+	snprintf(name, sizeof(name), "worker-%u", w->options.number % 1000);
+	pthread_setname_np(w->thread, name);
+	w->started = true;
+	return true;
+}
+
+void worker_drain(struct worker *w, uint32_t drain_ms)
+{
+	struct message *m = must_alloc(sizeof(*m));
+
+	m->post.on_post = on_drain;
+	m->worker = w;
+	m->drain_ms = drain_ms;
+	loop_post(w->loop, &m->post);
+}
+
+void worker_destroy(struct worker *w)
+{
+	if (!w)
+		return;
+	if (w->started)
+		pthread_join(w->thread, NULL);
+	w->over = true;
+	loop_destroy(w->loop); /* runs messages that came too late */
+	free(w);
+}
+
+const struct stats *worker_stats(const struct worker *w)
+{
+	return &w->stats;
+}

@@ -1,0 +1,44 @@
+/*
+ * worker.h - one thread with one loop, its proxy and its listener sockets.
+ *
+ * What the control thread says reaches it as messages; it answers once, when it has ended.
+ */
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "userspace/base/err.h"
+#include "userspace/net/loop.h"
+#include "userspace/proxy/stats.h"
+#include "userspace/snapshot/snapshot.h"
+
+struct access_log;
+struct splicer;
+struct worker;
+
+struct worker_options {
+	uint32_t number;
+	struct access_log *log;  /* borrowed */
+	struct splicer *splicer; /* borrowed; NULL: never splice */
+	uint32_t sessions_max;
+	struct loop *control; /* where on_end is called */
+	void (*on_end)(void *context);
+	void *context;
+};
+
+/* What a worker listens on, whole: what is not in it is closed. */
+struct worker_socket {
+	int fd;                  /* from then on the worker's; the same number again: stays */
+	uint32_t listener_index; /* of the snapshot beside it */
+};
+
+struct worker *worker_create(const struct worker_options *options);
+/* snapshot and sockets go into effect together; the worker takes a reference of its own. */
+void worker_set(struct worker *worker, struct snapshot *snapshot,
+		const struct worker_socket *sockets, uint32_t count);
+bool worker_start(struct worker *worker, struct err *err); /* after the first worker_set */
+/* No new sessions; on_end is called when the old ones have ended or after drain_ms. */
+void worker_drain(struct worker *worker, uint32_t drain_ms);
+void worker_destroy(struct worker *worker); /* drained or never started; joins; accepts NULL */
+const struct stats *worker_stats(const struct worker *worker); /* any thread */
