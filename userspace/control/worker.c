@@ -175,7 +175,8 @@ static void *thread_run(void *context)
 	loop_run(w->loop);
 	w->over = true;
 	timer_stop(&w->drain_look);
-	proxy_destroy(w->proxy);
+	if (w->proxy)
+		proxy_destroy(w->proxy);
 	w->proxy = NULL;
 	loop_post(w->options.control, &w->ended);
 	return NULL;

@@ -1,0 +1,45 @@
+/*
+ * listen_table.h - which addresses are listened on, and the sockets there: one a worker.
+ *
+ * A reload plans a new table beside the old one: places that stay keep their sockets, new ones are
+ * opened at once, so that a failure changes nothing. Control thread only.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "userspace/base/addr.h"
+#include "userspace/base/err.h"
+#include "userspace/control/worker.h"
+#include "userspace/snapshot/snapshot.h"
+
+struct listen_place {
+	struct addr address;     /* with port */
+	uint32_t listener_index; /* of the snapshot that the table was planned for */
+	bool is_new;             /* not in the table before */
+	int *fds;                /* one a worker, which owns it once the table is in effect */
+};
+
+struct listen_table {
+	struct listen_place *places;
+	uint32_t count;
+	uint32_t workers;
+};
+
+struct listen_options {
+	uint32_t workers;
+	bool free_bind;       /* addresses come by the fast path */
+	uint32_t max_segment; /* 0: leave it */
+};
+
+/* L7 listeners of the snapshot. before: NULL at start. Both are freed by listen_table_free. */
+struct listen_table *listen_table_plan(const struct listen_table *before,
+				       const struct snapshot *snapshot,
+				       const struct listen_options *options, struct err *err);
+/* The plan is not to take effect: closes what it opened, and frees. */
+void listen_table_abandon(struct listen_table *table);
+void listen_table_free(struct listen_table *table); /* closes nothing; accepts NULL */
+/* out_sockets has room for table->count. */
+void listen_table_sockets(const struct listen_table *table, uint32_t worker,
+			  struct worker_socket *out_sockets);
+bool listen_protocol_is_proxied(enum listener_protocol protocol);
