@@ -12,8 +12,19 @@
 #include "userspace/base/err.h"
 #include "userspace/model/model.h"
 
-struct dataplane;
+struct splice;
 struct splicer;
+
+/* The pinned maps, as the splicer needs them; all borrowed. */
+struct splice_maps {
+	struct splice *splices; /* shunt_splices, mapped for reading and writing */
+	uint32_t count;         /* elements */
+	int flows_fd;           /* shunt_flows */
+	int events_fd;          /* shunt_events; one consumer */
+	/* Index of a resolved next hop towards an address. Any thread. */
+	bool (*next_hop)(void *context, const struct addr *to, uint32_t *out_index);
+	void *context;
+};
 
 struct splicer_stats {
 	uint64_t handover, active, closing;            /* elements now */
@@ -22,11 +33,15 @@ struct splicer_stats {
 
 /*
  * Finds all elements in the pinned maps and adopts them: those in HANDOVER have lost their sockets
- * with the old daemon and are ended, those SPLICED go on. Both are borrowed.
+ * with the old daemon and are ended, those SPLICED go on. NULL where the process may not do
+ * what splicing needs.
  */
-struct splicer *splicer_create(struct dataplane *dataplane, const struct node *node,
+struct splicer *splicer_create(const struct splice_maps *maps, const struct node *node,
 			       struct err *err);
 void splicer_destroy(struct splicer *splicer); /* splices go on in the kernel */
+
+/* The process has moved to the cgroup of sk_query, and its answers are right. */
+bool splicer_can_query(void);
 
 /* To be watched for reading; splicer_on_events then. */
 int splicer_events_fd(const struct splicer *splicer);

@@ -1,0 +1,306 @@
+#include "userspace/splice/handover.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "userspace/base/clock.h"
+#include "userspace/base/must.h"
+#include "userspace/splice/splicer_slots.h"
+
+enum {
+	GRACE_MS = 24, /* packets passed up before the keys: in softirq, GRO or a backlog */
+	TIMESTAMP_BYTES = 12,
+};
+
+struct handover {
+	struct splicer *splicer;
+	uint32_t slot;
+	struct splice *sp;
+	struct conn *ends[2];
+	uint32_t written_base[2]; /* write_seq of that end's socket, less what conn counts as put */
+	uint64_t began_ms;
+	uint32_t idle_ms;
+};
+
+bool sk_state_read(int fd, struct sk_state *out_state)
+{
+	socklen_t len = sizeof(*out_state);
+
+	return getsockopt(fd, SK_QUERY_LEVEL, SK_QUERY_STATE, out_state, &len) == 0 &&
+	       len == sizeof(*out_state);
+}
+
+bool splicer_note(struct splicer *splicer, struct conn *conn)
+{
+	struct sk_state st;
+
+	(void)splicer;
+	if (!sk_state_read(conn->fd, &st))
+		return false;
+	conn->first_write = st.write_seq;
+	conn->first_copied = st.copied_seq;
+	conn->noted = true;
+	return true;
+}
+
+uint32_t splicer_max_segment(const struct conn *client)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(client->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return 0;
+	return info.tcpi_snd_mss + (info.tcpi_options & TCPI_OPT_TIMESTAMPS ? TIMESTAMP_BYTES : 0);
+}
+
+/* What each end may be sent must fit what the other was told to send (docs/splice.md, MSS). */
+static bool segments_fit(const struct conn *from, const struct conn *to)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	uint32_t told;
+
+	if (getsockopt(from->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return false;
+	told = info.tcpi_advmss;
+	return told <= splicer_max_segment(to);
+}
+
+static enum splice_reason check_states(const struct handover_request *request,
+				       const struct sk_state st[2])
+{
+	for (int side = 0; side < 2; side++) {
+		const struct conn *conn = request->ends[side];
+
+		if (st[side].tcp_state != TCP_ESTABLISHED)
+			return SPLICE_REASON_FINISHED;
+		/* A delta that is wrong by n bytes is silent corruption; nothing later finds it. */
+		if (st[side].write_seq != conn->first_write + (uint32_t)conn->put ||
+		    st[side].copied_seq != conn->first_copied + (uint32_t)conn->got)
+			return SPLICE_REASON_COUNT_MISMATCH;
+		if (st[side].flags & SK_OUT_OF_ORDER)
+			return SPLICE_REASON_OUT_OF_ORDER;
+	}
+	if ((st[0].flags ^ st[1].flags) & SK_TIMESTAMPS)
+		return SPLICE_REASON_TIMESTAMPS;
+	if ((st[0].flags ^ st[1].flags) & SK_ECN)
+		return SPLICE_REASON_ECN;
+	return SPLICE_REASON_DONE;
+}
+
+static enum splice_reason check_ends(const struct handover_request *request)
+{
+	const struct conn *client = request->ends[0], *server = request->ends[1];
+
+	if (!client->noted || !server->noted)
+		return SPLICE_REASON_NO_QUERY;
+	if (!server->reserved_port)
+		return SPLICE_REASON_NO_PORT;
+	if (addr_is_v4(&client->peer) != addr_is_v4(&server->peer))
+		return SPLICE_REASON_FAMILY;
+	if (client->eof || server->eof || client->shut || server->shut)
+		return SPLICE_REASON_FINISHED;
+	if (!segments_fit(client, server) || !segments_fit(server, client))
+		return SPLICE_REASON_MSS;
+	return SPLICE_REASON_DONE;
+}
+
+static struct flow_key key_of(const struct addr *src, const struct addr *dst)
+{
+	struct flow_key key = { .sport = src->port, .dport = dst->port, .proto = IPPROTO_TCP };
+
+	memcpy(key.src, src->ip, sizeof(key.src));
+	memcpy(key.dst, dst->ip, sizeof(key.dst));
+	return key;
+}
+
+/* Deltas of docs/splice.md; in is the socket facing X, out the one facing Y. */
+static void fill_dir(struct splice_dir *d, const struct sk_state *in, const struct sk_state *out,
+		     uint32_t pending_from_x, uint32_t pending_to_x)
+{
+	d->seq_delta = out->write_seq + pending_from_x - in->copied_seq;
+	d->ts_delta = out->ts_now - in->ts_recent;
+	d->floor = in->copied_seq;
+	d->krcv = in->rcv_nxt;
+	d->drain = in->write_seq + pending_to_x + (out->rcv_nxt - out->copied_seq);
+	d->ws_in = in->snd_wscale;
+	d->ws_out = out->rcv_wscale;
+	d->max_seq = in->rcv_nxt;
+	d->max_ack = in->snd_una;
+}
+
+static void fill(struct splice *sp, const struct handover_request *request,
+		 const struct sk_state st[2], const uint32_t next_hops[2])
+{
+	uint32_t generation = sp->generation + 1;
+
+	memset(sp, 0, sizeof(*sp));
+	sp->generation = generation;
+	sp->flags = st[0].flags & SK_TIMESTAMPS ? SPLICE_TIMESTAMPS : 0;
+	sp->worker = request->worker;
+	sp->source_port = request->ends[1]->reserved_port;
+	sp->started_ms = clock_ns(CLOCK_BOOTTIME) / 1000000u;
+	snprintf((char *)sp->name, sizeof(sp->name), "%s", request->name);
+	for (int side = 0; side < 2; side++) {
+		const struct conn *to = request->ends[!side];
+
+		fill_dir(&sp->dir[side], &st[side], &st[!side], request->pending[side],
+			 request->pending[!side]);
+		sp->dir[side].out = key_of(&to->local, &to->peer);
+		sp->dir[side].next_hop = next_hops[!side];
+	}
+	for (int side = 0; side < 2; side++) {
+		sp->dir[side].ack_delta = -sp->dir[!side].seq_delta;
+		sp->dir[side].tsecr_delta = -sp->dir[!side].ts_delta;
+	}
+}
+
+static struct handover *handover_create(struct splicer *splicer, uint32_t slot,
+					const struct handover_request *request,
+					const struct sk_state st[2])
+{
+	struct handover *h = must_alloc(sizeof(*h));
+
+	h->splicer = splicer;
+	h->slot = slot;
+	h->sp = &splicer->maps.splices[slot];
+	h->idle_ms = request->idle_ms;
+	h->began_ms = clock_monotonic_ms();
+	for (int side = 0; side < 2; side++) {
+		h->ends[side] = request->ends[side];
+		h->written_base[side] = st[side].write_seq - (uint32_t)request->ends[side]->put;
+	}
+	return h;
+}
+
+static enum splice_reason install(struct splicer *splicer, const struct handover_request *request,
+				  const struct sk_state st[2], const uint32_t next_hops[2],
+				  struct handover **out_handover)
+{
+	uint32_t slot = slot_take(splicer);
+	struct flow_key keys[2];
+	struct splice *sp;
+
+	if (slot == SLOT_NONE)
+		return SPLICE_REASON_NO_SLOT;
+	sp = &splicer->maps.splices[slot];
+	fill(sp, request, st, next_hops);
+	for (int side = 0; side < 2; side++)
+		keys[side] = key_of(&request->ends[side]->peer, &request->ends[side]->local);
+	/* Everything is in its place before the programs may look at it. */
+	__atomic_store_n(&sp->state, SPLICE_HANDOVER, __ATOMIC_RELEASE);
+	if (!slot_install(splicer, slot, keys)) {
+		slot_uninstall(splicer, slot);
+		slot_give(splicer, slot);
+		return SPLICE_REASON_SYSTEM;
+	}
+	*out_handover = handover_create(splicer, slot, request, st);
+	return SPLICE_REASON_DONE;
+}
+
+enum splice_reason handover_begin(struct splicer *splicer, const struct handover_request *request,
+				  struct handover **out_handover)
+{
+	enum splice_reason reason = check_ends(request);
+	uint32_t next_hops[2];
+	struct sk_state st[2];
+
+	if (reason != SPLICE_REASON_DONE)
+		return reason;
+	for (int side = 0; side < 2; side++)
+		if (!splicer->maps.next_hop(splicer->maps.context, &request->ends[side]->peer,
+					    &next_hops[side]))
+			return SPLICE_REASON_UNRESOLVED;
+	for (int side = 0; side < 2; side++)
+		if (!sk_state_read(request->ends[side]->fd, &st[side]))
+			return SPLICE_REASON_NO_QUERY;
+	reason = check_states(request, st);
+	if (reason != SPLICE_REASON_DONE)
+		return reason;
+	return install(splicer, request, st, next_hops, out_handover);
+}
+
+static void raise_to(uint32_t *field, uint32_t to)
+{
+	uint32_t now = __atomic_load_n(field, __ATOMIC_RELAXED);
+
+	if ((int32_t)(to - now) > 0)
+		__atomic_store_n(field, to, __ATOMIC_RELEASE);
+}
+
+void handover_residual(struct handover *h, int side, uint32_t pending)
+{
+	struct sk_state st;
+
+	raise_to(&h->sp->dir[!side].drain,
+		 h->written_base[!side] + (uint32_t)h->ends[!side]->put + pending);
+	if (sk_state_read(h->ends[side]->fd, &st))
+		raise_to(&h->sp->dir[side].krcv, st.rcv_nxt);
+}
+
+void handover_eof(struct handover *h, int side, uint32_t pending)
+{
+	struct splice_dir *d = &h->sp->dir[side];
+	struct sk_state st;
+
+	if (sk_state_read(h->ends[side]->fd, &st)) {
+		raise_to(&d->krcv, st.rcv_nxt);
+		raise_to(&d->max_seq, st.rcv_nxt);
+		d->fin_seq = st.rcv_nxt; /* its FIN is the last thing that was received */
+		__atomic_store_n(&d->fin, 1, __ATOMIC_RELEASE);
+	}
+	/* Our own FIN to the other side takes a number too. */
+	raise_to(&h->sp->dir[!side].drain,
+		 h->written_base[!side] + (uint32_t)h->ends[!side]->put + pending + 1);
+}
+
+static int queued(const struct conn *conn, unsigned long which)
+{
+	int n = 0;
+
+	return ioctl(conn->fd, which, &n) < 0 ? -1 : n;
+}
+
+bool handover_may_finish(struct handover *h, uint64_t now_ms)
+{
+	if (__atomic_load_n(&h->sp->events, __ATOMIC_ACQUIRE) & SPLICE_RESET)
+		return true;
+	if (now_ms < h->began_ms + GRACE_MS)
+		return false;
+	for (int side = 0; side < 2; side++) {
+		const struct splice_dir *d = &h->sp->dir[side];
+		uint32_t acked = __atomic_load_n(&d->max_ack, __ATOMIC_ACQUIRE);
+
+		if (!h->ends[side]->eof && queued(h->ends[side], SIOCINQ) != 0)
+			return false;
+		if ((int32_t)(acked - d->drain) < 0 && queued(h->ends[side], SIOCOUTQ) != 0)
+			return false;
+	}
+	return true;
+}
+
+void handover_finish(struct handover *h)
+{
+	int on = 1;
+
+	__atomic_store_n(&h->sp->state, SPLICE_SPLICED, __ATOMIC_RELEASE);
+	for (int side = 0; side < 2; side++) {
+		/* In repair mode a close sends nothing; the right to it was tried at start. */
+		if (setsockopt(h->ends[side]->fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) < 0)
+			MUST(errno != EPERM);
+		conn_close(h->ends[side]);
+	}
+	slot_to_control(h->splicer, h->slot, h->idle_ms);
+	free(h);
+}
+
+void handover_abandon(struct handover *h)
+{
+	slot_uninstall(h->splicer, h->slot);
+	slot_give(h->splicer, h->slot);
+	free(h);
+}

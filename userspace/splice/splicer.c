@@ -1,0 +1,407 @@
+#include "userspace/splice/splicer.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf/abi/event.h"
+#include "userspace/base/log.h"
+#include "userspace/base/must.h"
+#include "userspace/splice/segment.h"
+#include "userspace/splice/splicer_slots.h"
+
+enum {
+	LINGER_ENDED_MS = 60000, /* as TIME_WAIT */
+	LINGER_RESET_MS = 10000,
+};
+
+#define RESERVED_PORTS "/proc/sys/net/ipv4/ip_local_reserved_ports"
+
+uint32_t slot_take(struct splicer *splicer)
+{
+	uint32_t i = SLOT_NONE;
+
+	pthread_mutex_lock(&splicer->lock);
+	if (splicer->used_end < splicer->maps.count) {
+		i = splicer->used_end++;
+	} else if (splicer->first_free != SLOT_NONE) {
+		i = splicer->first_free;
+		splicer->first_free = splicer->slots[i].next_free;
+	}
+	pthread_mutex_unlock(&splicer->lock);
+	if (i != SLOT_NONE)
+		atomic_store(&splicer->slots[i].owner, SLOT_WORKER);
+	return i;
+}
+
+void slot_give(struct splicer *splicer, uint32_t i)
+{
+	struct slot *slot = &splicer->slots[i];
+
+	atomic_store(&slot->owner, SLOT_FREE);
+	pthread_mutex_lock(&splicer->lock);
+	slot->next_free = SLOT_NONE;
+	if (splicer->first_free == SLOT_NONE)
+		splicer->first_free = i;
+	else
+		splicer->slots[splicer->last_free].next_free = i;
+	splicer->last_free = i;
+	pthread_mutex_unlock(&splicer->lock);
+}
+
+bool slot_install(struct splicer *splicer, uint32_t i, const struct flow_key keys[2])
+{
+	for (uint32_t dir = 0; dir < 2; dir++) {
+		struct flow_entry entry = { i, dir, splicer->maps.splices[i].generation };
+
+		/* BPF_NOEXIST: two splices with one key would be a broken promise of ports.h. */
+		if (bpf_map_update_elem(splicer->maps.flows_fd, &keys[dir], &entry, BPF_NOEXIST) <
+		    0)
+			return false;
+	}
+	return true;
+}
+
+struct flow_key slot_key(const struct splice *sp, uint32_t dir)
+{
+	const struct flow_key *out = &sp->dir[!dir].out;
+	struct flow_key key = { .sport = out->dport, .dport = out->sport, .proto = out->proto };
+
+	memcpy(key.src, out->dst, sizeof(key.src));
+	memcpy(key.dst, out->src, sizeof(key.dst));
+	return key;
+}
+
+void slot_uninstall(struct splicer *splicer, uint32_t i)
+{
+	struct splice *sp = &splicer->maps.splices[i];
+
+	for (uint32_t dir = 0; dir < 2; dir++) {
+		struct flow_key key = slot_key(sp, dir);
+		struct flow_entry entry;
+
+		if (bpf_map_lookup_elem(splicer->maps.flows_fd, &key, &entry) == 0 &&
+		    entry.splice == i && entry.generation == sp->generation)
+			bpf_map_delete_elem(splicer->maps.flows_fd, &key);
+	}
+	__atomic_store_n(&sp->state, SPLICE_FREE, __ATOMIC_RELEASE);
+}
+
+void slot_to_control(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
+{
+	struct slot *slot = &splicer->slots[i];
+
+	slot->idle_ms = idle_ms;
+	slot->packets = 0;
+	slot->changed_ms = 0; /* the next sweep sets it */
+	slot->linger_ms = 0;
+	atomic_store(&slot->owner, SLOT_CONTROL);
+}
+
+static struct addr endpoint_of(const struct splice *sp)
+{
+	struct addr to = { .port = sp->dir[0].out.dport };
+
+	memcpy(to.ip, sp->dir[0].out.dst, sizeof(to.ip));
+	return to;
+}
+
+static void slot_end(struct splicer *splicer, uint32_t i)
+{
+	struct splice *sp = &splicer->maps.splices[i];
+	struct addr to = endpoint_of(sp);
+	uint16_t port = (uint16_t)sp->source_port;
+
+	slot_uninstall(splicer, i);
+	ports_give(splicer->ports, &to, port);
+	slot_give(splicer, i);
+}
+
+static void slot_close(struct splicer *splicer, uint32_t i, uint64_t linger_ms)
+{
+	struct splice *sp = &splicer->maps.splices[i];
+
+	splicer->slots[i].linger_ms = splicer->now_ms + linger_ms;
+	__atomic_store_n(&sp->state, SPLICE_CLOSED, __ATOMIC_RELEASE);
+}
+
+/* A SYN on a key: an ended splice makes room; a live one asks X whether it still knows it. */
+static void on_reused(struct splicer *splicer, uint32_t i)
+{
+	struct splice *sp = &splicer->maps.splices[i];
+
+	__atomic_and_fetch(&sp->events, ~(uint32_t)SPLICE_REUSED, __ATOMIC_ACQ_REL);
+	if (splicer->slots[i].linger_ms > 0) {
+		atomic_fetch_add(&splicer->reused, 1);
+		slot_end(splicer, i);
+		return;
+	}
+	/* RFC 5961, 4: a challenge; who has really forgotten answers with a reset that fits. */
+	segment_send(sp, 0, SEGMENT_ACK);
+	segment_send(sp, 1, SEGMENT_ACK);
+}
+
+static void look_at_events(struct splicer *splicer, uint32_t i)
+{
+	uint32_t events = __atomic_load_n(&splicer->maps.splices[i].events, __ATOMIC_ACQUIRE);
+
+	if (splicer->slots[i].linger_ms == 0 && events & SPLICE_RESET) {
+		atomic_fetch_add(&splicer->reset, 1);
+		slot_close(splicer, i, LINGER_RESET_MS);
+	} else if (splicer->slots[i].linger_ms == 0 && events & SPLICE_ENDED) {
+		atomic_fetch_add(&splicer->ended, 1);
+		slot_close(splicer, i, LINGER_ENDED_MS);
+	}
+	if (events & SPLICE_REUSED)
+		on_reused(splicer, i);
+}
+
+static int on_event(void *context, void *data, size_t size)
+{
+	struct splicer *splicer = context;
+	const struct event *event = data;
+
+	if (size >= sizeof(*event) && event->splice < splicer->maps.count &&
+	    splicer->maps.splices[event->splice].generation == event->generation &&
+	    atomic_load(&splicer->slots[event->splice].owner) == SLOT_CONTROL)
+		look_at_events(splicer, event->splice);
+	return 0;
+}
+
+int splicer_events_fd(const struct splicer *splicer)
+{
+	return ring_buffer__epoll_fd(splicer->events);
+}
+
+void splicer_on_events(struct splicer *splicer)
+{
+	ring_buffer__consume(splicer->events);
+}
+
+static void sweep_slot(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
+{
+	struct splice *sp = &splicer->maps.splices[i];
+	struct slot *slot = &splicer->slots[i];
+	uint64_t packets = sp->dir[0].packets + sp->dir[1].packets;
+
+	look_at_events(splicer, i); /* events get lost when the ring buffer is full */
+	if (atomic_load(&slot->owner) != SLOT_CONTROL)
+		return;
+	if (slot->linger_ms > 0) {
+		if (splicer->now_ms >= slot->linger_ms)
+			slot_end(splicer, i);
+		return;
+	}
+	if (packets != slot->packets || slot->changed_ms == 0) {
+		slot->packets = packets;
+		slot->changed_ms = splicer->now_ms;
+		return;
+	}
+	if (splicer->now_ms - slot->changed_ms < (slot->idle_ms ? slot->idle_ms : idle_ms))
+		return;
+	atomic_fetch_add(&splicer->idled, 1);
+	segment_send(sp, 0, SEGMENT_RST);
+	segment_send(sp, 1, SEGMENT_RST);
+	slot_end(splicer, i);
+}
+
+void splicer_sweep(struct splicer *splicer, uint64_t now_ms, uint32_t idle_ms)
+{
+	uint32_t end;
+
+	splicer->now_ms = now_ms;
+	pthread_mutex_lock(&splicer->lock);
+	end = splicer->used_end;
+	pthread_mutex_unlock(&splicer->lock);
+	for (uint32_t i = 0; i < end; i++)
+		if (atomic_load(&splicer->slots[i].owner) == SLOT_CONTROL)
+			sweep_slot(splicer, i, idle_ms);
+}
+
+void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stats)
+{
+	struct splicer *s = (struct splicer *)splicer; /* the lock and atomics are not const */
+	struct splicer_stats st = { .adopted = atomic_load(&s->adopted),
+				    .ended = atomic_load(&s->ended),
+				    .reset = atomic_load(&s->reset),
+				    .idled = atomic_load(&s->idled),
+				    .reused = atomic_load(&s->reused) };
+	uint32_t end;
+
+	pthread_mutex_lock(&s->lock);
+	end = s->used_end;
+	pthread_mutex_unlock(&s->lock);
+	for (uint32_t i = 0; i < end; i++) {
+		uint32_t state = __atomic_load_n(&s->maps.splices[i].state, __ATOMIC_RELAXED);
+
+		st.handover += state == SPLICE_HANDOVER;
+		st.active += state == SPLICE_SPLICED;
+		st.closing += state == SPLICE_CLOSED;
+	}
+	*out_stats = st;
+}
+
+uint16_t splicer_port_take(struct splicer *splicer, const struct addr *to)
+{
+	return ports_take(splicer->ports, to);
+}
+
+void splicer_port_give(struct splicer *splicer, const struct addr *to, uint16_t port)
+{
+	if (splicer)
+		ports_give(splicer->ports, to, port);
+}
+
+/* --- start ------------------------------------------------------------------------------ */
+
+/* The sockets of a handover died with the daemon: its ends are told, nothing can go on. */
+static void adopt(struct splicer *splicer, uint32_t i)
+{
+	struct splice *sp = &splicer->maps.splices[i];
+	struct addr to = endpoint_of(sp);
+
+	atomic_store(&splicer->slots[i].owner, SLOT_CONTROL);
+	ports_mark(splicer->ports, &to, (uint16_t)sp->source_port);
+	if (sp->state == SPLICE_HANDOVER) {
+		segment_send(sp, 0, SEGMENT_RST);
+		segment_send(sp, 1, SEGMENT_RST);
+		slot_end(splicer, i);
+		return;
+	}
+	atomic_fetch_add(&splicer->adopted, 1);
+	slot_to_control(splicer, i, 0);
+	if (sp->state == SPLICE_CLOSED)
+		slot_close(splicer, i, LINGER_ENDED_MS);
+}
+
+static void adopt_all(struct splicer *splicer)
+{
+	uint32_t last = splicer->maps.count;
+
+	while (last > 0 && splicer->maps.splices[last - 1].state == SPLICE_FREE)
+		last--;
+	splicer->used_end = last;
+	for (uint32_t i = last; i > 0; i--) {
+		if (splicer->maps.splices[i - 1].state == SPLICE_FREE)
+			slot_give(splicer, i - 1);
+		else
+			adopt(splicer, i - 1);
+	}
+	if (atomic_load(&splicer->adopted) > 0)
+		log_line(LOG_NOTICE, "adopted %llu spliced connections",
+			 (unsigned long long)atomic_load(&splicer->adopted));
+}
+
+/* A daemon that died between a key and its element leaves a key that leads nowhere. */
+static void drop_stale_keys(struct splicer *splicer)
+{
+	struct flow_key key, next;
+	bool more = bpf_map_get_next_key(splicer->maps.flows_fd, NULL, &next) == 0;
+
+	for (uint32_t n = 0; more && n < 2 * splicer->maps.count; n++) {
+		struct flow_entry entry;
+		bool stale;
+
+		key = next;
+		more = bpf_map_get_next_key(splicer->maps.flows_fd, &key, &next) == 0;
+		if (bpf_map_lookup_elem(splicer->maps.flows_fd, &key, &entry) < 0)
+			continue;
+		stale = entry.splice >= splicer->maps.count ||
+			splicer->maps.splices[entry.splice].generation != entry.generation ||
+			splicer->maps.splices[entry.splice].state == SPLICE_FREE;
+		if (stale)
+			bpf_map_delete_elem(splicer->maps.flows_fd, &key);
+	}
+}
+
+/* The kernel must not give our ports to others: after the silent close they look free to it. */
+static void reserve_ports(const struct node *node)
+{
+	char range[32], all[4096];
+	int fd = open(RESERVED_PORTS, O_RDWR | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, all, sizeof(all) - sizeof(range) - 1);
+
+	snprintf(range, sizeof(range), "%u-%u", node->splice_port_first, node->splice_port_last);
+	if (n >= 0) {
+		all[n] = 0;
+		all[strcspn(all, "\n")] = 0;
+		if (strstr(all, range))
+			goto close_fd;
+		strcat(all, all[0] ? "," : "");
+		strcat(all, range);
+		if (pwrite(fd, all, strlen(all), 0) == (ssize_t)strlen(all))
+			goto close_fd;
+	}
+	log_line(LOG_WARNING,
+		 "cannot reserve ports %s in " RESERVED_PORTS " (%s): other programs of this host "
+		 "must keep off them; set net.ipv4.ip_local_reserved_ports=%s by sysctl",
+		 range, strerror(errno), range);
+close_fd:
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool may_repair(struct err *err)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	bool ok = fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) == 0;
+
+	if (!ok)
+		err_sys(err, "splicing needs TCP_REPAIR, which needs CAP_NET_ADMIN");
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+bool splicer_can_query(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sk_state st;
+	bool ok = fd >= 0 && sk_state_read(fd, &st);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+struct splicer *splicer_create(const struct splice_maps *maps, const struct node *node,
+			       struct err *err)
+{
+	struct splicer *splicer;
+
+	if (!may_repair(err))
+		return NULL;
+	splicer = must_alloc(sizeof(*splicer));
+	splicer->maps = *maps;
+	splicer->first_free = splicer->last_free = SLOT_NONE;
+	splicer->slots = must_alloc(maps->count * sizeof(splicer->slots[0]));
+	splicer->ports = ports_create(node->splice_port_first, node->splice_port_last);
+	pthread_mutex_init(&splicer->lock, NULL);
+	splicer->events = ring_buffer__new(maps->events_fd, on_event, splicer, NULL);
+	if (!splicer->events) {
+		err_sys(err, "cannot read the ring buffer shunt_events");
+		splicer_destroy(splicer);
+		return NULL;
+	}
+	reserve_ports(node);
+	adopt_all(splicer);
+	drop_stale_keys(splicer);
+	return splicer;
+}
+
+void splicer_destroy(struct splicer *splicer)
+{
+	if (!splicer)
+		return;
+	if (splicer->events)
+		ring_buffer__free(splicer->events);
+	ports_destroy(splicer->ports);
+	pthread_mutex_destroy(&splicer->lock);
+	free(splicer->slots);
+	free(splicer);
+}
