@@ -160,30 +160,48 @@ static void on_connection(void *context, int events)
 		watch_set(&admin->watch, 0);
 }
 
-/* Only a socket that nobody answers at is removed. */
-static bool make_way(const struct sockaddr_un *at, struct err *err)
+static int address_of(const char *path, struct sockaddr_un *out_at)
 {
-	struct stat there;
+	*out_at = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(out_at->sun_path))
+		return -1;
+	memcpy(out_at->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
+bool admin_is_answered(const char *path)
+{
+	struct sockaddr_un at;
 	int fd, got, why;
 
-	if (lstat(at->sun_path, &there) < 0)
+	if (address_of(path, &at) < 0)
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	got = connect(fd, (const struct sockaddr *)&at, sizeof(at));
+	why = errno;
+	close(fd);
+	return got == 0 || why == EAGAIN; /* EAGAIN: alive, with a full queue */
+}
+
+/* Only a socket that nobody answers at is removed. */
+static bool make_way(const char *path, struct err *err)
+{
+	struct stat there;
+
+	if (lstat(path, &there) < 0)
 		return true; /* nothing there, or bind says what is wrong */
 	if (!S_ISSOCK(there.st_mode))
 		return err_set(err, "%s exists and is no socket; give another path with --admin",
-			       at->sun_path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return err_sys(err, "cannot make the admin socket");
-	got = connect(fd, (const struct sockaddr *)at, sizeof(*at));
-	why = errno;
-	close(fd);
-	if (got == 0 || why == EAGAIN)
+			       path);
+	if (admin_is_answered(path))
 		return err_set(err,
 			       "another shuntd answers at %s; stop it first, or give another "
 			       "path with --admin",
-			       at->sun_path);
-	if (why == ECONNREFUSED && unlink(at->sun_path) < 0)
-		return err_sys(err, "cannot remove the old admin socket %s", at->sun_path);
+			       path);
+	if (unlink(path) < 0)
+		return err_sys(err, "cannot remove the old admin socket %s", path);
 	return true;
 }
 
@@ -209,7 +227,7 @@ static bool open_socket(struct admin *admin, struct err *err)
 	int bound;
 
 	make_folder(path);
-	if (!make_way(&admin->at, err))
+	if (!make_way(path, err))
 		return false;
 	admin->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (admin->fd < 0)
@@ -232,22 +250,18 @@ struct admin *admin_create(struct loop *loop, const char *path, const struct adm
 {
 	struct admin *admin;
 
-	if (strlen(path) >= sizeof(admin->at.sun_path)) {
+	admin = must_alloc(sizeof(*admin));
+	admin->loop = loop;
+	admin->hooks = *hooks;
+	if (address_of(path, &admin->at) < 0) {
 		err_set(err,
 			"the admin socket's path has %zu bytes, it may have %zu; take a shorter "
 			"one",
 			strlen(path), sizeof(admin->at.sun_path) - 1);
-		return NULL;
+		goto free_admin;
 	}
-	admin = must_alloc(sizeof(*admin));
-	admin->loop = loop;
-	admin->hooks = *hooks;
-	admin->at.sun_family = AF_UNIX;
-	memcpy(admin->at.sun_path, path, strlen(path) + 1);
-	if (!open_socket(admin, err)) {
-		free(admin);
-		return NULL;
-	}
+	if (!open_socket(admin, err))
+		goto free_admin;
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		admin->clients[i].fd = -1;
 		admin->clients[i].admin = admin;
@@ -255,6 +269,9 @@ struct admin *admin_create(struct loop *loop, const char *path, const struct adm
 	watch_init(&admin->watch, loop, admin->fd, on_connection, admin);
 	watch_set(&admin->watch, WATCH_READ);
 	return admin;
+free_admin:
+	free(admin);
+	return NULL;
 }
 
 void admin_destroy(struct admin *admin)

@@ -25,3 +25,5 @@ struct admin_hooks {
 struct admin *admin_create(struct loop *loop, const char *path, const struct admin_hooks *hooks,
 			   struct err *err);
 void admin_destroy(struct admin *admin); /* removes the socket file; accepts NULL */
+/* Does a live daemon listen there? */
+bool admin_is_answered(const char *path);

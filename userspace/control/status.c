@@ -1,6 +1,9 @@
 #include "userspace/control/status.h"
 
+#include <ctype.h>
 #include <jansson.h>
+
+enum { REASON_NAME_MAX = 64 };
 
 static const char *const counter_names[COUNTERS] = {
 #define X(name, text) [COUNT_##name] = #name,
@@ -51,9 +54,15 @@ static json_t *refused_of(const struct stats *stats)
 {
 	json_t *all = json_object();
 
-	for (int i = SPLICE_REASON_DONE + 1; i < SPLICE_REASONS; i++)
-		json_object_set_new(all, splice_reason_names[i],
-				    number(stat_read(&stats->splice[i])));
+	for (int i = SPLICE_REASON_DONE + 1; i < SPLICE_REASONS; i++) {
+		char name[REASON_NAME_MAX];
+		size_t len = 0;
+
+		for (const char *at = splice_reason_names[i]; *at && len < sizeof(name) - 1; at++)
+			name[len++] = (char)tolower((unsigned char)*at);
+		name[len] = '\0';
+		json_object_set_new(all, name, number(stat_read(&stats->splice[i])));
+	}
 	return all;
 }
 

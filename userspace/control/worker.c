@@ -26,7 +26,8 @@ struct worker {
 	struct post ended;
 	pthread_t thread;
 	bool started;
-	bool over; /* the loop runs no more: late messages are only freed */
+	atomic_bool silent; /* being destroyed: on_end would come too late */
+	bool over;          /* the loop runs no more: late messages are only freed */
 };
 
 struct message {
@@ -178,7 +179,8 @@ static void *thread_run(void *context)
 	if (w->proxy)
 		proxy_destroy(w->proxy);
 	w->proxy = NULL;
-	loop_post(w->options.control, &w->ended);
+	if (!atomic_load(&w->silent))
+		loop_post(w->options.control, &w->ended);
 	return NULL;
 }
 
@@ -234,8 +236,11 @@ void worker_destroy(struct worker *w)
 {
 	if (!w)
 		return;
-	if (w->started)
+	atomic_store(&w->silent, true);
+	if (w->started) {
+		worker_drain(w, 0); /* no effect where it has ended */
 		pthread_join(w->thread, NULL);
+	}
 	w->over = true;
 	loop_destroy(w->loop); /* runs messages that came too late */
 	free(w);

@@ -40,5 +40,6 @@ void worker_set(struct worker *worker, struct snapshot *snapshot,
 bool worker_start(struct worker *worker, struct err *err); /* after the first worker_set */
 /* No new sessions; on_end is called when the old ones have ended or after drain_ms. */
 void worker_drain(struct worker *worker, uint32_t drain_ms);
-void worker_destroy(struct worker *worker); /* drained or never started; joins; accepts NULL */
+/* Ends it at once where it runs, without on_end; joins; accepts NULL. */
+void worker_destroy(struct worker *worker);
 const struct stats *worker_stats(const struct worker *worker); /* any thread */

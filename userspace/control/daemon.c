@@ -1,0 +1,319 @@
+#include "userspace/control/daemon.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "bpf/abi/sizes.h"
+#include "userspace/base/log.h"
+#include "userspace/base/must.h"
+#include "userspace/control/admin.h"
+#include "userspace/control/config_watch.h"
+#include "userspace/control/flows.h"
+#include "userspace/control/notify.h"
+#include "userspace/control/privileges.h"
+#include "userspace/control/reload.h"
+#include "userspace/control/serving.h"
+#include "userspace/proxy/access_log.h"
+
+struct daemon {
+	const struct arguments *arguments;
+	struct loop *loop;
+	struct access_log *log;
+	struct fast_path *fast_path; /* NULL: plain proxy */
+	struct serving *serving;
+	struct admin *admin; /* NULL: could not be made, and nobody asked */
+	struct config_watch *config;
+	int signals;
+	struct watch signal_watch;
+	uint64_t number;  /* of the last snapshot */
+	uint64_t refused; /* reloads */
+	bool stopping, cutting;
+};
+
+/* --- while it runs ----------------------------------------------------------------------- */
+
+static void reload(struct daemon *d)
+{
+	const char *file = d->arguments->config;
+	struct snapshot *next = d->stopping ? NULL : reload_read(file, d->number + 1);
+	struct err err;
+
+	if (d->stopping)
+		return;
+	config_watch_seen(d->config);
+	notify_send("RELOADING=1");
+	if (!next ||
+	    (reload_warn_fixed(&serving_snapshot(d->serving)->model->node, &next->model->node),
+	     !serving_apply(d->serving, next, &err))) {
+		if (next)
+			log_line(LOG_ERROR, "%s", err.text);
+		d->refused++;
+		log_line(LOG_WARNING, "the configuration was not taken; snapshot %llu goes on",
+			 (unsigned long long)d->number);
+	} else {
+		log_line(LOG_NOTICE, "snapshot %llu is in effect", (unsigned long long)++d->number);
+	}
+	if (next)
+		snapshot_unref(next);
+	notify_send("READY=1");
+}
+
+static void on_config_change(void *context)
+{
+	reload(context);
+}
+
+static void stop(struct daemon *d)
+{
+	uint32_t drain_ms = serving_drain_ms(d->serving);
+
+	if (d->cutting)
+		return;
+	notify_send("STOPPING=1");
+	if (d->stopping) {
+		d->cutting = true;
+		log_line(LOG_NOTICE, "stopping at once");
+		serving_drain(d->serving, 0);
+		return;
+	}
+	d->stopping = true;
+	log_line(LOG_NOTICE, "stopping; sessions have %u ms to end", drain_ms);
+	serving_drain(d->serving, drain_ms);
+}
+
+static void on_signal(void *context, int events)
+{
+	struct daemon *d = context;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(d->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGHUP:
+			access_log_reopen(d->log);
+			reload(d);
+			break;
+		case SIGUSR1:
+			access_log_reopen(d->log);
+			break;
+		default:
+			stop(d);
+		}
+	}
+}
+
+static void on_all_ended(void *context)
+{
+	struct daemon *d = context;
+
+	loop_stop(d->loop);
+}
+
+static char *on_get(void *context, struct span path)
+{
+	struct daemon *d = context;
+	struct status *status;
+	char *text;
+
+	if (span_is(path, SPAN("/flows")))
+		return flows_print(d->arguments->pin_dir, NULL);
+	if (!span_is(path, SPAN("/status")))
+		return NULL;
+	status = must_alloc(sizeof(*status));
+	if (d->serving)
+		serving_status(d->serving, status);
+	status->reloads_refused = d->refused;
+	status->access_lines_lost = access_log_lost(d->log);
+	text = status_print(status);
+	free(status);
+	return text;
+}
+
+/* --- start ------------------------------------------------------------------------------- */
+
+static bool signals_take(struct daemon *d, struct err *err)
+{
+	sigset_t ours;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGHUP);
+	sigaddset(&ours, SIGUSR1);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &ours, NULL); /* workers inherit it */
+	d->signals = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (d->signals < 0)
+		return err_sys(err, "cannot receive signals");
+	watch_init(&d->signal_watch, d->loop, d->signals, on_signal, d);
+	watch_set(&d->signal_watch, WATCH_READ);
+	return true;
+}
+
+static bool admin_open(struct daemon *d, struct err *err)
+{
+	const struct arguments *a = d->arguments;
+	struct admin_hooks hooks = { on_get, d };
+
+	if (admin_is_answered(a->admin))
+		return err_set(err,
+			       "another shuntd answers at %s; stop it first, or give another "
+			       "path with --admin",
+			       a->admin);
+	d->admin = admin_create(d->loop, a->admin, &hooks, err);
+	if (d->admin || a->admin_given)
+		return d->admin != NULL;
+	log_line(LOG_WARNING, "no admin socket, so shuntctl status cannot ask: %s", err->text);
+	return true;
+}
+
+static uint32_t workers_wanted(const struct arguments *a, const struct node *node)
+{
+	cpu_set_t cpus;
+	uint32_t n = a->workers ? a->workers : node->workers;
+
+	if (!n && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		n = (uint32_t)CPU_COUNT(&cpus);
+	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : n;
+}
+
+static void say_unserved(const struct model *model)
+{
+	for (uint32_t i = 0; i < model->vip_count; i++)
+		for (uint32_t k = 0; k < model->vips[i].listener_count; k++) {
+			const struct listener *l = &model->vips[i].listeners[k];
+
+			if (!listen_protocol_is_proxied(l->protocol))
+				log_line(LOG_WARNING,
+					 "vip %s port %u/%s is not served: it needs the "
+					 "fast path",
+					 model->vips[i].name, l->port,
+					 listener_protocol_names[l->protocol]);
+		}
+}
+
+/* With devices it is the operator's wish: a failure is one, but for who may not have it at all. */
+static bool fast_path_start(struct daemon *d, const struct snapshot *first, uint32_t workers,
+			    struct err *err)
+{
+	const struct model *model = first->model;
+	struct fast_path_options options = { .loop = d->loop,
+					     .pin_dir = d->arguments->pin_dir,
+					     .cgroup = d->arguments->cgroup,
+					     .workers = workers };
+
+	if (model->node.device_count == 0)
+		log_line(LOG_NOTICE,
+			 "no node.devices: plain proxy; L4 listeners and splicing are off");
+	else if (!privileges_have_fast_path())
+		log_line(LOG_NOTICE,
+			 "no privileges for node.devices (CAP_NET_ADMIN, CAP_BPF): plain "
+			 "proxy; L4 listeners and splicing are off");
+	else
+		return (d->fast_path = fast_path_open(&options, first, err)) != NULL;
+	say_unserved(model);
+	return true;
+}
+
+static bool serving_open(struct daemon *d, struct snapshot *first, struct err *err)
+{
+	uint32_t workers = workers_wanted(d->arguments, &first->model->node);
+	struct serving_options options = { .loop = d->loop,
+					   .log = d->log,
+					   .workers = workers,
+					   .files_max = privileges_raise_files(),
+					   .on_end = on_all_ended,
+					   .context = d };
+
+	if (d->arguments->cgroup && !privileges_join_cgroup(d->arguments->cgroup, err))
+		return false;
+	if (!fast_path_start(d, first, workers, err))
+		return false;
+	options.fast_path = d->fast_path;
+	d->serving = serving_create(&options, first, err);
+	return d->serving != NULL;
+}
+
+/* One line a step; the first that fails explains itself in *err. */
+static bool start(struct daemon *d, struct snapshot *first, struct err *err)
+{
+	const struct arguments *a = d->arguments;
+
+	return signals_take(d, err) && admin_open(d, err) &&
+	       (d->log = access_log_open(a->access_log, err)) != NULL &&
+	       serving_open(d, first, err) &&
+	       (d->config = config_watch_create(d->loop, a->config, on_config_change, d, err)) !=
+		       NULL &&
+	       privileges_drop(a->user, d->fast_path != NULL, err) &&
+	       serving_start(d->serving, err);
+}
+
+/* Whatever was reached is undone, in reverse order. */
+static void finish(struct daemon *d)
+{
+	config_watch_destroy(d->config);
+	serving_destroy(d->serving);
+	if (d->fast_path)
+		fast_path_close(d->fast_path);
+	access_log_close(d->log);
+	admin_destroy(d->admin);
+	watch_fini(&d->signal_watch);
+	if (d->signals >= 0)
+		close(d->signals);
+	loop_destroy(d->loop);
+}
+
+static void say_ready(const struct daemon *d)
+{
+	const struct snapshot *now = serving_snapshot(d->serving);
+
+	log_line(LOG_NOTICE, "%u vips, %u listeners, up to %u sessions at once",
+		 now->model->vip_count, now->model->listener_count,
+		 serving_sessions_max(d->serving));
+	log_line(LOG_NOTICE, "ready");
+	notify_send("READY=1");
+}
+
+int daemon_run(const struct arguments *arguments)
+{
+	struct daemon d = { .arguments = arguments, .signals = -1, .number = 1 };
+	struct snapshot *first = reload_read(arguments->config, d.number);
+	bool fast, ok;
+	struct err err;
+
+	if (!first)
+		return 1;
+	d.loop = loop_create();
+	ok = start(&d, first, &err);
+	snapshot_unref(first);
+	if (ok) {
+		say_ready(&d);
+		loop_run(d.loop);
+	} else {
+		log_line(LOG_ERROR, "%s", err.text);
+	}
+	fast = d.fast_path != NULL;
+	finish(&d);
+	if (ok)
+		log_line(LOG_NOTICE,
+			 fast ? "stopped; L4 listeners and spliced connections go on in the "
+				"kernel (shunt-loader detach ends them)"
+			      : "stopped");
+	return ok ? 0 : 1;
+}
+
+int daemon_check(const struct arguments *arguments)
+{
+	struct snapshot *read = reload_read(arguments->config, 1);
+
+	if (!read)
+		return 1;
+	log_line(LOG_NOTICE, "%s is good: %u vips, %u listeners, %u endpoints", arguments->config,
+		 read->model->vip_count, read->model->listener_count, read->model->endpoint_count);
+	snapshot_unref(read);
+	return 0;
+}

@@ -1,0 +1,37 @@
+/*
+ * fast_path.h - the kernel's half as the control thread sees it: dataplane and splicer on its loop.
+ *
+ * Everything here may be asked with NULL, which is a plain proxy without the fast path.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "userspace/base/err.h"
+#include "userspace/control/listen_table.h"
+#include "userspace/control/status.h"
+#include "userspace/net/loop.h"
+#include "userspace/snapshot/snapshot.h"
+
+struct fast_path;
+struct splicer;
+
+struct fast_path_options {
+	struct loop *loop;
+	const char *pin_dir; /* borrowed */
+	const char *cgroup;  /* borrowed; NULL: splicing is off, sockets cannot be read */
+	uint32_t workers;
+};
+
+/* Opens what is pinned, or loads and attaches. first is borrowed for the call. */
+struct fast_path *fast_path_open(const struct fast_path_options *options,
+				 const struct snapshot *first, struct err *err);
+/* Attached programs, maps and splices stay: packets go on. */
+void fast_path_close(struct fast_path *fast_path);
+
+bool fast_path_apply(struct fast_path *fast_path, struct snapshot *snapshot, struct err *err);
+/* Gives connections for each place to the workers' sockets. After fast_path_apply. */
+bool fast_path_steer(struct fast_path *fast_path, const struct listen_table *table,
+		     struct err *err);
+struct splicer *fast_path_splicer(const struct fast_path *fast_path); /* NULL: never splice */
+void fast_path_status(const struct fast_path *fast_path, struct status *status);

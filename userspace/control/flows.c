@@ -1,0 +1,113 @@
+#include "userspace/control/flows.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf/abi/pins.h"
+#include "bpf/abi/sizes.h"
+#include "userspace/base/addr.h"
+#include "userspace/base/clock.h"
+
+static const char *const state_names[] = {
+	[SPLICE_FREE] = "free",
+	[SPLICE_HANDOVER] = "handover",
+	[SPLICE_SPLICED] = "spliced",
+	[SPLICE_CLOSED] = "closed",
+};
+
+const char *flows_state_name(uint32_t state)
+{
+	return state < sizeof(state_names) / sizeof(*state_names) ? state_names[state] : "unknown";
+}
+
+static json_t *address(const __be32 *ip, __be16 port)
+{
+	struct addr a = { .port = port };
+
+	memcpy(a.ip, ip, sizeof(a.ip));
+	return json_string(addr_print(&a).text);
+}
+
+struct json_t *flows_entry(const struct splice *splice, uint64_t now_ms)
+{
+	const struct flow_key *to_endpoint = &splice->dir[0].out, *to_client = &splice->dir[1].out;
+	uint64_t age = now_ms > splice->started_ms ? now_ms - splice->started_ms : 0;
+	char name[sizeof(splice->name) + 1] = { 0 };
+	json_t *flow = json_object(), *upstream;
+
+	memcpy(name, splice->name, sizeof(splice->name));
+	upstream = json_string(name); /* NULL where a foreign hand wrote what is no UTF-8 */
+	json_object_set_new(flow, "client", address(to_client->dst, to_client->dport));
+	json_object_set_new(flow, "vip", address(to_client->src, to_client->sport));
+	json_object_set_new(flow, "source", address(to_endpoint->src, to_endpoint->sport));
+	json_object_set_new(flow, "endpoint", address(to_endpoint->dst, to_endpoint->dport));
+	json_object_set_new(flow, "upstream", upstream ? upstream : json_string("?"));
+	json_object_set_new(flow, "state", json_string(flows_state_name(splice->state)));
+	json_object_set_new(flow, "bytes_in", json_integer((json_int_t)splice->dir[0].bytes));
+	json_object_set_new(flow, "bytes_out", json_integer((json_int_t)splice->dir[1].bytes));
+	json_object_set_new(flow, "packets_in", json_integer((json_int_t)splice->dir[0].packets));
+	json_object_set_new(flow, "packets_out", json_integer((json_int_t)splice->dir[1].packets));
+	json_object_set_new(flow, "age_s", json_integer((json_int_t)(age / 1000)));
+	json_object_set_new(flow, "port", json_integer(splice->source_port));
+	return flow;
+}
+
+/* A table made by another version of shunt must not be read as ours. */
+static bool table_is_ours(int fd, struct bpf_map_info *out_info)
+{
+	__u32 len = sizeof(*out_info);
+
+	memset(out_info, 0, len);
+	return bpf_obj_get_info_by_fd(fd, out_info, &len) == 0 &&
+	       out_info->value_size == sizeof(struct splice) &&
+	       out_info->max_entries <= SPLICES_MAX;
+}
+
+static char *table_print(int fd, uint32_t count)
+{
+	uint64_t now_ms = clock_ns(CLOCK_BOOTTIME) / 1000000u;
+	json_t *all = json_array();
+	struct splice splice;
+	char *text;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (bpf_map_lookup_elem(fd, &i, &splice) == 0 && splice.state != SPLICE_FREE)
+			json_array_append_new(all, flows_entry(&splice, now_ms));
+	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	json_decref(all);
+	return text;
+}
+
+char *flows_print(const char *pin_dir, struct err *err)
+{
+	struct bpf_map_info info;
+	char path[4096], *text = NULL;
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", pin_dir, PIN_SPLICES) >= sizeof(path)) {
+		err_set(err, "the path of --pin-dir is too long");
+		return NULL;
+	}
+	fd = bpf_obj_get(path);
+	if (fd < 0 && !err)
+		return strdup("[]");
+	if (fd < 0 && errno == ENOENT)
+		err_set(err,
+			"nothing is pinned at %s: the fast path is not attached, or has another "
+			"--pin-dir",
+			path);
+	else if (fd < 0)
+		err_sys(err, "cannot open %s (it needs CAP_BPF, try as root)", path);
+	if (fd < 0)
+		return NULL;
+	if (table_is_ours(fd, &info))
+		text = table_print(fd, info.max_entries);
+	else
+		err_set(err, "%s was made by another version of shunt", path);
+	close(fd);
+	return text;
+}

@@ -1,0 +1,21 @@
+/*
+ * flows.h - the spliced connections, read from the pinned table itself.
+ *
+ * Needs no daemon: the table outlives it. Only reads.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/abi/splice.h"
+#include "userspace/base/err.h"
+
+enum { FLOWS_SHOWN_MAX = 65536 };
+
+/* One used element of the table, at now_ms of CLOCK_BOOTTIME, as a JSON object (for tests). */
+struct json_t;
+struct json_t *flows_entry(const struct splice *splice, uint64_t now_ms);
+const char *flows_state_name(uint32_t state);
+
+/* All of them as a JSON array, malloc'ed; an empty one where nothing is pinned and err is NULL. */
+char *flows_print(const char *pin_dir, struct err *err);

@@ -1,0 +1,13 @@
+/*
+ * reload.h - from the configuration file to a numbered snapshot, with its findings in the log.
+ */
+#pragma once
+#include <stdint.h>
+
+#include "userspace/model/model.h"
+#include "userspace/snapshot/snapshot.h"
+
+/* NULL where anything is wrong: each finding is one line of the log. */
+struct snapshot *reload_read(const char *file, uint64_t number);
+/* Warns of what a running daemon does not follow until it is started again. */
+void reload_warn_fixed(const struct node *before, const struct node *after);

@@ -1,0 +1,181 @@
+#include "userspace/control/serving.h"
+
+#include <stdlib.h>
+
+#include "userspace/base/must.h"
+#include "userspace/control/path_mtu.h"
+#include "userspace/control/privileges.h"
+
+enum { DRAIN_DEFAULT_MS = 10000, FILES_OTHER = 128, FILES_PER_WORKER = 16 };
+
+struct serving {
+	struct serving_options options;
+	struct snapshot *snapshot;
+	struct listen_table *table;
+	struct worker **workers;
+	uint32_t running, ended;
+	uint32_t sessions_max; /* of all workers */
+};
+
+static void on_worker_end(void *context)
+{
+	struct serving *s = context;
+
+	if (++s->ended == s->running)
+		s->options.on_end(s->options.context);
+}
+
+/* Descriptors that are no session's: sockets, idle connections to endpoints, our own. */
+static uint64_t files_of_others(const struct serving *s, const struct snapshot *snapshot,
+				const struct listen_table *table)
+{
+	uint64_t each = FILES_PER_WORKER + table->count;
+
+	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
+		each += snapshot->model->upstreams[i].idle_connections;
+	return FILES_OTHER + each * s->options.workers;
+}
+
+static void workers_create(struct serving *s, const struct snapshot *first)
+{
+	uint64_t others = files_of_others(s, first, s->table);
+
+	s->sessions_max = privileges_sessions_max(s->options.files_max, others);
+	for (uint32_t i = 0; i < s->options.workers; i++)
+		s->workers[i] = worker_create(&(struct worker_options){
+			.number = i,
+			.log = s->options.log,
+			.splicer = fast_path_splicer(s->options.fast_path),
+			.sessions_max =
+				(s->sessions_max + s->options.workers - 1) / s->options.workers,
+			.control = s->options.loop,
+			.on_end = on_worker_end,
+			.context = s,
+		});
+}
+
+static void workers_set(struct serving *s)
+{
+	struct worker_socket *sockets = must_alloc(s->table->count * sizeof(*sockets));
+
+	for (uint32_t i = 0; i < s->options.workers; i++) {
+		listen_table_sockets(s->table, i, sockets);
+		worker_set(s->workers[i], s->snapshot, sockets, s->table->count);
+	}
+	free(sockets);
+}
+
+static bool fast_path_follow(struct serving *s, struct snapshot *snapshot,
+			     const struct listen_table *table, struct err *err)
+{
+	struct fast_path *fast = s->options.fast_path;
+
+	if (fast_path_apply(fast, snapshot, err) && fast_path_steer(fast, table, err))
+		return true;
+	if (s->snapshot && fast_path_apply(fast, s->snapshot, NULL))
+		fast_path_steer(fast, s->table, NULL);
+	return false;
+}
+
+bool serving_apply(struct serving *s, struct snapshot *snapshot, struct err *err)
+{
+	struct listen_options options = {
+		.workers = s->options.workers,
+		.free_bind = s->options.fast_path != NULL,
+		.max_segment = s->options.fast_path ? path_mtu_max_segment(snapshot->model) : 0,
+	};
+	struct listen_table *table = listen_table_plan(s->table, snapshot, &options, err);
+
+	if (!table)
+		return false;
+	if (!fast_path_follow(s, snapshot, table, err)) {
+		listen_table_abandon(table);
+		return false;
+	}
+	listen_table_free(s->table);
+	s->table = table;
+	if (s->snapshot)
+		snapshot_unref(s->snapshot);
+	else
+		workers_create(s, snapshot);
+	s->snapshot = snapshot_ref(snapshot);
+	workers_set(s);
+	return true;
+}
+
+struct serving *serving_create(const struct serving_options *options, struct snapshot *first,
+			       struct err *err)
+{
+	struct serving *s = must_alloc(sizeof(*s));
+
+	s->options = *options;
+	s->workers = must_alloc(options->workers * sizeof(struct worker *));
+	if (!serving_apply(s, first, err)) {
+		free(s->workers);
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+bool serving_start(struct serving *s, struct err *err)
+{
+	for (; s->running < s->options.workers; s->running++)
+		if (!worker_start(s->workers[s->running], err))
+			return false;
+	return true;
+}
+
+void serving_drain(struct serving *s, uint32_t drain_ms)
+{
+	for (uint32_t i = 0; i < s->running; i++)
+		worker_drain(s->workers[i], drain_ms);
+}
+
+uint32_t serving_drain_ms(const struct serving *s)
+{
+	const struct snapshot *now = s->snapshot;
+	uint32_t longest = 0;
+
+	for (uint32_t i = 0; i < now->model->listener_count; i++)
+		if (now->listeners[i]->timeouts.drain_ms > longest)
+			longest = now->listeners[i]->timeouts.drain_ms;
+	return longest ? longest : DRAIN_DEFAULT_MS;
+}
+
+const struct snapshot *serving_snapshot(const struct serving *s)
+{
+	return s->snapshot;
+}
+
+uint32_t serving_sessions_max(const struct serving *s)
+{
+	return s->sessions_max;
+}
+
+void serving_status(const struct serving *s, struct status *status)
+{
+	uint64_t opened, closed;
+
+	status->snapshot = s->snapshot->number;
+	status->node = s->snapshot->model->node.name;
+	status->workers = s->options.workers;
+	for (uint32_t i = 0; i < s->options.workers; i++)
+		status_add_stats(&status->stats, worker_stats(s->workers[i]));
+	closed = atomic_load_explicit(&status->stats.sessions_closed, memory_order_relaxed);
+	opened = atomic_load_explicit(&status->stats.sessions_opened, memory_order_relaxed);
+	status->sessions = opened > closed ? opened - closed : 0;
+	fast_path_status(s->options.fast_path, status);
+}
+
+void serving_destroy(struct serving *s)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->options.workers; i++)
+		worker_destroy(s->workers[i]);
+	listen_table_free(s->table);
+	snapshot_unref(s->snapshot);
+	free(s->workers);
+	free(s);
+}
