@@ -1,0 +1,111 @@
+#include "tools/shuntctl/admin_get.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "userspace/base/must.h"
+
+enum { ANSWER_MAX = 64 << 20, ANSWER_FIRST = 65536, WAIT_SECONDS = 10 };
+
+static bool explain_connect(const char *path, struct err *err)
+{
+	if (errno == ENOENT || errno == ECONNREFUSED)
+		return err_set(err,
+			       "no shuntd answers at %s; start it, or give its socket with --admin",
+			       path);
+	if (errno == EACCES || errno == EPERM)
+		return err_set(err, "%s may only be opened by shuntd's user and group; try as root",
+			       path);
+	return err_sys(err, "cannot connect to %s", path);
+}
+
+static bool connect_to(const char *path, int *out_fd, struct err *err)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct timeval wait = { .tv_sec = WAIT_SECONDS };
+	int fd;
+
+	if (strlen(path) >= sizeof(at.sun_path))
+		return err_set(err, "the path of --admin has %zu bytes, it may have %zu",
+			       strlen(path), sizeof(at.sun_path) - 1);
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(err, "cannot make a socket");
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	if (connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0) {
+		explain_connect(path, err);
+		close(fd);
+		return false;
+	}
+	*out_fd = fd;
+	return true;
+}
+
+/* To the end of the connection, with a NUL behind it. */
+static char *read_all(int fd, struct err *err)
+{
+	size_t size = ANSWER_FIRST, len = 0;
+	char *all = must_alloc(size);
+	ssize_t n;
+
+	while ((n = read(fd, all + len, size - len - 1)) > 0) {
+		len += (size_t)n;
+		if (len + 1 < size)
+			continue;
+		if (size >= ANSWER_MAX) {
+			err_set(err, "the answer has more than %d bytes", ANSWER_MAX);
+			goto free_all;
+		}
+		size *= 2;
+		all = realloc(all, size);
+		MUST(all);
+	}
+	if (n < 0) {
+		err_sys(err, "shuntd did not answer");
+		goto free_all;
+	}
+	all[len] = '\0';
+	return all;
+free_all:
+	free(all);
+	return NULL;
+}
+
+static char *body_of(char *answer, struct err *err)
+{
+	char *head_end = strstr(answer, "\r\n\r\n"), *body = NULL;
+	size_t line = strcspn(answer, "\r\n");
+
+	if (!head_end || strncmp(answer, "HTTP/1.1 ", 9) != 0)
+		err_set(err, "what answers there is no shuntd");
+	else if (strncmp(answer + 9, "200 ", 4) != 0)
+		err_set(err, "shuntd refused: %.*s", (int)(line < 80 ? line : 80), answer);
+	else
+		body = strdup(head_end + 4);
+	free(answer);
+	return body;
+}
+
+char *admin_get(const char *socket_path, const char *path, struct err *err)
+{
+	char request[256], *answer = NULL;
+	int fd, len = snprintf(request, sizeof(request),
+			       "GET %s HTTP/1.1\r\nHost: shunt\r\nConnection: close\r\n\r\n", path);
+
+	if (!connect_to(socket_path, &fd, err))
+		return NULL;
+	if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len)
+		err_sys(err, "cannot ask shuntd");
+	else
+		answer = read_all(fd, err);
+	close(fd);
+	return answer ? body_of(answer, err) : NULL;
+}

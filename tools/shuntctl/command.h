@@ -1,0 +1,23 @@
+/*
+ * command.h - what every command of shuntctl gets and returns.
+ */
+#pragma once
+#include <stdbool.h>
+
+#include "userspace/base/err.h"
+
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+struct command_options {
+	bool json;
+	const char *admin; /* socket of the daemon */
+	const char *pin_dir;
+	const char *operand; /* NULL: none */
+};
+
+int command_check(const struct command_options *options);
+int command_status(const struct command_options *options);
+int command_flows(const struct command_options *options);
+
+/* One sentence on stderr; returns EXIT_REFUSED. */
+int command_refuse(const char *command, const struct err *err);

@@ -1,0 +1,142 @@
+/*
+ * shuntctl: asks what a daemon, its maps, or a configuration say.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "bpf/abi/pins.h"
+#include "tools/shuntctl/command.h"
+#include "userspace/base/must.h"
+#include "userspace/control/arguments.h"
+
+static const char help[] =
+	"usage: shuntctl COMMAND [options]\n"
+	"\n"
+	"  check FILE   read a configuration and say what is wrong with it\n"
+	"  status       what a running shuntd does\n"
+	"  flows        spliced connections; works while shuntd is stopped\n"
+	"\n"
+	"  --json           for machines\n"
+	"  --admin SOCKET   of shuntd, for status; default " ADMIN_PATH_DEFAULT "\n"
+	"  --pin-dir DIR    of the maps, for flows; default " PIN_DIR_DEFAULT "\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit codes: 0 done, 1 refused, 2 wrong usage.\n";
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct command_options *options);
+	bool takes_operand;
+} commands[] = {
+	{ "check", command_check, true },
+	{ "status", command_status, false },
+	{ "flows", command_flows, false },
+};
+
+enum { NAME_MAX_BYTES = 16, HINT_DISTANCE_MAX = 2 };
+
+int command_refuse(const char *command, const struct err *err)
+{
+	fprintf(stderr, "shuntctl %s: %s\n", command, err->text);
+	return EXIT_REFUSED;
+}
+
+/* Levenshtein's distance of short names; long ones are near to nothing. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[NAME_MAX_BYTES + 1], len = strlen(b);
+
+	if (strlen(a) > NAME_MAX_BYTES || len > NAME_MAX_BYTES)
+		return NAME_MAX_BYTES;
+	for (size_t k = 0; k <= len; k++)
+		row[k] = k;
+	for (size_t i = 0; a[i]; i++) {
+		size_t corner = row[0];
+
+		row[0] = i + 1;
+		for (size_t k = 1; k <= len; k++) {
+			size_t swap = corner + (a[i] != b[k - 1]);
+			size_t least = row[k] + 1 < row[k - 1] + 1 ? row[k] + 1 : row[k - 1] + 1;
+
+			corner = row[k];
+			row[k] = swap < least ? swap : least;
+		}
+	}
+	return row[len];
+}
+
+static int usage(const char *what, const char *name)
+{
+	fprintf(stderr, "shuntctl: %s \"%s\"; see shuntctl --help\n", what, name);
+	return EXIT_USAGE;
+}
+
+static const struct command *command_find(const char *name)
+{
+	const struct command *near = NULL;
+	size_t least = HINT_DISTANCE_MAX + 1;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		size_t d = distance(name, commands[i].name);
+
+		if (d == 0)
+			return &commands[i];
+		if (d < least) {
+			least = d;
+			near = &commands[i];
+		}
+	}
+	if (near)
+		fprintf(stderr, "shuntctl: unknown command \"%s\"; did you mean \"%s\"?\n", name,
+			near->name);
+	else
+		usage("unknown command", name);
+	return NULL;
+}
+
+static int arguments_take(int argc, char **argv, const struct command *command,
+			  struct command_options *options)
+{
+	for (int i = 2; i < argc; i++) {
+		const char **value = !strcmp(argv[i], "--admin")     ? &options->admin
+				     : !strcmp(argv[i], "--pin-dir") ? &options->pin_dir
+								     : NULL;
+
+		if (!strcmp(argv[i], "--json"))
+			options->json = true;
+		else if (value && i + 1 == argc)
+			return usage("no value is given for", argv[i]);
+		else if (value)
+			*value = argv[++i];
+		else if (*argv[i] == '-')
+			return usage("unknown option", argv[i]);
+		else if (!command->takes_operand || options->operand)
+			return usage("unexpected", argv[i]);
+		else
+			options->operand = argv[i];
+	}
+	if (command->takes_operand && !options->operand)
+		return usage("a FILE is needed by", command->name);
+	return EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	struct command_options options = { .admin = ADMIN_PATH_DEFAULT,
+					   .pin_dir = PIN_DIR_DEFAULT };
+	const struct command *command;
+
+	if (argc < 2) {
+		fputs(help, stderr);
+		return EXIT_USAGE;
+	}
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return fputs(help, stdout) < 0;
+	if (!strcmp(argv[1], "--version"))
+		return puts("shuntctl " SHUNT_VERSION) < 0;
+	command = command_find(argv[1]);
+	if (!command || arguments_take(argc, argv, command, &options) != EXIT_DONE)
+		return EXIT_USAGE;
+	return command->run(&options);
+}
