@@ -347,6 +347,20 @@ TEST(limits_hold_to_the_byte_and_the_field)
 	}
 }
 
+TEST(a_hundred_fields_are_taken_and_one_more_is_not)
+{
+	char head[FIELDS_MAX * 8 + 64] = GET HOST;
+	size_t len = strlen(head);
+
+	for (int i = 1; i < FIELDS_MAX; i++, len += 4)
+		memcpy(head + len, "x:\r\n", 4);
+	memcpy(head + len, "\r\n", 2);
+	CHECK_INT(parse(H1_REQUEST, span_make(head, len + 2)), H1_REJECT_NONE);
+	CHECK_INT(msg.field_count, FIELDS_MAX);
+	memcpy(head + len, "x:\r\n\r\n", 6);
+	CHECK_INT(parse(H1_REQUEST, span_make(head, len + 6)), H1_REJECT_FIELD_COUNT);
+}
+
 TEST(fields_named_by_connection_are_marked_and_found_by_any_case)
 {
 	struct span in = SPAN(GET HOST "x-A: 1\r\nX-B: 2\r\nX-a: 3\r\nTE: trailers\r\n"
