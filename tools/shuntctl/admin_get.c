@@ -97,8 +97,9 @@ static char *body_of(char *answer, struct err *err)
 char *admin_get(const char *socket_path, const char *path, struct err *err)
 {
 	char request[256], *answer = NULL;
-	int fd, len = snprintf(request, sizeof(request),
-			       "GET %s HTTP/1.1\r\nHost: shunt\r\nConnection: close\r\n\r\n", path);
+	int fd = -1;
+	int len = snprintf(request, sizeof(request),
+			   "GET %s HTTP/1.1\r\nHost: shunt\r\nConnection: close\r\n\r\n", path);
 
 	if (!connect_to(socket_path, &fd, err))
 		return NULL;

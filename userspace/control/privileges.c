@@ -16,10 +16,11 @@
 enum { SESSIONS_LEAST = 16, SESSIONS_MOST = 1 << 20, FILES_MOST = 1 << 21 };
 
 /*
- * NET_ADMIN: routes, TCP_REPAIR; BPF: map updates where unprivileged bpf(2) is off; NET_RAW: none
- * of ours binds to a device yet, kept out; NET_BIND_SERVICE: listeners that a reload adds.
+ * NET_ADMIN: routes, TCP_REPAIR; BPF: map updates where unprivileged bpf(2) is off; NET_RAW:
+ * segments that end a splice; NET_BIND_SERVICE: listeners that a reload adds.
  */
-static const cap_value_t kept_fast[] = { CAP_NET_ADMIN, CAP_BPF, CAP_NET_BIND_SERVICE };
+static const cap_value_t kept_fast[] = { CAP_NET_ADMIN, CAP_BPF, CAP_NET_RAW,
+					 CAP_NET_BIND_SERVICE };
 static const cap_value_t kept_plain[] = { CAP_NET_BIND_SERVICE };
 
 static bool may(cap_value_t what)
