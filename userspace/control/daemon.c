@@ -167,7 +167,10 @@ static bool admin_open(struct daemon *d, struct err *err)
 	d->admin = admin_create(d->loop, a->admin, &hooks, err);
 	if (d->admin || a->admin_given)
 		return d->admin != NULL;
-	log_line(LOG_WARNING, "no admin socket, so shuntctl status cannot ask: %s", err->text);
+	log_line(LOG_WARNING,
+		 "no admin socket, so shuntctl status cannot ask (give another path with --admin): "
+		 "%s",
+		 err->text);
 	return true;
 }
 
