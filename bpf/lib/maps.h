@@ -11,13 +11,7 @@
 #include "bpf/abi/sizes.h"
 #include "bpf/abi/splice.h"
 #include "bpf/abi/vip.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, VIPS_MAX);
-	__type(key, struct vip_key);
-	__type(value, struct vip);
-} shunt_vips SEC(".maps");
+#include "bpf/lib/vip_map.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -69,13 +63,6 @@ struct {
 	__type(key, struct vtep_key);
 	__type(value, __u8);
 } shunt_vteps SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct settings);
-} shunt_settings SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

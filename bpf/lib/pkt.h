@@ -21,6 +21,7 @@ enum verdict {
 	DROP,
 	SEND_BACK, /* out of the device on which it came */
 	REDIRECT,  /* out of p->out_ifindex */
+	AGAIN,     /* another frame now stands in its place: parse anew */
 };
 
 enum pkt_flag {
@@ -31,27 +32,30 @@ enum pkt_flag {
 	PKT_UNWRAPPED = 16, /* came in VXLAN */
 };
 
-struct pkt {
 #ifdef PKT_TC
-	struct __sk_buff *ctx;
+#define PKT_CTX struct __sk_buff
 #else
-	struct xdp_md *ctx;
+#define PKT_CTX struct xdp_md
 #endif
+
+struct pkt {
+	PKT_CTX *ctx;
 	void *start; /* of the frame */
 	void *end;
-	void *at;    /* cursor: next header to be read */
+	void *at; /* cursor: next header to be read */
 	void *l3;
 	void *l4;
 	struct flow_key flow; /* as it arrived */
 	const struct vip *vip;
 	const struct endpoint_entry *to;
-	__u32 endpoint;    /* id of `to` */
+	__u64 hash;     /* keyed, of flow */
+	__u32 endpoint; /* id of `to` */
 	__u32 out_ifindex;
-	__u32 why;         /* enum counter: what the exit counts */
-	__u16 proto;       /* EtherType after tags, network order */
-	__u16 l3_len;      /* what the IP header says that the packet is long, header included */
-	__u16 l4_off;      /* from l3 */
-	__u8 flags;        /* enum pkt_flag */
+	__u32 why;    /* enum counter: what the exit counts */
+	__u16 proto;  /* EtherType after tags, network order */
+	__u16 l3_len; /* what the IP header says that the packet is long, header included */
+	__u16 l4_off; /* from l3 */
+	__u8 flags;   /* enum pkt_flag */
 	__u8 vlan_tags;
 	__u8 tcp_flags;
 	__u8 ttl;

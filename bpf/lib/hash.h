@@ -1,0 +1,27 @@
+/*
+ * hash.h - a keyed hash of the five-tuple; inlined, since a call costs more than the hash.
+ */
+#pragma once
+#include <linux/types.h>
+
+#include "bpf/abi/splice.h"
+
+static __always_inline __u64 hash_mix(__u64 h, __u64 word)
+{
+	h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+	return h ^ (h >> 32);
+}
+
+/* The same on every node with the same seed. */
+static __always_inline __u64 hash_flow(const struct flow_key *flow, __u64 seed)
+{
+	__u64 h = seed ^ 0xd6e8feb86659fd93ull;
+
+	h = hash_mix(h, (__u64)flow->src[0] << 32 | flow->src[1]);
+	h = hash_mix(h, (__u64)flow->src[2] << 32 | flow->src[3]);
+	h = hash_mix(h, (__u64)flow->dst[0] << 32 | flow->dst[1]);
+	h = hash_mix(h, (__u64)flow->dst[2] << 32 | flow->dst[3]);
+	h = hash_mix(h, (__u64)flow->sport << 32 | (__u64)flow->dport << 16 | flow->proto);
+	h = hash_mix(h, seed);
+	return h;
+}

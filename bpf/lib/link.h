@@ -1,0 +1,43 @@
+/*
+ * link.h - the frame's outside on its way out: Ethernet, and a tag where the next hop wants one.
+ */
+#pragma once
+#include <linux/if_ether.h>
+#include <stdbool.h>
+
+#include "bpf/lib/parse_link.h"
+#include "bpf/lib/pkt.h"
+
+static __always_inline void frame_reload(struct pkt *p)
+{
+	p->start = (void *)(long)p->ctx->data;
+	p->end = (void *)(long)p->ctx->data_end;
+}
+
+/* Ethernet, tagged where the next hop is behind a VLAN; returns what follows it, or NULL. */
+static __always_inline void *put_link(struct pkt *p, const struct next_hop *hop, bool v6)
+{
+	__be16 proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	struct ethhdr *eth = p->start;
+	struct vlan_tag *tag = (void *)(eth + 1);
+
+	if ((void *)(tag + 1) > p->end)
+		return NULL;
+	__builtin_memcpy(eth->h_dest, hop->dst_mac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, hop->src_mac, ETH_ALEN);
+	if (!hop->vlan) {
+		eth->h_proto = proto;
+		return eth + 1;
+	}
+	eth->h_proto = bpf_htons(ETH_P_8021Q);
+	tag->tci = bpf_htons(hop->vlan);
+	tag->proto = proto;
+	return tag + 1;
+}
+
+/* Where a packet leaves that goes to this next hop. */
+static __always_inline enum verdict link_send(struct pkt *p, const struct next_hop *hop)
+{
+	p->out_ifindex = hop->ifindex;
+	return hop->ifindex == p->ctx->ingress_ifindex ? SEND_BACK : REDIRECT;
+}

@@ -1,0 +1,148 @@
+/*
+ * splice_rewrite.h - a segment of a spliced connection becomes one of the other leg.
+ */
+#pragma once
+#include <linux/tcp.h>
+
+#include "bpf/lib/link.h"
+#include "bpf/lib/maps.h"
+#include "bpf/lib/parse_ports.h"
+#include "bpf/lib/rewrite.h"
+#include "bpf/lib/tcp_options.h"
+
+enum { WINDOW_MAX = 65535 };
+
+/* What the rules need to know of a segment; host order. */
+struct segment {
+	__u32 seq, end; /* end counts SYN and FIN */
+	__u32 ack;
+	__u32 payload;
+	__u8 flags;
+	__u8 doff;
+};
+
+static __always_inline __u64 change_addrs(struct pkt *p, const struct flow_key *out)
+{
+	__u64 sum = 0;
+
+	if (p->flags & PKT_V6) {
+		struct ipv6hdr *ip = p->l3;
+
+		if ((void *)(ip + 1) > p->end)
+			return 0;
+#pragma unroll
+		for (int i = 0; i < 4; i++) {
+			sum = sum_change(sum, p->flow.src[i], out->src[i]);
+			sum = sum_change(sum, p->flow.dst[i], out->dst[i]);
+		}
+		__builtin_memcpy(&ip->saddr, out->src, sizeof(ip->saddr));
+		__builtin_memcpy(&ip->daddr, out->dst, sizeof(ip->daddr));
+		return sum;
+	}
+	struct iphdr *ip = p->l3;
+
+	if ((void *)(ip + 1) > p->end)
+		return 0;
+	sum = sum_change(sum, ip->saddr, out->src[3]);
+	sum = sum_change(sum, ip->daddr, out->dst[3]);
+	ip->saddr = out->src[3];
+	ip->daddr = out->dst[3];
+	ip->check = checksum_apply(ip->check, sum);
+	return sum; /* the same words stand in TCP's pseudo-header */
+}
+
+static __always_inline __u64 change_numbers(struct tcphdr *tcp, const struct segment *seg,
+					    const struct splice_dir *x)
+{
+	__be32 *ports = (__be32 *)tcp;
+	__be32 out_ports =
+		bpf_htonl((__u32)bpf_ntohs(x->out.sport) << 16 | bpf_ntohs(x->out.dport));
+	__be32 seq = bpf_htonl(seg->seq + x->seq_delta);
+	__be32 ack = bpf_htonl(seg->ack + x->ack_delta);
+	__u32 window = (__u32)bpf_ntohs(tcp->window) << (x->ws_in & 15) >> (x->ws_out & 15);
+	__u64 sum = 0;
+
+	sum = sum_change(sum, *ports, out_ports);
+	*ports = out_ports;
+	sum = sum_change(sum, tcp->seq, seq);
+	tcp->seq = seq;
+	if (seg->flags & TCP_ACK) {
+		sum = sum_change(sum, tcp->ack_seq, ack);
+		tcp->ack_seq = ack;
+	}
+	if (window > WINDOW_MAX)
+		window = WINDOW_MAX;
+	sum = sum_change(sum, tcp->window, bpf_htons((__u16)window));
+	tcp->window = bpf_htons((__u16)window);
+	return sum;
+}
+
+#define OPTIONS_ONLY_TS bpf_htonl(0x0101080a) /* NOP, NOP, timestamps: nearly every segment */
+
+/* needs: l4, start; the segment's options */
+static __always_inline __u64 change_options(struct pkt *p, const struct splice *sp,
+					    const struct splice_dir *x, const struct segment *seg)
+{
+	struct option_shift shift = { .ts = x->ts_delta,
+				      .tsecr = x->tsecr_delta,
+				      .sack = x->ack_delta,
+				      .stamps = sp->flags & SPLICE_TIMESTAMPS };
+	__be32 *word = p->l4 + sizeof(struct tcphdr);
+	__u32 from;
+
+	if (seg->doff <= 5)
+		return 0;
+	if (seg->doff == 8 && (void *)(word + 3) <= p->end && word[0] == OPTIONS_ONLY_TS) {
+		if (!shift.stamps)
+			return 0;
+		shift_number(&word[1], shift.ts, false, &shift);
+		if (word[2])
+			shift_number(&word[2], shift.tsecr, false, &shift);
+		return shift.sum;
+	}
+	from = (__u32)((long)p->l4 - (long)p->start) + sizeof(struct tcphdr);
+	options_shift(p->ctx, from, from + (seg->doff - 5) * 4, &shift);
+	return shift.sum;
+}
+
+/* The frame's outside: its tags may be others, so that it begins elsewhere. */
+static __always_inline enum verdict change_link(struct pkt *p, const struct next_hop *hop)
+{
+	int in = (int)p->vlan_tags, out = hop->vlan ? 1 : 0;
+
+	if (in != out && bpf_xdp_adjust_head(p->ctx, (in - out) * (int)sizeof(struct vlan_tag)))
+		return pkt_end(p, DROP, COUNT_NO_HEADROOM);
+	frame_reload(p);
+	if (!put_link(p, hop, p->flags & PKT_V6))
+		return pkt_end(p, DROP, COUNT_SHORT);
+	return link_send(p, hop);
+}
+
+/* seg as it shall be sent, before the deltas: the rules may have raised its ack. */
+static __always_inline enum verdict splice_forward(struct pkt *p, const struct splice *sp,
+						   struct splice_dir *x, const struct segment *seg)
+{
+	__u32 index = x->next_hop;
+	const struct next_hop *hop = bpf_map_lookup_elem(&shunt_next_hops, &index);
+	struct tcphdr *tcp = p->l4;
+	enum verdict v;
+	__u64 sum;
+
+	if (!hop || !hop->ready)
+		return pkt_end(p, DROP, COUNT_UNRESOLVED); /* its sender tries again */
+	if (p->l3_len > hop->mtu)
+		return pkt_end(p, DROP, COUNT_TOO_BIG);
+	v = ttl_decrement(p);
+	if (v)
+		return v;
+	sum = change_addrs(p, &x->out);
+	sum += change_options(p, sp, x, seg);
+	if ((void *)(tcp + 1) > p->end)
+		return pkt_end(p, DROP, COUNT_SHORT);
+	sum += change_numbers(tcp, seg, x);
+	tcp->check = checksum_apply(tcp->check, sum);
+	x->packets++;
+	x->bytes += seg->payload;
+	p->why = COUNT_SPLICED;
+	return change_link(p, hop);
+}

@@ -1,0 +1,201 @@
+/*
+ * splice_rules.h - what becomes of a packet of a spliced connection: docs/splice.md, R1 to R6.
+ *
+ * X is the end that sent the packet, Y the other. Sequence numbers are compared as signed
+ * differences, modulo 2^32.
+ */
+#pragma once
+#include "bpf/lib/maps.h"
+#include "bpf/lib/splice_rewrite.h"
+
+enum { WINDOW_SLACK = 65536, OLD_BYTES_MAX = 1 << 30 };
+
+static __always_inline bool seq_before(__u32 a, __u32 b)
+{
+	return (__s32)(a - b) < 0;
+}
+
+/* The one place that sets bits of events; each is told once. */
+static __always_inline void splice_tell(struct splice *sp, __u32 index, __u32 what)
+{
+	struct event *event;
+
+	if ((sp->events & what) == what)
+		return;
+	__sync_fetch_and_or(&sp->events, what);
+	event = bpf_ringbuf_reserve(&shunt_events, sizeof(*event), 0);
+	if (!event)
+		return; /* the sweep finds the bits */
+	event->splice = index;
+	event->generation = sp->generation;
+	event->events = what;
+	event->zero = 0;
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* What Y has acknowledged of X's bytes, as X counts them. */
+static __always_inline __u32 acked_by(const struct splice_dir *y, const struct splice_dir *x)
+{
+	return y->max_ack - x->seq_delta;
+}
+
+/* Right edge of what Y lets X send; where Y's window is not known yet, the largest there is. */
+static __always_inline __u32 edge_of(const struct splice_dir *y, const struct splice_dir *x)
+{
+	__u32 window = (y->window ? y->window : WINDOW_MAX) << (y->ws_in & 15);
+
+	return acked_by(y, x) + window + WINDOW_SLACK;
+}
+
+/* As strict as a receiver: neither numbers nor acknowledgements from nowhere move anything. */
+static __always_inline bool is_plausible(const struct segment *seg, const struct splice_dir *x,
+					 const struct splice_dir *y)
+{
+	__u32 acked = acked_by(y, x);
+	__u32 sent = y->max_seq + y->seq_delta; /* what X can have seen of Y */
+
+	if (seq_before(edge_of(y, x), seg->end) || seq_before(seg->end, acked - OLD_BYTES_MAX))
+		return false;
+	if (!(seg->flags & TCP_ACK))
+		return true;
+	if (seq_before(sent, x->drain))
+		sent = x->drain;
+	return !seq_before(sent, seg->ack);
+}
+
+static __always_inline void record_ack(const struct segment *seg, struct splice_dir *x,
+				       __u16 window)
+{
+	if (!(seg->flags & TCP_ACK) || seq_before(seg->ack, x->max_ack))
+		return;
+	x->max_ack = seg->ack;
+	x->window = window;
+}
+
+static __always_inline void record_data(const struct segment *seg, struct splice_dir *x)
+{
+	if (seq_before(x->max_seq, seg->end))
+		x->max_seq = seg->end;
+	if (seg->flags & TCP_FIN) {
+		x->fin_seq = seg->end;
+		x->fin = 1;
+	}
+}
+
+static __always_inline bool fin_acked(const struct splice_dir *x, const struct splice_dir *y)
+{
+	return x->fin && !seq_before(y->max_ack, x->fin_seq + x->seq_delta);
+}
+
+/* An RST ends the splice only with exactly the number that Y waits for (RFC 5961, 3). */
+static __always_inline enum verdict splice_reset(struct pkt *p, struct splice *sp, __u32 index,
+						 struct splice_dir *x, struct splice_dir *y,
+						 struct segment *seg)
+{
+	bool exact = seg->seq == acked_by(y, x) || seg->seq == x->max_seq;
+
+	if (seq_before(seg->seq, acked_by(y, x)) || seq_before(edge_of(y, x), seg->seq))
+		return pkt_end(p, DROP, COUNT_SPLICE_FORGED);
+	if (exact)
+		splice_tell(sp, index, SPLICE_RESET);
+	return splice_forward(p, sp, x, seg);
+}
+
+/* R5: our socket saw less of X than went past it, and would drop an ACK beyond its window. */
+static __always_inline void clamp_seq(struct pkt *p, const struct segment *seg, __u32 krcv)
+{
+	struct tcphdr *tcp = p->l4;
+	__be32 seq = bpf_htonl(krcv);
+
+	if (!seq_before(krcv, seg->seq) || (void *)(tcp + 1) > p->end)
+		return;
+	tcp->check = checksum_apply(tcp->check, sum_change(0, tcp->seq, seq));
+	tcp->seq = seq;
+}
+
+/* Both sockets still live: some packets are theirs. */
+static __always_inline enum verdict splice_handover(struct pkt *p, struct splice *sp,
+						    struct splice_dir *x, struct splice_dir *y,
+						    struct segment *seg)
+{
+	bool pure_ack = seg->seq == seg->end;
+
+	if (pure_ack && !seq_before(x->drain, seg->ack)) { /* R1 */
+		clamp_seq(p, seg, x->krcv);                /* R5 */
+		return pkt_end(p, PASS, COUNT_HANDOVER_PASSED);
+	}
+	if (!pure_ack && seq_before(seg->seq, x->floor) && seq_before(y->max_ack, y->drain)) {
+		/* R4: below the floor our two byte streams differ. */
+		if (!seq_before(x->floor, seg->end))
+			return pkt_end(p, PASS, COUNT_HANDOVER_PASSED);
+		return pkt_end(p, DROP, COUNT_SPLICE_EARLY);
+	}
+	if (seq_before(seg->ack, x->drain)) /* R3: never an ACK from before Y's time */
+		seg->ack = x->drain;
+	if (!pure_ack)
+		record_data(seg, x);
+	return splice_forward(p, sp, x, seg); /* R2, R3, and R4 once Y is past its drain */
+}
+
+static __always_inline enum verdict splice_segment(struct pkt *p, struct splice *sp, __u32 index,
+						   struct splice_dir *x, struct splice_dir *y,
+						   struct segment *seg, __u16 window)
+{
+	__u32 state = sp->state;
+
+	if (seg->flags & TCP_SYN) {
+		splice_tell(sp, index, SPLICE_REUSED);
+		return pkt_end(p, DROP, COUNT_SPLICE_SYN);
+	}
+	x->last_jiffies = bpf_jiffies64();
+	if (seg->flags & TCP_RST)
+		return splice_reset(p, sp, index, x, y, seg);
+	if (!is_plausible(seg, x, y))
+		return pkt_end(p, DROP, COUNT_SPLICE_FORGED);
+	record_ack(seg, x, window);
+	if (state == SPLICE_HANDOVER) {
+		if (!seq_before(x->max_ack, x->drain) && !seq_before(y->max_ack, y->drain))
+			splice_tell(sp, index, SPLICE_DRAINED);
+		return splice_handover(p, sp, x, y, seg);
+	}
+	record_data(seg, x);
+	if (fin_acked(x, y) && fin_acked(y, x))
+		splice_tell(sp, index, SPLICE_ENDED);
+	return splice_forward(p, sp, x, seg);
+}
+
+/* needs: flow, l3, l4, l4_off, l3_len, flags, ttl. NEXT where the packet is of no splice. */
+static __always_inline enum verdict splice_find(struct pkt *p)
+{
+	struct tcphdr *tcp = p->l4;
+	struct flow_entry *entry;
+	struct segment seg = {};
+	struct splice *sp;
+	__u32 index, dir, head;
+
+	if (p->flow.proto != IPPROTO_TCP || !tcp)
+		return NEXT;
+	entry = bpf_map_lookup_elem(&shunt_flows, &p->flow);
+	if (!entry)
+		return NEXT;
+	index = entry->splice;
+	dir = entry->dir & 1;
+	sp = bpf_map_lookup_elem(&shunt_splices, &index);
+	if (!sp || sp->generation != entry->generation || sp->state == SPLICE_FREE)
+		return NEXT;
+	if (p->flags & PKT_ODD)
+		return pkt_end(p, DROP, p->why);
+	if (p->flags & PKT_FRAGMENT)
+		return pkt_end(p, DROP, COUNT_FRAGMENT);
+	if ((void *)(tcp + 1) > p->end)
+		return pkt_end(p, DROP, COUNT_SHORT);
+	head = p->l4_off + tcp->doff * 4;
+	seg.doff = tcp->doff;
+	seg.flags = p->tcp_flags;
+	seg.seq = bpf_ntohl(tcp->seq);
+	seg.ack = bpf_ntohl(tcp->ack_seq);
+	seg.payload = (p->l3_len - head) & 0xffff;
+	seg.end = seg.seq + seg.payload + (seg.flags & TCP_FIN ? 1 : 0);
+	return splice_segment(p, sp, index, &sp->dir[dir], &sp->dir[dir ^ 1], &seg,
+			      bpf_ntohs(tcp->window));
+}

@@ -1,0 +1,191 @@
+/*
+ * vxlan.h - wrap and unwrap (RFC 7348).
+ */
+#pragma once
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+
+#include "bpf/lib/endpoint_pick.h"
+#include "bpf/lib/maps.h"
+#include "bpf/lib/link.h"
+#include "bpf/lib/rewrite.h"
+
+struct vxlanhdr {
+	__be32 flags; /* 0x08000000: the VNI is valid */
+	__be32 vni;   /* upper 24 bits */
+};
+
+#define VXLAN_HAS_VNI 0x08000000
+
+enum {
+	VXLAN_BYTES = sizeof(struct udphdr) + sizeof(struct vxlanhdr) + ETH_HLEN,
+	WRAP_V4_BYTES = sizeof(struct iphdr) + VXLAN_BYTES,
+	WRAP_V6_BYTES = sizeof(struct ipv6hdr) + VXLAN_BYTES,
+	OUTER_TTL = 64,
+	SOURCE_PORT_FIRST = 49152, /* RFC 7348, 5: the dynamic range */
+};
+
+static __always_inline bool is_tunnel(const struct pkt *p, const struct settings *s)
+{
+	return s->tunnel[2] | s->tunnel[3] && p->flow.dst[3] == s->tunnel[3] &&
+	       p->flow.dst[2] == s->tunnel[2] && p->flow.dst[1] == s->tunnel[1] &&
+	       p->flow.dst[0] == s->tunnel[0];
+}
+
+/* The inner frame takes the place of the outer one; its MACs are ours, so that the stack takes it.
+ */
+static __always_inline enum verdict take_inner(struct pkt *p)
+{
+	__u8 macs[2 * ETH_ALEN];
+	void *inner = p->at;
+	__u32 outer_len;
+
+	if (p->start + sizeof(macs) > p->end)
+		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
+	__builtin_memcpy(macs, p->start, sizeof(macs));
+	outer_len = (__u32)((long)inner - (long)p->start);
+	if (bpf_xdp_adjust_head(p->ctx, (int)outer_len))
+		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
+	frame_reload(p);
+	if (p->start + sizeof(macs) > p->end)
+		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
+	__builtin_memcpy(p->start, macs, sizeof(macs));
+	return AGAIN;
+}
+
+/* needs: flow, l4, flags; AGAIN: the frame is what was inside */
+static __always_inline enum verdict unwrap(struct pkt *p, const struct settings *s)
+{
+	struct vtep_key key;
+	struct vxlanhdr *vx;
+
+	if (p->flow.proto != IPPROTO_UDP || p->flow.dport != bpf_htons(VXLAN_PORT) ||
+	    !is_tunnel(p, s))
+		return NEXT;
+	if (p->flags & (PKT_ODD | PKT_FRAGMENT))
+		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
+	vx = pkt_pull(p, sizeof(*vx));
+	if (!vx || !(vx->flags & bpf_htonl(VXLAN_HAS_VNI)))
+		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
+	__builtin_memcpy(key.addr, p->flow.src, sizeof(key.addr));
+	key.vni = bpf_ntohl(vx->vni) >> 8;
+	if (!bpf_map_lookup_elem(&shunt_vteps, &key))
+		return pkt_end(p, DROP, COUNT_TUNNEL_UNKNOWN);
+	if (p->l4_off + sizeof(struct udphdr) + sizeof(*vx) + ETH_HLEN > p->l3_len)
+		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
+	return take_inner(p);
+}
+
+static __always_inline void put_ipv4(struct iphdr *ip, const struct pkt *p,
+				     const struct settings *s)
+{
+	const __u16 *word = (const __u16 *)ip;
+	__u64 sum = 0;
+
+	ip->version = 4;
+	ip->ihl = sizeof(*ip) / 4;
+	ip->tos = 0;
+	ip->tot_len = bpf_htons(p->l3_len + WRAP_V4_BYTES);
+	ip->id = 0;
+	ip->frag_off = bpf_htons(IPV4_DONT);
+	ip->ttl = OUTER_TTL;
+	ip->protocol = IPPROTO_UDP;
+	ip->check = 0;
+	ip->saddr = s->tunnel[3];
+	ip->daddr = p->to->vtep[3];
+#pragma unroll
+	for (int i = 0; i < (int)sizeof(*ip) / 2; i++)
+		sum += word[i];
+	ip->check = ~sum_fold(sum);
+}
+
+static __always_inline void put_ipv6(struct ipv6hdr *ip, const struct pkt *p,
+				     const struct settings *s)
+{
+	*(__be32 *)ip = bpf_htonl(6u << 28 | ((__u32)p->hash & 0xfffff)); /* RFC 6438 */
+	ip->payload_len = bpf_htons(p->l3_len + VXLAN_BYTES);
+	ip->nexthdr = IPPROTO_UDP;
+	ip->hop_limit = OUTER_TTL;
+	__builtin_memcpy(&ip->saddr, s->tunnel, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->daddr, p->to->vtep, sizeof(ip->daddr));
+}
+
+/* UDP, VXLAN and the inner Ethernet header. */
+static __always_inline void put_vxlan(void *at, const struct pkt *p)
+{
+	struct udphdr *udp = at;
+	struct vxlanhdr *vx = (void *)(udp + 1);
+	struct ethhdr *eth = (void *)(vx + 1);
+
+	udp->source = bpf_htons(SOURCE_PORT_FIRST | (p->hash & 0x3fff));
+	udp->dest = bpf_htons(VXLAN_PORT);
+	udp->len = bpf_htons(p->l3_len + VXLAN_BYTES);
+	/* None: RFC 7348, 4.1; over IPv6 RFC 6935, where the peer must allow it. */
+	udp->check = 0;
+	vx->flags = bpf_htonl(VXLAN_HAS_VNI);
+	vx->vni = bpf_htonl(p->to->vni << 8);
+	__builtin_memcpy(eth->h_dest, p->to->inner_dst, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, p->to->inner_src, ETH_ALEN);
+	eth->h_proto = p->flags & PKT_V6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+}
+
+/* Bytes behind the IP packet (Ethernet's padding) are not ours to forward. */
+static __always_inline enum verdict trim(struct pkt *p)
+{
+	long extra = (long)p->end - ((long)p->l3 + p->l3_len);
+
+	if (extra <= 0)
+		return NEXT;
+	if (bpf_xdp_adjust_tail(p->ctx, (int)-extra))
+		return pkt_end(p, DROP, COUNT_BAD_LENGTH);
+	return NEXT;
+}
+
+static __always_inline enum verdict wrap_write(struct pkt *p, const struct next_hop *hop,
+					       const struct settings *s, bool v6)
+{
+	void *at;
+
+	frame_reload(p);
+	at = put_link(p, hop, v6);
+	if (!at)
+		return pkt_end(p, DROP, COUNT_SHORT);
+	if (v6) {
+		if (at + WRAP_V6_BYTES > p->end)
+			return pkt_end(p, DROP, COUNT_SHORT);
+		put_ipv6(at, p, s);
+		put_vxlan(at + sizeof(struct ipv6hdr), p);
+	} else {
+		if (at + WRAP_V4_BYTES > p->end)
+			return pkt_end(p, DROP, COUNT_SHORT);
+		put_ipv4(at, p, s);
+		put_vxlan(at + sizeof(struct iphdr), p);
+	}
+	return link_send(p, hop);
+}
+
+/* needs: to, hash, l3, l3_len, why; the last step: the packet leaves wrapped */
+static __always_inline enum verdict endpoint_send(struct pkt *p, const struct settings *s)
+{
+	__u32 index = p->to->next_hop;
+	const struct next_hop *hop = bpf_map_lookup_elem(&shunt_next_hops, &index);
+	bool v6 = p->to->vtep[0] || p->to->vtep[1] || p->to->vtep[2] != bpf_htonl(0xffff);
+	__u32 wrap = v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES;
+	__u32 l2 = (__u32)((long)p->l3 - (long)p->start);
+	__u32 need;
+	enum verdict v;
+
+	if (!hop || !hop->ready)
+		return pkt_end(p, PASS, COUNT_UNRESOLVED);
+	if (p->l3_len + wrap > hop->mtu)
+		return pkt_end(p, DROP, COUNT_TOO_BIG);
+	v = ttl_decrement(p) ?: trim(p);
+	if (v)
+		return v;
+	need = ETH_HLEN + (hop->vlan ? sizeof(struct vlan_tag) : 0) + wrap;
+	if (bpf_xdp_adjust_head(p->ctx, (int)l2 - (int)need))
+		return pkt_end(p, DROP, COUNT_NO_HEADROOM);
+	return wrap_write(p, hop, s, v6);
+}

@@ -1,0 +1,114 @@
+/*
+ * tc_egress.bpf.c - what our own stack sends: rule R6 of a handover.
+ *
+ * X has been acknowledged through XDP much further than our socket knows; a segment of ours with an
+ * old acknowledgement would be dropped by X for ever. Packets that XDP forwards do not come by
+ * here.
+ */
+#define PKT_TC
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bpf/lib/count.h"
+#include "bpf/lib/maps.h"
+#include "bpf/lib/parse_ip.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* As they will arrive from the other end: our destination is their source. */
+struct sent {
+	struct flow_key key;
+	__u32 l4_off;
+};
+
+static __always_inline bool read_ipv4(struct __sk_buff *skb, struct sent *sent)
+{
+	struct iphdr ip;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.protocol != IPPROTO_TCP ||
+	    ip.frag_off & bpf_htons(IPV4_OFFSET_MASK))
+		return false;
+	addr_from_v4(sent->key.src, ip.daddr);
+	addr_from_v4(sent->key.dst, ip.saddr);
+	sent->l4_off = ETH_HLEN + ip.ihl * 4;
+	return true;
+}
+
+/* Our own stack puts no extension headers before TCP. */
+static __always_inline bool read_ipv6(struct __sk_buff *skb, struct sent *sent)
+{
+	struct ipv6hdr ip;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.nexthdr != IPPROTO_TCP)
+		return false;
+	__builtin_memcpy(sent->key.src, &ip.daddr, sizeof(sent->key.src));
+	__builtin_memcpy(sent->key.dst, &ip.saddr, sizeof(sent->key.dst));
+	sent->l4_off = ETH_HLEN + sizeof(ip);
+	return true;
+}
+
+static __always_inline bool read_sent(struct __sk_buff *skb, struct sent *sent)
+{
+	__be16 ports[2];
+	bool ok;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		ok = read_ipv4(skb, sent);
+	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		ok = read_ipv6(skb, sent);
+	else
+		return false;
+	if (!ok || bpf_skb_load_bytes(skb, sent->l4_off, ports, sizeof(ports)))
+		return false;
+	sent->key.sport = ports[1];
+	sent->key.dport = ports[0];
+	sent->key.proto = IPPROTO_TCP;
+	return true;
+}
+
+/* Raises the acknowledgement to the newest that Y has given, once Y is past its drain. */
+static __always_inline void repair_ack(struct __sk_buff *skb, const struct sent *sent,
+				       const struct splice_dir *y)
+{
+	__u32 ack_at = sent->l4_off + offsetof(struct tcphdr, ack_seq);
+	__u32 newest = y->max_ack + y->ack_delta;
+	__be32 old, new = bpf_htonl(newest);
+
+	if ((__s32)(y->max_ack - y->drain) <= 0 ||
+	    bpf_skb_load_bytes(skb, ack_at, &old, sizeof(old)) ||
+	    (__s32)(newest - bpf_ntohl(old)) <= 0) {
+		count(COUNT_EGRESS_PLAIN);
+		return;
+	}
+	bpf_l4_csum_replace(skb, sent->l4_off + offsetof(struct tcphdr, check), old, new,
+			    sizeof(new));
+	bpf_skb_store_bytes(skb, ack_at, &new, sizeof(new), 0);
+	count(COUNT_EGRESS_REPAIRED);
+}
+
+SEC("tc")
+int tc_egress(struct __sk_buff *skb)
+{
+	struct flow_entry *entry;
+	struct sent sent = {};
+	struct splice *sp;
+	__u32 index;
+
+	if (!read_sent(skb, &sent))
+		return TC_ACT_UNSPEC;
+	entry = bpf_map_lookup_elem(&shunt_flows, &sent.key);
+	if (!entry)
+		return TC_ACT_UNSPEC;
+	index = entry->splice;
+	sp = bpf_map_lookup_elem(&shunt_splices, &index);
+	if (!sp || sp->generation != entry->generation || sp->state != SPLICE_HANDOVER)
+		return TC_ACT_UNSPEC;
+	repair_ack(skb, &sent, &sp->dir[(entry->dir & 1) ^ 1]);
+	return TC_ACT_UNSPEC;
+}

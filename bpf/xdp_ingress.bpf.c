@@ -1,0 +1,59 @@
+/*
+ * xdp_ingress.bpf.c - a packet in: parse, unwrap, flow, vip, endpoint, send.
+ *
+ * What is not for us passes untouched, whatever it is: first it is looked up, then judged. One
+ * buffer a frame: with a larger MTU than a page holds, the device must have multi-buffer off.
+ */
+#include "bpf/lib/endpoint_pick.h"
+#include "bpf/lib/finish.h"
+#include "bpf/lib/flow_table.h"
+#include "bpf/lib/parse_ip.h"
+#include "bpf/lib/parse_link.h"
+#include "bpf/lib/parse_ports.h"
+#include "bpf/lib/pkt.h"
+#include "bpf/lib/splice_rules.h"
+#include "bpf/lib/vip_find.h"
+#include "bpf/lib/vxlan.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline enum verdict parse(struct pkt *p)
+{
+	return parse_link(p) ?: parse_ip(p) ?: parse_ports(p);
+}
+
+/* An L4 listener's packet to its endpoint. */
+static __always_inline enum verdict forward(struct pkt *p, const struct settings *s)
+{
+	p->hash = hash_flow(&p->flow, s->hash_seed);
+	return flow_find(p)                /* a known connection keeps its endpoint */
+		       ?: endpoint_pick(p) /* a new one takes it from the ring */
+				  ?: endpoint_send(p, s);
+}
+
+SEC("xdp")
+int xdp_ingress(struct xdp_md *xdp)
+{
+	struct pkt p = { .ctx = xdp,
+			 .start = (void *)(long)xdp->data,
+			 .end = (void *)(long)xdp->data_end };
+	const struct settings *s = settings_get();
+	enum verdict v;
+
+	if (!s)
+		return XDP_PASS;
+	v = parse(&p) ?: unwrap(&p, s);
+	if (v == AGAIN) {
+		p = (struct pkt){ .ctx = xdp,
+				  .start = (void *)(long)xdp->data,
+				  .end = (void *)(long)xdp->data_end,
+				  .flags = PKT_UNWRAPPED };
+		v = parse(&p);
+	}
+	v = v ?: splice_find(&p) /* spliced connections need nothing else */
+		     ?: vip_find(&p)
+		     ?: forward(&p, s);
+	if (v == PASS && p.flags & PKT_UNWRAPPED && p.why == COUNT_NOT_IP)
+		p.why = COUNT_DECAP_TO_STACK;
+	return finish(&p, v);
+}
