@@ -38,13 +38,13 @@ struct daemon {
 
 static void reload(struct daemon *d)
 {
-	const char *file = d->arguments->config;
-	struct snapshot *next = d->stopping ? NULL : reload_read(file, d->number + 1);
+	struct snapshot *next;
 	struct err err;
 
 	if (d->stopping)
 		return;
-	config_watch_seen(d->config);
+	config_watch_seen(d->config); /* before reading: a change in between is an event more */
+	next = reload_read(d->arguments->config, d->number + 1);
 	notify_send("RELOADING=1");
 	if (!next ||
 	    (reload_warn_fixed(&serving_snapshot(d->serving)->model->node, &next->model->node),
