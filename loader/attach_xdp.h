@@ -1,0 +1,12 @@
+/*
+ * attach_xdp.h - one XDP program on one device, by a pinned link.
+ *
+ * libxdp's dispatcher (several programs a device) needs programs of type freplace, which many
+ * kernels refuse; so the device is ours alone, and another's program there is named and refused.
+ */
+#pragma once
+#include "loader/attach.h"
+
+bool attach_xdp(const char *pin_dir, const char *device, int program, enum attach_mode mode,
+		struct notices *notices, struct err *err);
+void detach_xdp(const char *pin_dir, uint32_t ifindex);

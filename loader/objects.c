@@ -1,0 +1,182 @@
+#include "loader/objects.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/abi/pins.h"
+#include "bpf/abi/vip.h"
+#include "loader/pinning.h"
+#include "sk_query.skel.h"
+#include "sk_steer.skel.h"
+#include "tc_egress.skel.h"
+#include "userspace/base/must.h"
+#include "xdp_ingress.skel.h"
+
+enum { LOG_BYTES = 1 << 16 };
+
+struct objects {
+	struct xdp_ingress *xdp;
+	struct tc_egress *tc;
+	struct sk_steer *steer;
+	struct sk_query *query;
+	struct bpf_object *all[OBJECTS];
+};
+
+static const char *const object_names[OBJECTS] = { "xdp_ingress", "tc_egress", "sk_steer",
+						   "sk_query" };
+
+static char last_words[256]; /* of libbpf; the loader is one thread */
+
+static int keep_words(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	char line[256];
+	size_t len;
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, args);
+	len = strcspn(line, "\n");
+	line[len] = 0;
+	if (strstr(line, "-- BEGIN") || strstr(line, "failed to load object"))
+		return 0;
+	memcpy(last_words, line, sizeof(last_words));
+	return 0;
+}
+
+/* Our maps have a name of their own each; libbpf takes what is pinned there, or makes and pins it.
+ */
+static bool pin_maps(struct bpf_object *object, const char *pin_dir, struct err *err)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		char path[PIN_PATH_MAX];
+
+		if (strncmp(bpf_map__name(map), "shunt_", 6) != 0)
+			continue;
+		if (!pinning_path(pin_dir, bpf_map__name(map), path) ||
+		    bpf_map__set_pin_path(map, path))
+			return err_set(err, "cannot pin map %s below %s", bpf_map__name(map),
+				       pin_dir);
+	}
+	return true;
+}
+
+static bool load_one(struct objects *o, enum object which, const char *pin_dir, struct err *err)
+{
+	int rc;
+
+	if (!pin_maps(o->all[which], pin_dir, err))
+		return false;
+	last_words[0] = 0;
+	rc = bpf_object__load(o->all[which]);
+	if (rc == 0)
+		return true;
+	errno = -rc;
+	if (rc == -EPERM)
+		return err_sys(err,
+			       "cannot load the BPF program %s: it needs root, or CAP_BPF and "
+			       "CAP_NET_ADMIN",
+			       object_names[which]);
+	return err_sys(err, "the kernel refuses the BPF program %s (%s)", object_names[which],
+		       last_words[0] ? last_words : "no reason given");
+}
+
+/* Shapes are compared by libbpf; meanings by the version. */
+static bool check_abi(const struct objects *o, struct err *err)
+{
+	int fd = bpf_map__fd(o->xdp->maps.shunt_settings);
+	struct settings s;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(fd, &zero, &s) < 0)
+		return err_sys(err, "cannot read the map shunt_settings");
+	if (s.abi_version == 0) {
+		s.abi_version = ABI_VERSION;
+		return bpf_map_update_elem(fd, &zero, &s, BPF_ANY) == 0 ||
+		       err_sys(err, "cannot write the map shunt_settings");
+	}
+	if (s.abi_version != ABI_VERSION)
+		return err_set(err,
+			       "the pinned maps have ABI version %u, this program %u; run "
+			       "`shunt-loader detach` of the old version first (connections "
+			       "in the kernel end)",
+			       s.abi_version, ABI_VERSION);
+	return true;
+}
+
+static bool open_all(struct objects *o)
+{
+	o->xdp = xdp_ingress__open();
+	o->tc = tc_egress__open();
+	o->steer = sk_steer__open();
+	o->query = sk_query__open();
+	if (!o->xdp || !o->tc || !o->steer || !o->query)
+		return false;
+	o->all[OBJECT_XDP] = o->xdp->obj;
+	o->all[OBJECT_TC] = o->tc->obj;
+	o->all[OBJECT_STEER] = o->steer->obj;
+	o->all[OBJECT_QUERY] = o->query->obj;
+	return true;
+}
+
+struct objects *objects_load(const char *pin_dir, struct err *err)
+{
+	struct objects *o = must_alloc(sizeof(*o));
+
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	libbpf_set_print(keep_words);
+	if (!open_all(o)) {
+		err_sys(err, "cannot open the embedded BPF objects");
+		goto close_objects;
+	}
+	for (int i = 0; i < OBJECTS; i++)
+		if (!load_one(o, i, pin_dir, err))
+			goto close_objects;
+	if (!check_abi(o, err))
+		goto close_objects;
+	return o;
+
+close_objects:
+	objects_close(o);
+	return NULL;
+}
+
+void objects_close(struct objects *o)
+{
+	if (!o)
+		return;
+	xdp_ingress__destroy(o->xdp);
+	tc_egress__destroy(o->tc);
+	sk_steer__destroy(o->steer);
+	sk_query__destroy(o->query);
+	free(o);
+}
+
+int objects_program(const struct objects *o, enum object which)
+{
+	switch (which) {
+	case OBJECT_XDP:
+		return bpf_program__fd(o->xdp->progs.xdp_ingress);
+	case OBJECT_TC:
+		return bpf_program__fd(o->tc->progs.tc_egress);
+	case OBJECT_STEER:
+		return bpf_program__fd(o->steer->progs.sk_steer);
+	default:
+		return bpf_program__fd(o->query->progs.sk_query);
+	}
+}
+
+static void unpin_one(void *context, const char *name)
+{
+	pinning_remove(context, name);
+}
+
+void objects_unpin_maps(const char *pin_dir)
+{
+	pinning_each(pin_dir, "shunt_", unpin_one, (void *)pin_dir);
+}
