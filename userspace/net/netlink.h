@@ -1,0 +1,46 @@
+/*
+ * netlink.h - what we ask the kernel of routes, neighbours and devices (rtnetlink, libmnl).
+ *
+ * A netlink is one socket with one owner at a time; every call waits for the kernel's answer, which
+ * comes at once.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "userspace/base/addr.h"
+#include "userspace/base/err.h"
+
+struct netlink;
+
+struct netlink *netlink_open(struct err *err);
+/* Hears of changes of routes, neighbours and links instead of asking. */
+struct netlink *netlink_watch(struct err *err);
+void netlink_close(struct netlink *nl);
+int netlink_fd(const struct netlink *nl);
+/* Reads all that waits; true where something may have changed. Never blocks. */
+bool netlink_drain(struct netlink *nl);
+
+struct netlink_route {
+	uint32_t ifindex;
+	struct addr via; /* the gateway, or the address itself; port 0 */
+};
+
+struct netlink_device {
+	uint8_t mac[6];
+	uint32_t mtu;
+	bool ethernet;
+};
+
+bool netlink_route(struct netlink *nl, const struct addr *to, struct netlink_route *out_route);
+bool netlink_device(struct netlink *nl, uint32_t ifindex, struct netlink_device *out_device);
+/* The neighbour's MAC; false while it is not known. */
+bool netlink_neighbour(struct netlink *nl, uint32_t ifindex, const struct addr *ip,
+		       uint8_t out_mac[6]);
+/* Makes the kernel look for it. */
+void netlink_probe(struct netlink *nl, uint32_t ifindex, const struct addr *ip);
+/*
+ * A local route, so that the stack takes packets for an address that is on no interface. add is
+ * no error where the route is there; remove takes only ours (by its protocol number).
+ */
+bool netlink_local_route(struct netlink *nl, const struct addr *ip, bool add, struct err *err);
