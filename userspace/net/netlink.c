@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <linux/if_arp.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
