@@ -68,7 +68,7 @@ int sk_steer(struct bpf_sk_lookup *ctx)
 	struct flow_key flow = {};
 	__u32 zero = 0, workers, first;
 	const struct settings *s;
-	const struct vip *vip;
+	const struct vip_entry *vip;
 
 	if (ctx->protocol != IPPROTO_TCP)
 		return SK_PASS;

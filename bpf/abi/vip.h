@@ -20,13 +20,13 @@ enum vip_kind {
 	VIP_L7 = 2, /* to the stack, sk_lookup gives it to a worker */
 };
 
-struct vip {
+struct vip_entry {
 	__u32 kind;  /* enum vip_kind */
 	__u32 index; /* VIP_L4: into shunt_rings; VIP_L7: row of WORKERS_MAX sockets in shunt_listeners */
 	__u32 slots; /* VIP_L4: length of the ring */
 	__u32 zero;
 };
-ABI_SIZE(struct vip, 16);
+ABI_SIZE(struct vip_entry, 16);
 
 /* The address itself, whatever the port: key of shunt_vip_addrs, so that odd packets can be judged. */
 struct vip_addr {
@@ -48,8 +48,10 @@ struct endpoint_entry {
 	__u8 inner_dst[6];   /* MAC of the endpoint, or the well-known one of its host */
 	__u8 inner_src[6];
 	__u32 flags;         /* enum endpoint_flag */
+	__u32 zero;
+	__u64 identity;      /* of userspace: which endpoint has this id */
 };
-ABI_SIZE(struct endpoint_entry, 44);
+ABI_SIZE(struct endpoint_entry, 56);
 
 /* A connection that keeps its endpoint: a cache, losing it means asking the ring again. */
 struct sticky {
@@ -85,4 +87,4 @@ struct settings {
 };
 ABI_SIZE(struct settings, 32);
 
-enum { VXLAN_PORT = 4789 };
+enum { VXLAN_PORT = 4789, VXLAN_VNI_CLASSIC = 1 /* endpoints that are in no vpc */ };

@@ -46,7 +46,7 @@ struct pkt {
 	void *l3;
 	void *l4;
 	struct flow_key flow; /* as it arrived */
-	const struct vip *vip;
+	const struct vip_entry *vip;
 	const struct endpoint_entry *to;
 	__u64 hash;     /* keyed, of flow */
 	__u32 endpoint; /* id of `to` */

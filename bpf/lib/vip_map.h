@@ -12,7 +12,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, VIPS_MAX);
 	__type(key, struct vip_key);
-	__type(value, struct vip);
+	__type(value, struct vip_entry);
 } shunt_vips SEC(".maps");
 
 struct {

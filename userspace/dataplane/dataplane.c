@@ -1,0 +1,240 @@
+#include "userspace/dataplane/dataplane.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bpf/abi/sizes.h"
+#include "bpf/abi/vip.h"
+#include "userspace/base/log.h"
+#include "userspace/base/must.h"
+#include "userspace/dataplane/pinned.h"
+#include "userspace/dataplane/vip_sync.h"
+#include "userspace/net/neighbour.h"
+#include "userspace/net/netlink.h"
+
+enum { CPUS_MAX = 1024 };
+
+struct dataplane {
+	struct pinned maps;
+	struct neighbours *neighbours;
+	struct netlink *netlink;
+	struct vip_sync *vips;
+	struct splice *splices;
+};
+
+/* Under the neighbours' lock. */
+static void on_hop(void *context, uint32_t index, const struct hop *hop)
+{
+	struct dataplane *dp = context;
+	struct next_hop entry = { .ifindex = hop->ifindex, .ready = hop->ready, .mtu = hop->mtu };
+
+	memcpy(entry.dst_mac, hop->dst_mac, sizeof(entry.dst_mac));
+	memcpy(entry.src_mac, hop->src_mac, sizeof(entry.src_mac));
+	if (bpf_map_update_elem(dp->maps.fds[PINNED_NEXT_HOPS], &index, &entry, BPF_ANY) < 0)
+		log_line(LOG_ERROR, "cannot write next hop %u", index);
+}
+
+static bool map_splices(struct dataplane *dp, struct err *err)
+{
+	void *at = mmap(NULL, sizeof(struct splice) * SPLICES_MAX, PROT_READ | PROT_WRITE,
+			MAP_SHARED, dp->maps.fds[PINNED_SPLICES], 0);
+
+	if (at == MAP_FAILED)
+		return err_sys(err, "cannot map shunt_splices into memory");
+	dp->splices = at;
+	return true;
+}
+
+struct dataplane *dataplane_open(const char *pin_dir, struct err *err)
+{
+	struct dataplane *dp = must_alloc(sizeof(*dp));
+
+	if (!pinned_open(&dp->maps, pin_dir, err)) {
+		free(dp);
+		return NULL;
+	}
+	if (!map_splices(dp, err))
+		goto close_dataplane;
+	dp->netlink = netlink_open(err);
+	dp->neighbours = neighbours_create(NEXT_HOPS_MAX, on_hop, dp, err);
+	if (!dp->netlink || !dp->neighbours)
+		goto close_dataplane;
+	dp->vips = vip_sync_create(&dp->maps, dp->neighbours);
+	return dp;
+
+close_dataplane:
+	dataplane_close(dp);
+	return NULL;
+}
+
+void dataplane_close(struct dataplane *dp)
+{
+	if (!dp)
+		return;
+	if (dp->splices)
+		munmap(dp->splices, sizeof(struct splice) * SPLICES_MAX);
+	vip_sync_destroy(dp->vips);
+	neighbours_destroy(dp->neighbours);
+	netlink_close(dp->netlink);
+	pinned_close(&dp->maps);
+	free(dp);
+}
+
+static bool write_settings(struct dataplane *dp, const struct snapshot *snapshot, uint32_t workers,
+			   struct err *err)
+{
+	const struct node *node = &snapshot->model->node;
+	struct settings s = { .hash_seed = node->hash_seed,
+			      .abi_version = ABI_VERSION,
+			      .workers = workers };
+	__u32 zero = 0;
+
+	memcpy(s.tunnel, node->tunnel_address.ip, sizeof(s.tunnel));
+	if (bpf_map_update_elem(dp->maps.fds[PINNED_SETTINGS], &zero, &s, BPF_ANY) < 0)
+		return err_sys(err, "cannot write the map shunt_settings");
+	return true;
+}
+
+/* Who may send VXLAN to us: the hosts of all endpoints that are in a vpc. */
+static bool add_vteps(struct dataplane *dp, const struct snapshot *snapshot, struct err *err)
+{
+	for (uint32_t i = 0; i < snapshot->model->endpoint_count; i++) {
+		const struct endpoint *e = snapshot->endpoints[i];
+		struct vtep_key key = { .vni = e->vpc ? e->vpc->vni : VXLAN_VNI_CLASSIC };
+		uint8_t one = 1;
+
+		memcpy(key.addr, e->host.ip, sizeof(key.addr));
+		if (bpf_map_update_elem(dp->maps.fds[PINNED_VTEPS], &key, &one, BPF_ANY) < 0)
+			return err_sys(err, "cannot write the map shunt_vteps");
+	}
+	return true;
+}
+
+static bool is_vtep(const struct snapshot *snapshot, const struct vtep_key *key)
+{
+	for (uint32_t i = 0; i < snapshot->model->endpoint_count; i++) {
+		const struct endpoint *e = snapshot->endpoints[i];
+
+		if (key->vni == (e->vpc ? e->vpc->vni : VXLAN_VNI_CLASSIC) &&
+		    memcmp(key->addr, e->host.ip, sizeof(key->addr)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void remove_vteps(struct dataplane *dp, const struct snapshot *snapshot)
+{
+	struct vtep_key key, next;
+	int fd = dp->maps.fds[PINNED_VTEPS];
+	bool more = bpf_map_get_next_key(fd, NULL, &next) == 0;
+
+	for (uint32_t n = 0; more && n < VTEPS_MAX; n++) {
+		key = next;
+		more = bpf_map_get_next_key(fd, &key, &next) == 0;
+		if (!is_vtep(snapshot, &key))
+			bpf_map_delete_elem(fd, &key);
+	}
+}
+
+static bool add_local_routes(struct dataplane *dp, const struct snapshot *snapshot, struct err *err)
+{
+	for (uint32_t i = 0; i < snapshot->model->vip_count; i++) {
+		const struct vip *vip = &snapshot->model->vips[i];
+
+		for (uint32_t k = 0; k < vip->address_count; k++)
+			if (!netlink_local_route(dp->netlink, &vip->addresses[k], true, err))
+				return false;
+	}
+	return true;
+}
+
+bool dataplane_apply(struct dataplane *dp, const struct snapshot *snapshot, uint32_t workers,
+		     struct err *err)
+{
+	if (!write_settings(dp, snapshot, workers, err) || !add_vteps(dp, snapshot, err) ||
+	    !add_local_routes(dp, snapshot, err) || !vip_sync_apply(dp->vips, snapshot, err))
+		return false;
+	remove_vteps(dp, snapshot);
+	return true;
+}
+
+uint32_t dataplane_row(const struct dataplane *dp, const struct listener *listener)
+{
+	return vip_sync_row(dp->vips, listener);
+}
+
+bool dataplane_listener_set(struct dataplane *dp, uint32_t row, uint32_t worker, int fd,
+			    struct err *err)
+{
+	uint32_t key = row * WORKERS_MAX + worker;
+	uint64_t value = (uint64_t)fd;
+
+	if (bpf_map_update_elem(dp->maps.fds[PINNED_LISTENERS], &key, &value, BPF_ANY) < 0)
+		return err_sys(err, "cannot give a listener socket to sk_lookup");
+	return true;
+}
+
+void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worker)
+{
+	uint32_t key = row * WORKERS_MAX + worker;
+
+	bpf_map_delete_elem(dp->maps.fds[PINNED_LISTENERS], &key);
+}
+
+void dataplane_counters(const struct dataplane *dp, uint64_t out_counts[COUNTERS])
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t per_cpu[CPUS_MAX];
+
+	memset(out_counts, 0, COUNTERS * sizeof(out_counts[0]));
+	if (cpus < 1 || cpus > CPUS_MAX)
+		return;
+	for (uint32_t which = 0; which < COUNTERS; which++) {
+		if (bpf_map_lookup_elem(dp->maps.fds[PINNED_COUNTERS], &which, per_cpu) < 0)
+			continue;
+		for (int i = 0; i < cpus; i++)
+			out_counts[which] += per_cpu[i];
+	}
+}
+
+struct splice *dataplane_splices(const struct dataplane *dp)
+{
+	return dp->splices;
+}
+
+int dataplane_flows_fd(const struct dataplane *dp)
+{
+	return dp->maps.fds[PINNED_FLOWS];
+}
+
+int dataplane_events_fd(const struct dataplane *dp)
+{
+	return dp->maps.fds[PINNED_EVENTS];
+}
+
+bool dataplane_next_hop(void *context, const struct addr *to, uint32_t *out_index)
+{
+	struct dataplane *dp = context;
+	bool ready = false;
+
+	return neighbours_find(dp->neighbours, to, out_index, &ready) && ready;
+}
+
+int dataplane_fd(const struct dataplane *dp)
+{
+	return neighbours_fd(dp->neighbours);
+}
+
+void dataplane_dispatch(struct dataplane *dp)
+{
+	if (neighbours_dispatch(dp->neighbours))
+		vip_sync_refresh(dp->vips);
+}
+
+void dataplane_refresh(struct dataplane *dp)
+{
+	neighbours_refresh(dp->neighbours);
+}

@@ -1,0 +1,52 @@
+/*
+ * dataplane.h - from a snapshot to BPF maps, and back what the programs count.
+ *
+ * Control thread, unless said otherwise. Byte order as in bpf/abi. Closing leaves everything in
+ * place: packets go on.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/abi/counter.h"
+#include "bpf/abi/splice.h"
+#include "userspace/base/err.h"
+#include "userspace/snapshot/snapshot.h"
+
+struct dataplane;
+
+/* The maps must be pinned below pin_dir (loader/attach.h). */
+struct dataplane *dataplane_open(const char *pin_dir, struct err *err);
+void dataplane_close(struct dataplane *dp);
+
+/*
+ * Brings vips, endpoints, rings, vteps and settings to what the snapshot says. What is added comes
+ * before what points to it, what is removed goes after. On failure what was there goes on; some of
+ * the new may be there too, and a later apply completes or removes it.
+ */
+bool dataplane_apply(struct dataplane *dp, const struct snapshot *snapshot, uint32_t workers,
+		     struct err *err);
+
+/* Row of shunt_listeners of an L7 listener of the snapshot that was applied last; it stays the same
+ * for the same port of the same vip over all snapshots. UINT32_MAX: it has none. */
+uint32_t dataplane_row(const struct dataplane *dp, const struct listener *listener);
+/* fd is a listening socket; the map holds a reference of its own. */
+bool dataplane_listener_set(struct dataplane *dp, uint32_t row, uint32_t worker, int fd,
+			    struct err *err);
+void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worker);
+
+/* Sums over all CPUs. */
+void dataplane_counters(const struct dataplane *dp, uint64_t out_counts[COUNTERS]);
+
+/* Mapped for reading and writing, SPLICES_MAX elements. */
+struct splice *dataplane_splices(const struct dataplane *dp);
+int dataplane_flows_fd(const struct dataplane *dp);
+int dataplane_events_fd(const struct dataplane *dp);
+
+/* Index of a resolved next hop on a device of ours; false where there is none (yet). Any thread. */
+bool dataplane_next_hop(void *dp, const struct addr *to, uint32_t *out_index);
+
+/* To be watched for reading; dispatch then, and once a second: keeps next hops current. */
+int dataplane_fd(const struct dataplane *dp);
+void dataplane_dispatch(struct dataplane *dp);
+void dataplane_refresh(struct dataplane *dp);

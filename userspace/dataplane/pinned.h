@@ -1,0 +1,32 @@
+/*
+ * pinned.h - the pinned maps, opened.
+ */
+#pragma once
+#include <stdbool.h>
+
+#include "userspace/base/err.h"
+
+enum pinned_map {
+	PINNED_VIPS,
+	PINNED_VIP_ADDRS,
+	PINNED_ENDPOINTS,
+	PINNED_RINGS,
+	PINNED_STICKY,
+	PINNED_NEXT_HOPS,
+	PINNED_VTEPS,
+	PINNED_SETTINGS,
+	PINNED_COUNTERS,
+	PINNED_FLOWS,
+	PINNED_SPLICES,
+	PINNED_LISTENERS,
+	PINNED_EVENTS,
+	PINNED_MAPS
+};
+
+struct pinned {
+	int fds[PINNED_MAPS];
+};
+
+/* All or nothing; says which is missing and refuses maps of another ABI_VERSION. */
+bool pinned_open(struct pinned *out_pinned, const char *pin_dir, struct err *err);
+void pinned_close(struct pinned *pinned);

@@ -1,0 +1,358 @@
+#include "userspace/dataplane/vip_sync.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "bpf/abi/sizes.h"
+#include "bpf/abi/vip.h"
+#include "userspace/base/log.h"
+#include "userspace/base/must.h"
+#include "userspace/snapshot/compile_rings.h"
+
+/* An endpoint id in use: who has it. Ids are given again only when no snapshot names them. */
+struct endpoint_slot {
+	bool used, kept; /* kept: named by the snapshot that is being applied */
+	uint64_t identity;
+	struct addr vtep;
+	struct endpoint_entry entry;
+};
+
+struct vip_slot {
+	bool used, kept;
+	struct vip_key key;
+	struct vip_entry vip;
+};
+
+struct vip_sync {
+	struct pinned maps;
+	struct neighbours *neighbours;
+	struct endpoint_slot endpoints[ENDPOINTS_MAX];
+	struct vip_slot vips[VIPS_MAX];
+};
+
+static void write_endpoint(struct vip_sync *sync, uint32_t id)
+{
+	bpf_map_update_elem(sync->maps.fds[PINNED_ENDPOINTS], &id, &sync->endpoints[id].entry,
+			    BPF_ANY);
+}
+
+/* What an older daemon left: vips go on until a snapshot says otherwise, ids are not given anew. */
+static void read_back(struct vip_sync *sync)
+{
+	struct vip_key key, *last = NULL;
+	uint32_t n = 0;
+
+	while (n < VIPS_MAX && bpf_map_get_next_key(sync->maps.fds[PINNED_VIPS], last, &key) == 0) {
+		struct vip_slot *slot = &sync->vips[n++];
+
+		slot->key = key;
+		slot->used =
+			bpf_map_lookup_elem(sync->maps.fds[PINNED_VIPS], &key, &slot->vip) == 0;
+		last = &slot->key;
+	}
+	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++) {
+		struct endpoint_slot *slot = &sync->endpoints[id];
+
+		if (bpf_map_lookup_elem(sync->maps.fds[PINNED_ENDPOINTS], &id, &slot->entry) < 0)
+			break;
+		slot->used = slot->entry.flags & ENDPOINT_USED;
+		slot->identity = slot->entry.identity;
+		memcpy(slot->vtep.ip, slot->entry.vtep, sizeof(slot->vtep.ip));
+	}
+}
+
+struct vip_sync *vip_sync_create(const struct pinned *pinned, struct neighbours *neighbours)
+{
+	struct vip_sync *sync = must_alloc(sizeof(*sync));
+
+	sync->maps = *pinned;
+	sync->neighbours = neighbours;
+	read_back(sync);
+	return sync;
+}
+
+void vip_sync_destroy(struct vip_sync *sync)
+{
+	free(sync);
+}
+
+/* What makes it the same endpoint in every snapshot and on every node. */
+static uint64_t identity_of(const struct endpoint *e)
+{
+	struct {
+		struct addr address, host;
+		uint32_t vni;
+		uint8_t mac[6];
+		uint16_t zero;
+	} what = { .address = e->address, .host = e->host, .vni = e->vpc ? e->vpc->vni : 0 };
+
+	memcpy(what.mac, e->mac, sizeof(what.mac));
+	what.host.port = 0;
+	return XXH3_64bits(&what, sizeof(what)) | 1; /* 0 stands for none */
+}
+
+/* The id that it has, or a new one: the one that is free the longest way from the last. */
+static uint32_t id_for(struct vip_sync *sync, uint64_t identity)
+{
+	uint32_t unused = UINT32_MAX;
+
+	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++) {
+		if (sync->endpoints[id].identity == identity)
+			return id;
+		if (unused == UINT32_MAX && !sync->endpoints[id].used)
+			unused = id;
+	}
+	return unused;
+}
+
+static void fill_endpoint(struct vip_sync *sync, uint32_t id, const struct endpoint *e,
+			  uint64_t identity)
+{
+	static const uint8_t inner_src[6] = { 0x02, 0x73, 0x68, 0x75, 0x6e, 0x00 };
+	struct endpoint_slot *slot = &sync->endpoints[id];
+	uint32_t generation = slot->entry.generation + (slot->identity != identity);
+	bool ready;
+
+	slot->used = slot->kept = true;
+	slot->identity = identity;
+	slot->vtep = e->host;
+	slot->vtep.port = 0;
+	slot->entry.generation = generation;
+	slot->entry.identity = identity;
+	slot->entry.vni = e->vpc ? e->vpc->vni : VXLAN_VNI_CLASSIC;
+	slot->entry.flags = ENDPOINT_USED;
+	memcpy(slot->entry.vtep, e->host.ip, sizeof(slot->entry.vtep));
+	memcpy(slot->entry.inner_dst, e->mac, sizeof(slot->entry.inner_dst));
+	memcpy(slot->entry.inner_src, inner_src, sizeof(inner_src));
+	if (!neighbours_find(sync->neighbours, &slot->vtep, &slot->entry.next_hop, &ready))
+		slot->entry.next_hop = NEXT_HOPS_MAX; /* no such hop: packets pass as unresolved */
+	write_endpoint(sync, id);
+}
+
+static bool sync_upstream(struct vip_sync *sync, const struct upstream *u,
+			  struct ring_member *out_members, struct err *err)
+{
+	for (uint32_t i = 0; i < u->endpoint_count; i++) {
+		uint64_t identity = identity_of(&u->endpoints[i]);
+		uint32_t id = id_for(sync, identity);
+
+		if (id == UINT32_MAX)
+			return err_set(err,
+				       "more than %d endpoints of L4 listeners, counting those "
+				       "that were removed lately",
+				       ENDPOINTS_MAX);
+		fill_endpoint(sync, id, &u->endpoints[i], identity);
+		out_members[i] = (struct ring_member){ identity, id, u->endpoints[i].weight };
+	}
+	return true;
+}
+
+/* A whole new ring takes the place of the old one in one write. */
+static bool swap_ring(struct vip_sync *sync, uint32_t index, const uint32_t *slots, uint32_t count,
+		      struct err *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
+	int ring = bpf_map_create(BPF_MAP_TYPE_ARRAY, "shunt_ring", sizeof(uint32_t),
+				  sizeof(uint32_t), count, &opts);
+	bool done = ring >= 0;
+
+	for (uint32_t i = 0; done && i < count; i++)
+		done = bpf_map_update_elem(ring, &i, &slots[i], BPF_ANY) == 0;
+	done = done &&
+	       bpf_map_update_elem(sync->maps.fds[PINNED_RINGS], &index, &ring, BPF_ANY) == 0;
+	if (!done)
+		err_sys(err, "cannot make a ring of %u slots", count);
+	if (ring >= 0)
+		close(ring);
+	return done;
+}
+
+static bool sync_ring(struct vip_sync *sync, const struct snapshot *snapshot,
+		      const struct listener *l, uint32_t index, struct err *err)
+{
+	const uint32_t count = RING_SLOTS_DEFAULT;
+	struct ring_member *members = must_alloc(l->upstream->endpoint_count * sizeof(*members));
+	uint32_t *slots = must_alloc(count * sizeof(*slots));
+	bool done = sync_upstream(sync, l->upstream, members, err);
+
+	if (done) {
+		/* An upstream without endpoints: slots that lead to no entry, a counted drop. */
+		if (!compile_ring(members, l->upstream->endpoint_count,
+				  snapshot->model->node.hash_seed, slots, count))
+			for (uint32_t i = 0; i < count; i++)
+				slots[i] = ENDPOINTS_MAX;
+		done = swap_ring(sync, index, slots, count, err);
+	}
+	free(slots);
+	free(members);
+	return done;
+}
+
+static bool is_l4(const struct listener *l)
+{
+	return l->protocol == LISTENER_TCP || l->protocol == LISTENER_UDP;
+}
+
+static struct vip_key key_of(const struct listener *l, const struct addr *address)
+{
+	struct vip_key key = { .port = htons(l->port),
+			       .proto = l->protocol == LISTENER_UDP ? IPPROTO_UDP : IPPROTO_TCP };
+
+	memcpy(key.addr, address->ip, sizeof(key.addr));
+	return key;
+}
+
+static struct vip_slot *find_vip(struct vip_sync *sync, const struct vip_key *key)
+{
+	for (uint32_t i = 0; i < VIPS_MAX; i++)
+		if (sync->vips[i].used && memcmp(&sync->vips[i].key, key, sizeof(*key)) == 0)
+			return &sync->vips[i];
+	return NULL;
+}
+
+/* An index of a ring or of a row that no vip has. */
+static uint32_t free_index(const struct vip_sync *sync, uint32_t kind, uint32_t max)
+{
+	for (uint32_t index = 0; index < max; index++) {
+		bool taken = false;
+
+		for (uint32_t i = 0; i < VIPS_MAX && !taken; i++)
+			taken = sync->vips[i].used && sync->vips[i].vip.kind == kind &&
+				sync->vips[i].vip.index == index;
+		if (!taken)
+			return index;
+	}
+	return UINT32_MAX;
+}
+
+/* All addresses of a listener share one ring or row. */
+static uint32_t index_of(struct vip_sync *sync, const struct listener *l, uint32_t kind)
+{
+	for (uint32_t i = 0; i < l->vip->address_count; i++) {
+		struct vip_key key = key_of(l, &l->vip->addresses[i]);
+		struct vip_slot *slot = find_vip(sync, &key);
+
+		if (slot && slot->vip.kind == kind)
+			return slot->vip.index;
+	}
+	return free_index(sync, kind, kind == VIP_L4 ? RINGS_MAX : STEERED_MAX);
+}
+
+static bool write_vip(struct vip_sync *sync, const struct vip_key *key, const struct vip_entry *vip,
+		      struct err *err)
+{
+	struct vip_slot *slot = find_vip(sync, key);
+	struct vip_addr addr;
+	uint32_t one = 1;
+
+	for (uint32_t i = 0; !slot && i < VIPS_MAX; i++)
+		if (!sync->vips[i].used)
+			slot = &sync->vips[i];
+	if (!slot)
+		return err_set(err, "more than %d pairs of vip address and port", VIPS_MAX);
+	memcpy(addr.addr, key->addr, sizeof(addr.addr));
+	if (bpf_map_update_elem(sync->maps.fds[PINNED_VIPS], key, vip, BPF_ANY) < 0 ||
+	    bpf_map_update_elem(sync->maps.fds[PINNED_VIP_ADDRS], &addr, &one, BPF_ANY) < 0)
+		return err_sys(err, "cannot write to the map of vips");
+	slot->used = slot->kept = true;
+	slot->key = *key;
+	slot->vip = *vip;
+	return true;
+}
+
+static bool sync_listener(struct vip_sync *sync, const struct snapshot *snapshot,
+			  const struct listener *l, struct err *err)
+{
+	struct vip_entry vip = { .kind = is_l4(l) ? VIP_L4 : VIP_L7 };
+
+	vip.index = index_of(sync, l, vip.kind);
+	if (vip.index == UINT32_MAX)
+		return err_set(err, "too many listeners: at most %d L4 and %d others", RINGS_MAX,
+			       STEERED_MAX);
+	if (vip.kind == VIP_L4) {
+		vip.slots = RING_SLOTS_DEFAULT;
+		if (!sync_ring(sync, snapshot, l, vip.index, err))
+			return false;
+	}
+	for (uint32_t i = 0; i < l->vip->address_count; i++) {
+		struct vip_key key = key_of(l, &l->vip->addresses[i]);
+
+		if (!write_vip(sync, &key, &vip, err))
+			return false;
+	}
+	return true;
+}
+
+static bool address_is_kept(const struct vip_sync *sync, const __be32 addr[4])
+{
+	for (uint32_t i = 0; i < VIPS_MAX; i++)
+		if (sync->vips[i].used && sync->vips[i].kept &&
+		    memcmp(sync->vips[i].key.addr, addr, sizeof(sync->vips[i].key.addr)) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Vips that are no more. Endpoints keep their entry, so that established connections go on, until
+ * the id is needed: then its generation changes and they ask the ring anew.
+ */
+static void remove_rest(struct vip_sync *sync)
+{
+	for (uint32_t i = 0; i < VIPS_MAX; i++) {
+		struct vip_slot *slot = &sync->vips[i];
+		struct vip_addr addr;
+
+		if (!slot->used || slot->kept)
+			continue;
+		bpf_map_delete_elem(sync->maps.fds[PINNED_VIPS], &slot->key);
+		memcpy(addr.addr, slot->key.addr, sizeof(addr.addr));
+		if (!address_is_kept(sync, addr.addr))
+			bpf_map_delete_elem(sync->maps.fds[PINNED_VIP_ADDRS], &addr);
+		slot->used = false;
+	}
+	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++)
+		if (sync->endpoints[id].used && !sync->endpoints[id].kept)
+			sync->endpoints[id].used = false;
+}
+
+bool vip_sync_apply(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err)
+{
+	for (uint32_t i = 0; i < VIPS_MAX; i++)
+		sync->vips[i].kept = false;
+	for (uint32_t i = 0; i < ENDPOINTS_MAX; i++)
+		sync->endpoints[i].kept = false;
+	for (uint32_t i = 0; i < snapshot->model->listener_count; i++)
+		if (!sync_listener(sync, snapshot, snapshot->listeners[i], err))
+			return false;
+	remove_rest(sync);
+	return true;
+}
+
+void vip_sync_refresh(struct vip_sync *sync)
+{
+	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++) {
+		struct endpoint_slot *slot = &sync->endpoints[id];
+		uint32_t hop;
+		bool ready;
+
+		if (!slot->used || !neighbours_find(sync->neighbours, &slot->vtep, &hop, &ready) ||
+		    hop == slot->entry.next_hop)
+			continue;
+		slot->entry.next_hop = hop;
+		write_endpoint(sync, id);
+	}
+}
+
+uint32_t vip_sync_row(const struct vip_sync *sync, const struct listener *listener)
+{
+	struct vip_key key = key_of(listener, &listener->vip->addresses[0]);
+	struct vip_slot *slot = find_vip((struct vip_sync *)sync, &key);
+
+	return slot && slot->vip.kind == VIP_L7 ? slot->vip.index : UINT32_MAX;
+}
