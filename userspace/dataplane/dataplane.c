@@ -161,9 +161,9 @@ bool dataplane_apply(struct dataplane *dp, const struct snapshot *snapshot, uint
 	return true;
 }
 
-uint32_t dataplane_row(const struct dataplane *dp, const struct listener *listener)
+uint32_t dataplane_row(const struct dataplane *dp, const struct addr *address)
 {
-	return vip_sync_row(dp->vips, listener);
+	return vip_sync_row(dp->vips, address);
 }
 
 bool dataplane_listener_set(struct dataplane *dp, uint32_t row, uint32_t worker, int fd,

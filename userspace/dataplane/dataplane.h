@@ -27,9 +27,9 @@ void dataplane_close(struct dataplane *dp);
 bool dataplane_apply(struct dataplane *dp, const struct snapshot *snapshot, uint32_t workers,
 		     struct err *err);
 
-/* Row of shunt_listeners of an L7 listener of the snapshot that was applied last; it stays the same
- * for the same port of the same vip over all snapshots. UINT32_MAX: it has none. */
-uint32_t dataplane_row(const struct dataplane *dp, const struct listener *listener);
+/* Row of shunt_listeners for an address and port of an L7 listener, in the snapshot that was
+ * applied last; it stays the same over all snapshots that have it. UINT32_MAX: it has none. */
+uint32_t dataplane_row(const struct dataplane *dp, const struct addr *address);
 /* fd is a listening socket; the map holds a reference of its own. */
 bool dataplane_listener_set(struct dataplane *dp, uint32_t row, uint32_t worker, int fd,
 			    struct err *err);

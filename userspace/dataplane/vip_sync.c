@@ -231,17 +231,27 @@ static uint32_t free_index(const struct vip_sync *sync, uint32_t kind, uint32_t 
 	return UINT32_MAX;
 }
 
-/* All addresses of a listener share one ring or row. */
-static uint32_t index_of(struct vip_sync *sync, const struct listener *l, uint32_t kind)
+/* All addresses of an L4 listener share one ring. */
+static uint32_t ring_of(struct vip_sync *sync, const struct listener *l)
 {
 	for (uint32_t i = 0; i < l->vip->address_count; i++) {
 		struct vip_key key = key_of(l, &l->vip->addresses[i]);
 		struct vip_slot *slot = find_vip(sync, &key);
 
-		if (slot && slot->vip.kind == kind)
+		if (slot && slot->vip.kind == VIP_L4)
 			return slot->vip.index;
 	}
-	return free_index(sync, kind, kind == VIP_L4 ? RINGS_MAX : STEERED_MAX);
+	return free_index(sync, VIP_L4, RINGS_MAX);
+}
+
+/* Each address of an L7 listener has sockets of its own. */
+static uint32_t row_of(struct vip_sync *sync, const struct vip_key *key)
+{
+	struct vip_slot *slot = find_vip(sync, key);
+
+	if (slot && slot->vip.kind == VIP_L7)
+		return slot->vip.index;
+	return free_index(sync, VIP_L7, STEERED_MAX);
 }
 
 static bool write_vip(struct vip_sync *sync, const struct vip_key *key, const struct vip_entry *vip,
@@ -266,23 +276,35 @@ static bool write_vip(struct vip_sync *sync, const struct vip_key *key, const st
 	return true;
 }
 
-static bool sync_listener(struct vip_sync *sync, const struct snapshot *snapshot,
-			  const struct listener *l, struct err *err)
+static bool sync_l4(struct vip_sync *sync, const struct snapshot *snapshot,
+		    const struct listener *l, struct err *err)
 {
-	struct vip_entry vip = { .kind = is_l4(l) ? VIP_L4 : VIP_L7 };
+	struct vip_entry vip = { .kind = VIP_L4,
+				 .index = ring_of(sync, l),
+				 .slots = RING_SLOTS_DEFAULT };
 
-	vip.index = index_of(sync, l, vip.kind);
 	if (vip.index == UINT32_MAX)
-		return err_set(err, "too many listeners: at most %d L4 and %d others", RINGS_MAX,
-			       STEERED_MAX);
-	if (vip.kind == VIP_L4) {
-		vip.slots = RING_SLOTS_DEFAULT;
-		if (!sync_ring(sync, snapshot, l, vip.index, err))
-			return false;
-	}
+		return err_set(err, "more than %d L4 listeners", RINGS_MAX);
+	if (!sync_ring(sync, snapshot, l, vip.index, err))
+		return false;
 	for (uint32_t i = 0; i < l->vip->address_count; i++) {
 		struct vip_key key = key_of(l, &l->vip->addresses[i]);
 
+		if (!write_vip(sync, &key, &vip, err))
+			return false;
+	}
+	return true;
+}
+
+static bool sync_l7(struct vip_sync *sync, const struct listener *l, struct err *err)
+{
+	for (uint32_t i = 0; i < l->vip->address_count; i++) {
+		struct vip_key key = key_of(l, &l->vip->addresses[i]);
+		struct vip_entry vip = { .kind = VIP_L7, .index = row_of(sync, &key) };
+
+		if (vip.index == UINT32_MAX)
+			return err_set(err, "more than %d addresses of listeners of the proxy",
+				       STEERED_MAX);
 		if (!write_vip(sync, &key, &vip, err))
 			return false;
 	}
@@ -328,7 +350,9 @@ bool vip_sync_apply(struct vip_sync *sync, const struct snapshot *snapshot, stru
 	for (uint32_t i = 0; i < ENDPOINTS_MAX; i++)
 		sync->endpoints[i].kept = false;
 	for (uint32_t i = 0; i < snapshot->model->listener_count; i++)
-		if (!sync_listener(sync, snapshot, snapshot->listeners[i], err))
+		if (is_l4(snapshot->listeners[i])
+			    ? !sync_l4(sync, snapshot, snapshot->listeners[i], err)
+			    : !sync_l7(sync, snapshot->listeners[i], err))
 			return false;
 	remove_rest(sync);
 	return true;
@@ -349,10 +373,12 @@ void vip_sync_refresh(struct vip_sync *sync)
 	}
 }
 
-uint32_t vip_sync_row(const struct vip_sync *sync, const struct listener *listener)
+uint32_t vip_sync_row(struct vip_sync *sync, const struct addr *address)
 {
-	struct vip_key key = key_of(listener, &listener->vip->addresses[0]);
-	struct vip_slot *slot = find_vip((struct vip_sync *)sync, &key);
+	struct vip_key key = { .port = address->port, .proto = IPPROTO_TCP };
+	struct vip_slot *slot;
 
+	memcpy(key.addr, address->ip, sizeof(key.addr));
+	slot = find_vip(sync, &key);
 	return slot && slot->vip.kind == VIP_L7 ? slot->vip.index : UINT32_MAX;
 }

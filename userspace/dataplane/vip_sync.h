@@ -16,4 +16,4 @@ void vip_sync_destroy(struct vip_sync *sync);
 bool vip_sync_apply(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err);
 /* Next hops of endpoints may have changed. */
 void vip_sync_refresh(struct vip_sync *sync);
-uint32_t vip_sync_row(const struct vip_sync *sync, const struct listener *listener);
+uint32_t vip_sync_row(struct vip_sync *sync, const struct addr *address);

@@ -1,0 +1,176 @@
+#include "userspace/control/fast_path.h"
+
+#include <stdlib.h>
+
+#include "bpf/abi/sizes.h"
+#include "loader/attach.h"
+#include "userspace/base/log.h"
+#include "userspace/base/must.h"
+#include "userspace/dataplane/dataplane.h"
+#include "userspace/splice/splicer.h"
+
+enum { SWEEP_MS = 1000 };
+
+struct fast_path {
+	struct loop *loop;
+	struct dataplane *dataplane;
+	uint32_t workers;
+	struct splicer *splicer; /* NULL: never splice */
+	uint32_t idle_ms;        /* the longest tunnel time of all listeners */
+	struct watch neighbours, events;
+	struct timer sweep;
+};
+
+static void on_neighbours(void *context, int events)
+{
+	struct fast_path *f = context;
+
+	(void)events;
+	dataplane_dispatch(f->dataplane);
+}
+
+static void on_events(void *context, int events)
+{
+	struct fast_path *f = context;
+
+	(void)events;
+	splicer_on_events(f->splicer);
+}
+
+static void on_sweep(void *context)
+{
+	struct fast_path *f = context;
+
+	dataplane_refresh(f->dataplane);
+	if (f->splicer)
+		splicer_sweep(f->splicer, loop_now_ms(f->loop), f->idle_ms);
+	timer_start(&f->sweep, SWEEP_MS);
+}
+
+/* Without it connections are relayed: slower, not broken, so it is no reason not to start. */
+static void splicing_start(struct fast_path *f, const struct fast_path_options *options,
+			   const struct node *node)
+{
+	struct splice_maps maps = { .splices = dataplane_splices(f->dataplane),
+				    .count = SPLICES_MAX,
+				    .flows_fd = dataplane_flows_fd(f->dataplane),
+				    .events_fd = dataplane_events_fd(f->dataplane),
+				    .next_hop = dataplane_next_hop,
+				    .context = f->dataplane };
+	struct err err = { "no --cgroup was given, so sockets cannot be looked at" };
+
+	if (options->cgroup)
+		f->splicer = splicer_create(&maps, node, &err);
+	if (!f->splicer) {
+		log_line(LOG_WARNING, "splicing is off: %s", err.text);
+		return;
+	}
+	watch_init(&f->events, f->loop, splicer_events_fd(f->splicer), on_events, f);
+	watch_set(&f->events, WATCH_READ);
+}
+
+/* Devices that have our programs already get this version of them, without a gap. */
+static bool attach(const struct fast_path_options *options, const struct node *node,
+		   struct err *err)
+{
+	struct attach_options how = { .pin_dir = options->pin_dir,
+				      .device_count = node->device_count,
+				      .cgroup = options->cgroup };
+	struct notices notices;
+
+	for (uint32_t i = 0; i < node->device_count; i++)
+		how.devices[i] = node->devices[i];
+	if (!attach_all(&how, &notices, err))
+		return false;
+	for (uint32_t i = 0; i < notices.count; i++)
+		log_line(LOG_NOTICE, "%s", notices.list[i].text);
+	return true;
+}
+
+struct fast_path *fast_path_open(const struct fast_path_options *options,
+				 const struct snapshot *first, struct err *err)
+{
+	bool fresh = !attach_is(options->pin_dir);
+	struct dataplane *dataplane;
+	struct fast_path *f;
+
+	if (!attach(options, &first->model->node, err))
+		return NULL;
+	dataplane = dataplane_open(options->pin_dir, err);
+	if (!dataplane) {
+		if (fresh)
+			attach_undo(options->pin_dir, NULL, NULL);
+		return NULL;
+	}
+	f = must_alloc(sizeof(*f));
+	f->loop = options->loop;
+	f->dataplane = dataplane;
+	f->workers = options->workers;
+	watch_init(&f->neighbours, f->loop, dataplane_fd(dataplane), on_neighbours, f);
+	watch_set(&f->neighbours, WATCH_READ);
+	splicing_start(f, options, &first->model->node);
+	timer_init(&f->sweep, f->loop, on_sweep, f);
+	timer_start(&f->sweep, SWEEP_MS);
+	return f;
+}
+
+void fast_path_close(struct fast_path *f)
+{
+	timer_stop(&f->sweep);
+	watch_fini(&f->neighbours);
+	watch_fini(&f->events);
+	splicer_destroy(f->splicer);
+	dataplane_close(f->dataplane);
+	free(f);
+}
+
+static uint32_t longest_tunnel(const struct snapshot *snapshot)
+{
+	uint32_t longest = 0;
+
+	for (uint32_t i = 0; i < snapshot->model->listener_count; i++)
+		if (snapshot->listeners[i]->timeouts.tunnel_ms > longest)
+			longest = snapshot->listeners[i]->timeouts.tunnel_ms;
+	return longest;
+}
+
+bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, struct err *err)
+{
+	if (!f)
+		return true;
+	if (!dataplane_apply(f->dataplane, snapshot, f->workers, err))
+		return false;
+	f->idle_ms = longest_tunnel(snapshot);
+	return true;
+}
+
+bool fast_path_steer(struct fast_path *f, const struct listen_table *table, struct err *err)
+{
+	for (uint32_t i = 0; f && i < table->count; i++) {
+		const struct listen_place *place = &table->places[i];
+		uint32_t row = dataplane_row(f->dataplane, &place->address);
+
+		if (row == UINT32_MAX)
+			return err_set(err, "no row is left for %s",
+				       addr_print(&place->address).text);
+		for (uint32_t w = 0; w < table->workers; w++)
+			if (!dataplane_listener_set(f->dataplane, row, w, place->fds[w], err))
+				return false;
+	}
+	return true;
+}
+
+struct splicer *fast_path_splicer(const struct fast_path *f)
+{
+	return f ? f->splicer : NULL;
+}
+
+void fast_path_status(const struct fast_path *f, struct status *status)
+{
+	status->fast_path = f != NULL;
+	if (!f)
+		return;
+	dataplane_counters(f->dataplane, status->counters);
+	if (f->splicer)
+		splicer_stats(f->splicer, &status->splices);
+}
