@@ -12,6 +12,7 @@
 
 #include "userspace/base/addr.h"
 #include "userspace/base/err.h"
+#include "userspace/config/schema.h"
 
 struct arena;
 
@@ -39,13 +40,13 @@ struct vpc {
 };
 
 struct endpoint {
-	struct addr address; /* with port */
-	uint32_t weight;     /* 0 to 1000; 0 gets nothing new */
-	const char *zone;    /* NULL: none */
+	struct addr address;   /* with port */
+	uint32_t weight;       /* 0 to 1000; 0 gets nothing new */
+	const char *zone;      /* NULL: none */
 	const struct vpc *vpc; /* NULL: the classic network */
-	struct addr host;    /* vtep behind which it is; for a classic endpoint its own address */
-	uint8_t mac[6];      /* inner destination for VXLAN */
-	uint32_t index;      /* dense over the whole model, in order of writing */
+	struct addr host;      /* vtep behind which it is; for a classic endpoint its own address */
+	uint8_t mac[6];        /* inner destination for VXLAN */
+	uint32_t index;        /* dense over the whole model, in order of writing */
 	struct place at;
 };
 
@@ -71,20 +72,20 @@ enum route_action { ROUTE_UPSTREAM, ROUTE_REDIRECT, ROUTE_RESPOND };
 
 struct route {
 	const char *name;
-	const char *host;       /* lower case; NULL: any; "*.example.com" matches any labels below */
+	const char *host; /* lower case; NULL: any; "*.example.com" matches any labels below */
 	enum path_kind path_kind;
-	const char *path;       /* "/v2" for PATH_PREFIX of "/v2/ *": whole segments */
-	const char **methods;   /* NULL: any */
+	const char *path;     /* "/v2" for PATH_PREFIX of "/v2/ *": whole segments */
+	const char **methods; /* NULL: any */
 	uint32_t method_count;
 	struct field_match *headers;
 	uint32_t header_count;
 	enum route_action action;
 	const struct upstream *upstream; /* ROUTE_UPSTREAM */
-	uint16_t status;        /* ROUTE_REDIRECT, ROUTE_RESPOND */
-	const char *to;         /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
-	uint32_t timeout_ms;    /* until the response head; 0: the listener's */
+	uint16_t status;                 /* ROUTE_REDIRECT, ROUTE_RESPOND */
+	const char *to;      /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
+	uint32_t timeout_ms; /* until the response head; 0: the listener's */
 	enum splice_policy splice;
-	uint32_t order;         /* of writing */
+	uint32_t order; /* of writing */
 	struct place at;
 };
 
@@ -115,12 +116,12 @@ struct listener {
 	const struct vip *vip;
 	uint16_t port; /* host order */
 	enum listener_protocol protocol;
-	const struct route_table *routes;  /* LISTENER_HTTP */
-	const struct sni_route *sni;       /* LISTENER_TLS_PASSTHROUGH */
+	const struct route_table *routes; /* LISTENER_HTTP */
+	const struct sni_route *sni;      /* LISTENER_TLS_PASSTHROUGH */
 	uint32_t sni_count;
-	const struct upstream *upstream;   /* LISTENER_TCP, _UDP, _TCP_PROXY */
-	enum forward_mode forward;         /* LISTENER_TCP, _UDP */
-	enum splice_policy splice;         /* LISTENER_TLS_PASSTHROUGH, _TCP_PROXY */
+	const struct upstream *upstream; /* LISTENER_TCP, _UDP, _TCP_PROXY */
+	enum forward_mode forward;       /* LISTENER_TCP, _UDP */
+	enum splice_policy splice;       /* LISTENER_TLS_PASSTHROUGH, _TCP_PROXY */
 	struct timeouts timeouts;
 	uint32_t index; /* dense over the model's listeners, L4 and L7 together */
 	struct place at;
@@ -152,12 +153,14 @@ struct node {
 	const char *zone;
 	const char *devices[DEVICES_MAX];
 	uint32_t device_count;
-	struct addr tunnel_address;   /* all zero: none */
-	struct addr sources[SOURCES_MAX]; /* from which the proxy connects; at most one a family is used now */
+	struct addr tunnel_address;       /* all zero: none */
+	struct addr sources[SOURCES_MAX]; /* from which the proxy connects; at most one a family is
+					     used now */
 	uint32_t source_count;
-	uint32_t workers;             /* 0: one a CPU, at most WORKERS_MAX */
-	uint64_t hash_seed;           /* 0 unless given */
-	uint16_t splice_port_first, splice_port_last; /* reserved source ports; default 20000-29999 */
+	uint32_t workers;   /* 0: one a CPU, at most WORKERS_MAX */
+	uint64_t hash_seed; /* 0 unless given */
+	uint16_t splice_port_first,
+		splice_port_last; /* reserved source ports; default 20000-29999 */
 };
 
 struct model {
@@ -175,15 +178,6 @@ struct model {
 	struct expectation *tests;
 	uint32_t test_count;
 	struct arena *arena;
-};
-
-enum { FINDINGS_MAX = 20 };
-
-/* Several mistakes in one go: each a whole sentence with file:line:column. */
-struct findings {
-	struct err list[FINDINGS_MAX];
-	uint32_t count; /* of list that are filled */
-	uint32_t more;  /* that did not fit */
 };
 
 /*

@@ -1,0 +1,15 @@
+/*
+ * arena.h - memory that ends whole. Zeroed, aligned for any type; running out is fatal (arena
+ * holders are configuration and start). One thread at a time.
+ */
+#pragma once
+#include <stddef.h>
+
+#include "userspace/base/span.h"
+
+struct arena;
+
+struct arena *arena_create(void);
+void arena_destroy(struct arena *arena); /* accepts NULL */
+void *arena_take(struct arena *arena, size_t bytes);
+char *arena_text(struct arena *arena, struct span text); /* a copy, ended by NUL */

@@ -1,0 +1,35 @@
+/*
+ * yaml.h - a YAML 1.2 document as a tree with places (libfyaml reads, JSON being a subset).
+ *
+ * Knows nothing of what keys mean. Bounded: bytes, depth and nodes; anchors and aliases are
+ * refused, since a few lines of them can stand for gigabytes.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/base/err.h"
+
+enum { YAML_BYTES_MAX = 1 << 20, YAML_DEPTH_MAX = 32, YAML_NODES_MAX = 200000 };
+
+enum yaml_kind { YAML_TEXT, YAML_LIST, YAML_MAP };
+
+struct yaml {
+	enum yaml_kind kind;
+	struct place at;
+	const char *text; /* YAML_TEXT: ended by NUL, and has none inside */
+	bool plain;       /* YAML_TEXT: written without quotes */
+	/* YAML_LIST: items by next. YAML_MAP: the values, each with its key. */
+	struct yaml *first;
+	uint32_t count;
+	struct yaml *next;
+	const char *key;
+	struct place key_at;
+};
+
+/* Everything is in the arena. NULL and one sentence where it cannot be read. */
+const struct yaml *yaml_parse(struct arena *arena, const char *file, const char *text, size_t len,
+			      struct err *err);
+/* The value of a key, or NULL. */
+const struct yaml *yaml_get(const struct yaml *map, const char *key);
