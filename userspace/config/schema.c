@@ -150,9 +150,11 @@ bool number_parse(const char *text, uint64_t max, uint64_t *out_n)
 	if (!*text)
 		return false;
 	for (; *text; text++) {
-		if (*text < '0' || *text > '9' || n > (max - (uint64_t)(*text - '0')) / 10)
+		if (*text < '0' || *text > '9' || n > (UINT64_MAX - 9) / 10)
 			return false;
 		n = n * 10 + (uint64_t)(*text - '0');
+		if (n > max)
+			return false;
 	}
 	*out_n = n;
 	return true;
