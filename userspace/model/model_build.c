@@ -1,0 +1,190 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "userspace/base/must.h"
+#include "userspace/model/model_parts.h"
+
+enum { WORKERS_LIMIT = 64, PORT_FIRST = 20000, PORT_LAST = 29999, PORT_LOWEST = 1024 };
+
+static void read_devices(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	struct node *node = into;
+
+	(void)key;
+	if (!schema_is(r, value, YAML_LIST, "a list of devices such as [eth0]"))
+		return;
+	for (const struct yaml *v = value->first; v; v = v->next) {
+		if (v->kind != YAML_TEXT || strlen(v->text) == 0 || strlen(v->text) > 15)
+			finding(r, v->at, "expected the name of a device, found %s",
+				schema_found(v));
+		else if (node->device_count == DEVICES_MAX)
+			finding(r, v->at, "expected at most %d devices", DEVICES_MAX);
+		else
+			node->devices[node->device_count++] = v->text;
+	}
+}
+
+static void read_sources(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	struct node *node = into;
+
+	if (!schema_is(r, value, YAML_LIST, "a list of addresses such as [192.0.2.10]"))
+		return;
+	for (const struct yaml *v = value->first; v; v = v->next) {
+		if (node->source_count == SOURCES_MAX)
+			finding(r, v->at, "expected at most %d source addresses", SOURCES_MAX);
+		else
+			read_ip(r, key, v, &node->sources[node->source_count++]);
+	}
+}
+
+static void read_ports(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into)
+{
+	struct node *node = into;
+	unsigned first = 0, last = 0;
+	char end;
+
+	if (value->kind != YAML_TEXT ||
+	    sscanf(value->text, "%5u-%5u%c", &first, &last, &end) != 2 || first < PORT_LOWEST ||
+	    last > 65535 || first > last) {
+		finding(r, value->at,
+			"expected a range of ports above %d such as \"20000-29999\" for "
+			"\"%s\", found %s",
+			PORT_LOWEST - 1, key->name, schema_found(value));
+		return;
+	}
+	node->splice_port_first = (uint16_t)first;
+	node->splice_port_last = (uint16_t)last;
+}
+
+static const struct key node_keys[] = {
+	{ "name", read_text, offsetof(struct node, name) },
+	{ "zone", read_text, offsetof(struct node, zone) },
+	{ "devices", read_devices },
+	{ "tunnel_address", read_ip, offsetof(struct node, tunnel_address) },
+	{ "source_addresses", read_sources },
+	{ "workers", read_number, offsetof(struct node, workers), 1, WORKERS_LIMIT },
+	{ "hash_seed", read_long, offsetof(struct node, hash_seed), 0, UINT64_MAX },
+	{ "splice_ports", read_ports },
+	{ 0 },
+};
+
+static void build_node(struct building *b, const struct yaml *section)
+{
+	struct node *node = &b->model->node;
+
+	node->name = "shunt";
+	node->splice_port_first = PORT_FIRST;
+	node->splice_port_last = PORT_LAST;
+	if (section)
+		schema_read(&b->reading, node_keys, section, node);
+}
+
+static void section_is_known(struct reading *r, const struct key *key, const struct yaml *value,
+			     void *into)
+{
+	(void)r, (void)key, (void)value, (void)into;
+}
+
+/* What the sections hold is read in build(): here only their names are judged. */
+static const struct key top_keys[] = {
+	{ "node", section_is_known },   { "vips", section_is_known },
+	{ "routes", section_is_known }, { "upstreams", section_is_known },
+	{ "vpcs", section_is_known },   { "tests", section_is_known },
+	{ "certificates", NULL },       { 0 },
+};
+
+static void build(struct building *b, const struct yaml *root)
+{
+	schema_read(&b->reading, top_keys, root, NULL);
+	if (root->kind != YAML_MAP)
+		return;
+	build_node(b, yaml_get(root, "node"));
+	build_vpcs(b, yaml_get(root, "vpcs"));
+	build_upstreams(b, yaml_get(root, "upstreams"));
+	build_routes(b, yaml_get(root, "routes"));
+	build_vips(b, yaml_get(root, "vips"));
+	build_tests(b, yaml_get(root, "tests"));
+	if (b->reading.findings->count == 0)
+		model_check(b);
+}
+
+struct model *model_load_text(const char *name, const char *text, size_t len,
+			      struct findings *out_findings)
+{
+	struct arena *arena = arena_create();
+	struct building b = { .model = arena_take(arena, sizeof(struct model)) };
+	const struct yaml *root;
+
+	out_findings->count = out_findings->more = 0;
+	b.model->arena = arena;
+	b.reading = (struct reading){ .arena = arena, .findings = out_findings, .context = &b };
+	root = yaml_parse(arena, arena_text(arena, span_of(name)), text, len,
+			  &out_findings->list[0]);
+	if (root)
+		build(&b, root);
+	else
+		out_findings->count = 1;
+	if (out_findings->count == 0)
+		return b.model;
+	arena_destroy(arena);
+	return NULL;
+}
+
+void model_destroy(struct model *model)
+{
+	if (model)
+		arena_destroy(model->arena);
+}
+
+/* The whole file; false and a sentence where it cannot be had. *out_text is the caller's to free.
+ */
+static bool read_file(const char *file, char **out_text, size_t *out_len, struct err *err)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *text = NULL;
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(err, "cannot read the configuration %s", file);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(err, "cannot read the configuration %s: expected a file, found %s",
+			       file, S_ISDIR(st.st_mode) ? "a directory" : "something else");
+	}
+	text = must_alloc(YAML_BYTES_MAX + 1);
+	*out_len = 0;
+	while ((n = read(fd, text + *out_len, YAML_BYTES_MAX + 1 - *out_len)) > 0)
+		*out_len += (size_t)n;
+	close(fd);
+	if (n == 0) {
+		*out_text = text;
+		return true;
+	}
+	free(text);
+	return err_sys(err, "cannot read the configuration %s", file);
+}
+
+struct model *model_load(const char *file, struct findings *out_findings)
+{
+	struct model *model;
+	char *text = NULL;
+	size_t len = 0;
+
+	out_findings->more = 0;
+	out_findings->count = 1;
+	if (!read_file(file, &text, &len, &out_findings->list[0]))
+		return NULL;
+	model = model_load_text(file, text, len, out_findings);
+	free(text);
+	return model;
+}

@@ -1,0 +1,237 @@
+/* Does the model hold together? Runs only when everything could be read. */
+#include <string.h>
+
+#include "userspace/http/field.h"
+#include "userspace/model/model_parts.h"
+#include "userspace/route/router.h"
+
+static bool is_l4(const struct listener *l)
+{
+	return l->protocol == LISTENER_TCP || l->protocol == LISTENER_UDP;
+}
+
+static void needs(struct building *b, const struct listener *l, bool has, const char *key)
+{
+	if (!has)
+		finding(&b->reading, l->at, "a listener of protocol %s needs \"%s\"",
+			listener_protocol_names[l->protocol], key);
+}
+
+static void has_no(struct building *b, const struct listener *l, bool has, const char *key)
+{
+	if (has)
+		finding(&b->reading, l->at, "a listener of protocol %s has no \"%s\"; remove it",
+			listener_protocol_names[l->protocol], key);
+}
+
+static void check_keys(struct building *b, const struct listener *l)
+{
+	bool http = l->protocol == LISTENER_HTTP, tls = l->protocol == LISTENER_TLS_PASSTHROUGH;
+
+	if (http)
+		needs(b, l, l->routes, "routes");
+	else
+		has_no(b, l, l->routes, "routes");
+	if (tls)
+		needs(b, l, l->sni_count > 0, "sni");
+	else
+		has_no(b, l, l->sni_count > 0, "sni");
+	if (http || tls)
+		has_no(b, l, l->upstream, "upstream");
+	else
+		needs(b, l, l->upstream, "upstream");
+	if (is_l4(l))
+		needs(b, l, l->forward != FORWARD_NONE, "forward");
+	else
+		has_no(b, l, l->forward != FORWARD_NONE, "forward");
+}
+
+static void no_vpc_behind(struct building *b, const struct upstream *u, const char *who)
+{
+	for (uint32_t i = 0; i < u->endpoint_count; i++)
+		if (u->endpoints[i].vpc)
+			finding(&b->reading, u->endpoints[i].at,
+				"%s reaches this endpoint in vpc \"%s\" through the proxy, which "
+				"this "
+				"version cannot do yet; use it from listeners of protocol tcp or "
+				"udp",
+				who, u->endpoints[i].vpc->name);
+}
+
+static void check_l7_upstreams(struct building *b, const struct listener *l)
+{
+	for (uint32_t i = 0; l->routes && i < l->routes->count; i++)
+		if (l->routes->routes[i].upstream)
+			no_vpc_behind(b, l->routes->routes[i].upstream, "a route");
+	for (uint32_t i = 0; i < l->sni_count; i++)
+		no_vpc_behind(b, l->sni[i].upstream, "a server name");
+	if (l->upstream)
+		no_vpc_behind(b, l->upstream, "a listener");
+}
+
+static bool is_tunnel(const struct model *m)
+{
+	static const struct addr none;
+
+	return !addr_is_ip(&m->node.tunnel_address, &none);
+}
+
+static void check_l4(struct building *b, const struct listener *l)
+{
+	const struct model *m = b->model;
+
+	if (l->forward == FORWARD_VXLAN && !is_tunnel(m)) {
+		finding(&b->reading, l->at,
+			"forward vxlan needs \"tunnel_address\" of the node: the "
+			"outer source of the packets");
+		return;
+	}
+	for (uint32_t i = 0; l->upstream && i < l->upstream->endpoint_count; i++) {
+		const struct endpoint *e = &l->upstream->endpoints[i];
+
+		if (addr_is_v4(&e->host) != addr_is_v4(&m->node.tunnel_address))
+			finding(&b->reading, e->at,
+				"the host %s is of another family than the node's "
+				"tunnel_address",
+				addr_print(&e->host).text);
+		if (e->address.port != htons(l->port))
+			finding(&b->reading, e->at,
+				"the listener of port %u forwards packets as they "
+				"are, so this endpoint's port must be %u, not %u",
+				l->port, l->port, ntohs(e->address.port));
+	}
+}
+
+static bool speak_alike(const struct listener *a, const struct listener *b)
+{
+	return a->port == b->port && (a->protocol == LISTENER_UDP) == (b->protocol == LISTENER_UDP);
+}
+
+static const struct addr *common_address(const struct vip *a, const struct vip *b)
+{
+	for (uint32_t i = 0; i < a->address_count; i++)
+		for (uint32_t k = 0; k < b->address_count; k++)
+			if (addr_is_ip(&a->addresses[i], &b->addresses[k]))
+				return &a->addresses[i];
+	return NULL;
+}
+
+/* Earlier listeners win the place; the later one is what is wrong. */
+static void check_overlap(struct building *b, const struct listener *later)
+{
+	const struct model *m = b->model;
+
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		for (uint32_t k = 0; k < m->vips[i].listener_count; k++) {
+			const struct listener *l = &m->vips[i].listeners[k];
+			const struct addr *common = common_address(l->vip, later->vip);
+
+			if (l->index >= later->index || !common || !speak_alike(l, later))
+				continue;
+			finding(&b->reading, later->at,
+				"port %u of %s has a listener already, in vip \"%s\" at line %u; "
+				"remove one of them",
+				l->port, addr_print(common).text, l->vip->name, l->at.line);
+			return;
+		}
+}
+
+static void check_vip(struct building *b, const struct vip *vip)
+{
+	for (const struct vip *other = b->model->vips; other < vip; other++)
+		if (strcmp(other->name, vip->name) == 0)
+			finding(&b->reading, vip->at,
+				"there are two vips \"%s\", the first at line %u", vip->name,
+				other->at.line);
+	for (uint32_t i = 0; i < vip->address_count; i++)
+		for (uint32_t k = 0; k < i; k++)
+			if (addr_is_ip(&vip->addresses[i], &vip->addresses[k]))
+				finding(&b->reading, vip->at, "vip \"%s\" has the address %s twice",
+					vip->name, addr_print(&vip->addresses[i]).text);
+	for (uint32_t i = 0; i < vip->listener_count; i++) {
+		const struct listener *l = &vip->listeners[i];
+
+		check_keys(b, l);
+		check_overlap(b, l);
+		if (is_l4(l))
+			check_l4(b, l);
+		else
+			check_l7_upstreams(b, l);
+	}
+}
+
+static void check_names(struct building *b, const struct route_table *table)
+{
+	for (uint32_t i = 0; i < table->count; i++)
+		for (uint32_t k = 0; k < i; k++)
+			if (strcmp(table->routes[i].name, table->routes[k].name) == 0)
+				finding(&b->reading, table->routes[i].at,
+					"there are two routes \"%s\" in \"%s\"",
+					table->routes[i].name, table->name);
+}
+
+static void check_vnis(struct building *b)
+{
+	const struct model *m = b->model;
+
+	for (uint32_t i = 0; i < m->vpc_count; i++)
+		for (uint32_t k = 0; k < i; k++)
+			if (m->vpcs[i].vni == m->vpcs[k].vni)
+				finding(&b->reading, m->vpcs[i].at,
+					"vpc \"%s\" has the VNI %u of vpc \"%s\"; tenants would "
+					"see "
+					"each other's packets",
+					m->vpcs[i].name, m->vpcs[i].vni, m->vpcs[k].name);
+}
+
+static struct span field_of(const void *context, struct span name)
+{
+	const struct expectation *e = context;
+
+	for (uint32_t i = 0; i < e->header_count; i++)
+		if (span_is_nocase(span_of(e->headers[i].name), name))
+			return span_of(e->headers[i].value);
+	return (struct span){ NULL, 0 };
+}
+
+/* The first HTTP listener of that port decides; tests name requests, not vips. */
+static void run_test(struct building *b, const struct expectation *e)
+{
+	struct route_request req = { .host = span_of(e->host),
+				     .path = span_of(e->path),
+				     .method = span_of(e->method),
+				     .field = field_of,
+				     .context = e };
+	const struct route *got = NULL;
+
+	for (uint32_t i = 0; i < b->model->vip_count && !got; i++)
+		for (uint32_t k = 0; k < b->model->vips[i].listener_count && !got; k++) {
+			const struct listener *l = &b->model->vips[i].listeners[k];
+
+			if (l->protocol == LISTENER_HTTP && l->port == e->port)
+				got = router_find(l->routes, &req);
+		}
+	if (!got)
+		finding(&b->reading, e->at,
+			"this test expected route \"%s\", found that no route "
+			"matches",
+			e->route);
+	else if (strcmp(got->name, e->route) != 0)
+		finding(&b->reading, e->at,
+			"this test expected route \"%s\", found that \"%s\" (line "
+			"%u) matches",
+			e->route, got->name, got->at.line);
+}
+
+void model_check(struct building *b)
+{
+	const struct model *m = b->model;
+
+	check_vnis(b);
+	for (uint32_t i = 0; i < m->table_count; i++)
+		check_names(b, &m->tables[i]);
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		check_vip(b, &m->vips[i]);
+	for (uint32_t i = 0; i < m->test_count && b->reading.findings->count == 0; i++)
+		run_test(b, &m->tests[i]);
+}

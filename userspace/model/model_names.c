@@ -1,0 +1,127 @@
+/* Words and names: of enums, and of things that refer to one another. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/http/field.h"
+#include "userspace/model/model_parts.h"
+
+enum { HOST_BYTES_MAX = 253 };
+
+const char *const listener_protocol_names[LISTENER_PROTOCOLS] = {
+	[LISTENER_TCP] = "tcp",
+	[LISTENER_UDP] = "udp",
+	[LISTENER_HTTP] = "http",
+	[LISTENER_TLS_PASSTHROUGH] = "tls-passthrough",
+	[LISTENER_TCP_PROXY] = "tcp-proxy",
+};
+
+uint32_t word_of(struct reading *r, const struct key *key, const struct yaml *value,
+		 const char *const *names)
+{
+	char all[128] = "";
+	size_t used = 0;
+
+	for (uint32_t i = 0; names[i]; i++) {
+		if (value->kind == YAML_TEXT && strcmp(value->text, names[i]) == 0)
+			return i;
+		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "",
+					 names[i]);
+	}
+	finding(r, value->at, "expected one of %s for \"%s\", found %s", all, key->name,
+		schema_found(value));
+	return UINT32_MAX;
+}
+
+void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	static const char *const names[] = { "auto", "off", "connection", NULL };
+	uint32_t word = word_of(r, key, value, names);
+
+	if (word != UINT32_MAX)
+		*(enum splice_policy *)into = (enum splice_policy)word;
+}
+
+static bool is_host(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > HOST_BYTES_MAX)
+		return false;
+	for (; *text; text++)
+		if (!isalnum((unsigned char)*text) && !strchr("-._:[]", *text))
+			return false;
+	return true;
+}
+
+const char *host_of(struct reading *r, const struct yaml *value, bool wildcard)
+{
+	const char *name = value->kind == YAML_TEXT ? value->text : "";
+	char *lower;
+
+	if (wildcard && strncmp(name, "*.", 2) == 0)
+		name += 2;
+	if (!is_host(name)) {
+		finding(r, value->at,
+			"expected a host such as www.example.com or \"*.example.com\", "
+			"found %s",
+			schema_found(value));
+		return NULL;
+	}
+	lower = arena_text(r->arena, span_of(value->text));
+	for (char *c = lower; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return lower;
+}
+
+static void no_such(struct reading *r, const struct yaml *name, const char *what,
+		    const struct nearest *near)
+{
+	if (name->kind != YAML_TEXT)
+		finding(r, name->at, "expected the name of %s, found %s", what, schema_found(name));
+	else if (nearest_best(near))
+		finding(r, name->at, "there is no %s \"%s\"; did you mean \"%s\"?", what,
+			name->text, nearest_best(near));
+	else
+		finding(r, name->at, "there is no %s \"%s\"; add it or name another", what,
+			name->text);
+}
+
+const struct upstream *building_upstream(struct building *b, const struct yaml *name)
+{
+	struct nearest near = { .to = name->kind == YAML_TEXT ? name->text : "" };
+
+	for (uint32_t i = 0; i < b->model->upstream_count; i++) {
+		if (strcmp(b->model->upstreams[i].name, near.to) == 0)
+			return &b->model->upstreams[i];
+		nearest_try(&near, b->model->upstreams[i].name);
+	}
+	no_such(&b->reading, name, "upstream", &near);
+	return NULL;
+}
+
+const struct route_table *building_table(struct building *b, const struct yaml *name)
+{
+	struct nearest near = { .to = name->kind == YAML_TEXT ? name->text : "" };
+
+	for (uint32_t i = 0; i < b->model->table_count; i++) {
+		if (strcmp(b->model->tables[i].name, near.to) == 0)
+			return &b->model->tables[i];
+		nearest_try(&near, b->model->tables[i].name);
+	}
+	no_such(&b->reading, name, "table of routes", &near);
+	return NULL;
+}
+
+const struct vpc *building_vpc(struct building *b, const struct yaml *name)
+{
+	struct nearest near = { .to = name->kind == YAML_TEXT ? name->text : "" };
+
+	for (uint32_t i = 0; i < b->model->vpc_count; i++) {
+		if (strcmp(b->model->vpcs[i].name, near.to) == 0)
+			return &b->model->vpcs[i];
+		nearest_try(&near, b->model->vpcs[i].name);
+	}
+	no_such(&b->reading, name, "vpc", &near);
+	return NULL;
+}

@@ -1,0 +1,36 @@
+/*
+ * model_parts.h - the parts of building a model (model/ only). Sections are read in the order in
+ * which they refer to one another, whatever their order in the file.
+ */
+#pragma once
+#include "userspace/model/model.h"
+
+struct building {
+	struct model *model;
+	struct reading reading;
+};
+
+void build_vpcs(struct building *b, const struct yaml *section);
+void build_upstreams(struct building *b, const struct yaml *section);
+void build_routes(struct building *b, const struct yaml *section);
+void build_vips(struct building *b, const struct yaml *section);
+void build_tests(struct building *b, const struct yaml *section);
+/* Does it hold together? */
+void model_check(struct building *b);
+
+/* By name, with a finding that names the nearest one where there is none. */
+const struct upstream *building_upstream(struct building *b, const struct yaml *name);
+const struct route_table *building_table(struct building *b, const struct yaml *name);
+const struct vpc *building_vpc(struct building *b, const struct yaml *name);
+
+static inline struct building *building_of(struct reading *r)
+{
+	return r->context;
+}
+
+/* One of a list of words; UINT32_MAX and a finding where it is none of them. names end in NULL. */
+uint32_t word_of(struct reading *r, const struct key *key, const struct yaml *value,
+		 const char *const *names);
+void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);
+/* A lower-case host, "*.example.com" too; NULL and a finding where it is none. */
+const char *host_of(struct reading *r, const struct yaml *value, bool wildcard);

@@ -1,0 +1,296 @@
+/* routes: and tests: */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/http/field.h"
+#include "userspace/http/path.h"
+#include "userspace/model/model_parts.h"
+#include "userspace/route/router.h"
+
+enum { TIMEOUT_MS_MAX = 3600000, BODY_BYTES_MAX = 4096, PATH_BYTES_MAX = 4096 };
+
+static void read_host(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	(void)key;
+	*(const char **)into = host_of(r, value, true);
+}
+
+/* "/x" exactly, or "/x/" with a star behind for a prefix of whole segments. */
+static void read_path(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	struct route *route = into;
+	size_t len = value->kind == YAML_TEXT ? strlen(value->text) : 0, normal_len;
+	char *path, *normal;
+
+	if (len == 0 || len > PATH_BYTES_MAX || value->text[0] != '/') {
+		finding(r, value->at, "expected a path such as /x or /x/* for \"%s\", found %s",
+			key->name, schema_found(value));
+		return;
+	}
+	path = arena_text(r->arena, span_of(value->text));
+	route->path_kind = PATH_EXACT;
+	if (len >= 2 && strcmp(path + len - 2, "/*") == 0) {
+		route->path_kind = PATH_PREFIX;
+		path[len - 2] = 0;
+	}
+	normal = arena_take(r->arena, len + 1);
+	if (strchr(path, '*') || strpbrk(path, "?#") ||
+	    (path[0] && !path_normalise(span_of(path), normal, len, &normal_len)))
+		finding(r, value->at,
+			"the path %s can never match: no request has it after "
+			"normalisation; a star may only be the last segment",
+			schema_found(value));
+	else if (path[0] && (normal_len != strlen(path) || memcmp(normal, path, normal_len)))
+		finding(r, value->at,
+			"the path \"%s\" can never match: requests are normalised to "
+			"\"%.*s\"; write that",
+			path, (int)normal_len, normal);
+	route->path = path;
+}
+
+static void read_methods(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	struct route *route = into;
+
+	(void)key;
+	if (!schema_is(r, value, YAML_LIST, "a list of methods such as [GET, POST]"))
+		return;
+	route->methods = arena_take(r->arena, value->count * sizeof(route->methods[0]));
+	for (const struct yaml *v = value->first; v; v = v->next)
+		if (v->kind == YAML_TEXT && v->text[0] && span_is_all(span_of(v->text), BYTE_TOKEN))
+			route->methods[route->method_count++] = v->text;
+		else
+			finding(r, v->at, "expected a method such as GET, found %s",
+				schema_found(v));
+}
+
+static uint32_t build_headers(struct reading *r, const struct yaml *value,
+			      struct field_match **out_headers)
+{
+	uint32_t count = 0;
+
+	if (!schema_is(r, value, YAML_MAP, "a map of fields and values"))
+		return 0;
+	*out_headers = arena_take(r->arena, value->count * sizeof(**out_headers));
+	for (const struct yaml *v = value->first; v; v = v->next) {
+		char *name = arena_text(r->arena, span_of(v->key));
+
+		if (v->kind != YAML_TEXT || !name[0] || !span_is_all(span_of(name), BYTE_TOKEN)) {
+			finding(r, v->key_at, "expected the name of a field and a text, found %s",
+				schema_found(v));
+			continue;
+		}
+		for (char *c = name; *c; c++)
+			*c = (char)tolower((unsigned char)*c);
+		(*out_headers)[count++] = (struct field_match){ name, v->text };
+	}
+	return count;
+}
+
+static void read_headers(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	struct route *route = into;
+
+	(void)key;
+	route->header_count = build_headers(r, value, &route->headers);
+}
+
+static const struct key match_keys[] = {
+	{ "host", read_host, offsetof(struct route, host) },
+	{ "path", read_path },
+	{ "methods", read_methods },
+	{ "headers", read_headers },
+	{ "query", NULL },
+	{ "cookies", NULL },
+	{ 0 },
+};
+
+static void read_match(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into)
+{
+	(void)key;
+	schema_read(r, match_keys, value, into);
+}
+
+static void read_upstream(struct reading *r, const struct key *key, const struct yaml *value,
+			  void *into)
+{
+	struct route *route = into;
+
+	(void)key;
+	route->action = ROUTE_UPSTREAM;
+	route->upstream = building_upstream(building_of(r), value);
+}
+
+struct answer {
+	uint32_t status;
+	const char *to;
+};
+
+static const struct key redirect_keys[] = {
+	{ "status", read_number, offsetof(struct answer, status), 301, 308 },
+	{ "to", read_text, offsetof(struct answer, to), 0, 2048, true },
+	{ 0 },
+};
+
+static const struct key respond_keys[] = {
+	{ "status", read_number, offsetof(struct answer, status), 200, 599, true },
+	{ "body", read_text, offsetof(struct answer, to), 0, BODY_BYTES_MAX },
+	{ 0 },
+};
+
+static void read_redirect(struct reading *r, const struct key *key, const struct yaml *value,
+			  void *into)
+{
+	struct answer answer = { .status = 302 };
+	struct route *route = into;
+
+	(void)key;
+	schema_read(r, redirect_keys, value, &answer);
+	route->action = ROUTE_REDIRECT;
+	route->status = (uint16_t)answer.status;
+	route->to = answer.to;
+	if (answer.to && !span_is_all(span_of(answer.to), BYTE_VALUE))
+		finding(r, value->at, "\"to\" has a control byte in it");
+}
+
+static void read_respond(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	struct answer answer = { .status = 200 };
+	struct route *route = into;
+
+	(void)key;
+	schema_read(r, respond_keys, value, &answer);
+	route->action = ROUTE_RESPOND;
+	route->status = (uint16_t)answer.status;
+	route->to = answer.to;
+}
+
+static const struct key route_keys[] = {
+	{ "name", read_text, offsetof(struct route, name), .required = true },
+	{ "match", read_match },
+	{ "upstream", read_upstream },
+	{ "redirect", read_redirect },
+	{ "respond", read_respond },
+	{ "timeout", read_duration, offsetof(struct route, timeout_ms), 1, TIMEOUT_MS_MAX },
+	{ "splice", read_splice, offsetof(struct route, splice) },
+	{ "split", NULL },
+	{ "retry", NULL },
+	{ "filters", NULL },
+	{ 0 },
+};
+
+static int by_precedence(const void *a, const void *b)
+{
+	return router_compare(a, b);
+}
+
+static void build_route(struct building *b, const struct yaml *value, struct route *route)
+{
+	static const char *const actions[] = { "upstream", "redirect", "respond" };
+	uint32_t count = 0;
+
+	route->at = value->at;
+	route->path = "";
+	schema_read(&b->reading, route_keys, value, route);
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		count += yaml_get(value, actions[i]) != NULL;
+	if (value->kind == YAML_MAP && count != 1)
+		finding(&b->reading, value->at,
+			"expected one of upstream, redirect, respond in a route, "
+			"found %u",
+			count);
+}
+
+void build_routes(struct building *b, const struct yaml *section)
+{
+	struct model *m = b->model;
+
+	if (!section || !schema_is(&b->reading, section, YAML_MAP, "a map of tables of routes"))
+		return;
+	m->tables = arena_take(m->arena, section->count * sizeof(m->tables[0]));
+	for (const struct yaml *v = section->first; v; v = v->next) {
+		struct route_table *table = &m->tables[m->table_count++];
+
+		table->name = v->key;
+		table->at = v->key_at;
+		if (!schema_is(&b->reading, v, YAML_LIST, "a list of routes"))
+			continue;
+		table->routes = arena_take(m->arena, v->count * sizeof(table->routes[0]));
+		for (const struct yaml *item = v->first; item; item = item->next) {
+			struct route *route = &table->routes[table->count];
+
+			route->order = table->count++;
+			build_route(b, item, route);
+		}
+		if (b->reading.findings->count == 0)
+			qsort(table->routes, table->count, sizeof(table->routes[0]), by_precedence);
+	}
+}
+
+/* "GET http://host[:port]/path" */
+static void read_request(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	struct expectation *e = into;
+	char method[32], scheme[8], host[256], path[2048] = "/";
+	char *colon;
+
+	if (value->kind != YAML_TEXT || sscanf(value->text, "%31[A-Z] %7[a-z]://%255[^/]%2047s",
+					       method, scheme, host, path) < 3) {
+		finding(r, value->at,
+			"expected a request such as \"GET http://www.example.com/\" for "
+			"\"%s\", found %s",
+			key->name, schema_found(value));
+		return;
+	}
+	e->port = strcmp(scheme, "https") == 0 ? 443 : 80;
+	colon = strrchr(host, ':');
+	if (colon && host[0] != '[') {
+		e->port = (uint16_t)atoi(colon + 1);
+		*colon = 0;
+	}
+	path[strcspn(path, "?")] = 0;
+	e->method = arena_text(r->arena, span_of(method));
+	e->scheme = arena_text(r->arena, span_of(scheme));
+	e->host = arena_text(r->arena, span_of(host));
+	e->path = arena_text(r->arena, span_of(path));
+}
+
+static void read_test_headers(struct reading *r, const struct key *key, const struct yaml *value,
+			      void *into)
+{
+	struct expectation *e = into;
+
+	(void)key;
+	e->header_count = build_headers(r, value, &e->headers);
+}
+
+static const struct key test_keys[] = {
+	{ "request", read_request, .required = true },
+	{ "headers", read_test_headers },
+	{ "route", read_text, offsetof(struct expectation, route), .required = true },
+	{ 0 },
+};
+
+void build_tests(struct building *b, const struct yaml *section)
+{
+	struct model *m = b->model;
+
+	if (!section || !schema_is(&b->reading, section, YAML_LIST, "a list of tests"))
+		return;
+	m->tests = arena_take(m->arena, section->count * sizeof(m->tests[0]));
+	for (const struct yaml *v = section->first; v; v = v->next) {
+		struct expectation *e = &m->tests[m->test_count++];
+
+		e->at = v->at;
+		schema_read(&b->reading, test_keys, v, e);
+	}
+}

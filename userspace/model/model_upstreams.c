@@ -1,0 +1,144 @@
+/* vpcs: and upstreams: */
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/model/model_parts.h"
+
+enum { VNI_MAX = (1 << 24) - 1, WEIGHT_MAX = 1000, IDLE_MAX = 1024, CONNECT_MS_MAX = 60000 };
+
+static const struct key vpc_keys[] = {
+	{ "vni", read_number, offsetof(struct vpc, vni), 1, VNI_MAX, true },
+	{ "source", read_ip, offsetof(struct vpc, source) },
+	{ 0 },
+};
+
+void build_vpcs(struct building *b, const struct yaml *section)
+{
+	struct model *m = b->model;
+
+	if (!section || !schema_is(&b->reading, section, YAML_MAP, "a map of vpcs by name"))
+		return;
+	m->vpcs = arena_take(m->arena, section->count * sizeof(m->vpcs[0]));
+	for (const struct yaml *v = section->first; v; v = v->next) {
+		struct vpc *vpc = &m->vpcs[m->vpc_count++];
+
+		vpc->name = v->key;
+		vpc->at = v->key_at;
+		schema_read(&b->reading, vpc_keys, v, vpc);
+	}
+}
+
+static void read_mac(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	uint8_t mac[6];
+	char end;
+
+	if (value->kind == YAML_TEXT && strlen(value->text) == 17 &&
+	    sscanf(value->text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%c", &mac[0], &mac[1], &mac[2],
+		   &mac[3], &mac[4], &mac[5], &end) == 6)
+		memcpy(into, mac, sizeof(mac));
+	else
+		finding(r, value->at,
+			"expected a MAC address such as \"02:00:00:00:00:04\" for \"%s\", "
+			"found %s",
+			key->name, schema_found(value));
+}
+
+static void read_vpc(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	(void)key;
+	*(const struct vpc **)into = building_vpc(building_of(r), value);
+}
+
+static const struct key endpoint_keys[] = {
+	{ "address", read_addr, offsetof(struct endpoint, address), .required = true },
+	{ "weight", read_number, offsetof(struct endpoint, weight), 0, WEIGHT_MAX },
+	{ "zone", read_text, offsetof(struct endpoint, zone) },
+	{ "vpc", read_vpc, offsetof(struct endpoint, vpc) },
+	{ "host", read_ip, offsetof(struct endpoint, host) },
+	{ "mac", read_mac, offsetof(struct endpoint, mac) },
+	{ "priority", NULL },
+	{ 0 },
+};
+
+/* "shunt", as the inner destination that a classic host's vxlan device should have. */
+static const uint8_t default_mac[6] = { 0x02, 0x73, 0x68, 0x75, 0x6e, 0x74 };
+
+static void build_endpoint(struct building *b, const struct yaml *value, struct endpoint *e)
+{
+	e->at = value->at;
+	e->weight = 1;
+	e->index = b->model->endpoint_count++;
+	memcpy(e->mac, default_mac, sizeof(e->mac));
+	schema_read(&b->reading, endpoint_keys, value, e);
+	if (value->kind != YAML_MAP)
+		return;
+	if (e->vpc && !yaml_get(value, "host"))
+		finding(&b->reading, value->at,
+			"an endpoint in a vpc needs \"host\": the vtep behind "
+			"which it is");
+	if (e->vpc && !yaml_get(value, "mac"))
+		finding(&b->reading, value->at,
+			"an endpoint in a vpc needs \"mac\": its address inside");
+	if (!yaml_get(value, "host")) {
+		e->host = e->address;
+		e->host.port = 0;
+	}
+}
+
+static void read_endpoints(struct reading *r, const struct key *key, const struct yaml *value,
+			   void *into)
+{
+	struct building *b = building_of(r);
+	struct upstream *u = into;
+
+	(void)key;
+	if (!schema_is(r, value, YAML_LIST, "a list of endpoints"))
+		return;
+	u->endpoints = arena_take(r->arena, value->count * sizeof(u->endpoints[0]));
+	for (const struct yaml *v = value->first; v; v = v->next)
+		build_endpoint(b, v, &u->endpoints[u->endpoint_count++]);
+}
+
+static void read_balance(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	static const char *const names[] = { "round_robin", "maglev", NULL };
+	uint32_t word = word_of(r, key, value, names);
+
+	if (word != UINT32_MAX)
+		*(enum balance *)into = (enum balance)word;
+}
+
+static const struct key upstream_keys[] = {
+	{ "balance", read_balance, offsetof(struct upstream, balance) },
+	{ "connect_timeout", read_duration, offsetof(struct upstream, connect_timeout_ms), 1,
+	  CONNECT_MS_MAX },
+	{ "idle_connections", read_number, offsetof(struct upstream, idle_connections), 0,
+	  IDLE_MAX },
+	{ "endpoints", read_endpoints, .required = true },
+	{ "sticky", NULL },
+	{ "health", NULL },
+	{ "tls", NULL },
+	{ "fail", NULL },
+	{ 0 },
+};
+
+void build_upstreams(struct building *b, const struct yaml *section)
+{
+	struct model *m = b->model;
+
+	if (!section || !schema_is(&b->reading, section, YAML_MAP, "a map of upstreams by name"))
+		return;
+	m->upstreams = arena_take(m->arena, section->count * sizeof(m->upstreams[0]));
+	for (const struct yaml *v = section->first; v; v = v->next) {
+		struct upstream *u = &m->upstreams[m->upstream_count];
+
+		u->name = v->key;
+		u->at = v->key_at;
+		u->index = m->upstream_count++;
+		u->connect_timeout_ms = 3000;
+		u->idle_connections = 64;
+		schema_read(&b->reading, upstream_keys, v, u);
+	}
+}

@@ -1,0 +1,174 @@
+/* vips: and their listeners. */
+#include <string.h>
+
+#include "userspace/model/model_parts.h"
+
+enum { STAGE_MS_MAX = 24 * 3600000 };
+
+static void read_protocol(struct reading *r, const struct key *key, const struct yaml *value,
+			  void *into)
+{
+	static const char *const names[] = { "tcp",       "udp", "http", "tls-passthrough",
+					     "tcp-proxy", NULL };
+	uint32_t word;
+
+	if (value->kind == YAML_TEXT && strcmp(value->text, "https") == 0) {
+		finding(r, value->at,
+			"protocol \"https\" is not supported yet by this version; use "
+			"tls-passthrough, or http behind something that ends TLS");
+		return;
+	}
+	word = word_of(r, key, value, names);
+	if (word != UINT32_MAX)
+		*(enum listener_protocol *)into = (enum listener_protocol)word;
+}
+
+static void read_port(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	uint32_t port = 0;
+
+	read_number(r, key, value, &port);
+	*(uint16_t *)into = (uint16_t)port;
+}
+
+static void read_table(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into)
+{
+	(void)key;
+	*(const struct route_table **)into = building_table(building_of(r), value);
+}
+
+static void read_upstream(struct reading *r, const struct key *key, const struct yaml *value,
+			  void *into)
+{
+	(void)key;
+	*(const struct upstream **)into = building_upstream(building_of(r), value);
+}
+
+static void read_forward(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	static const char *const names[] = { "vxlan", NULL };
+
+	if (value->kind == YAML_TEXT &&
+	    (strcmp(value->text, "nat") == 0 || strcmp(value->text, "dsr") == 0))
+		finding(r, value->at,
+			"forward \"%s\" is not supported yet by this version; use vxlan",
+			value->text);
+	else if (word_of(r, key, value, names) == 0)
+		*(enum forward_mode *)into = FORWARD_VXLAN;
+}
+
+static void read_sni(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	struct listener *l = into;
+	struct sni_route *routes;
+
+	(void)key;
+	if (!schema_is(r, value, YAML_MAP, "a map of server names and upstreams"))
+		return;
+	routes = arena_take(r->arena, value->count * sizeof(*routes));
+	for (const struct yaml *v = value->first; v; v = v->next) {
+		struct yaml name = { .kind = YAML_TEXT, .at = v->key_at, .text = v->key };
+
+		routes[l->sni_count].name = host_of(r, &name, true);
+		routes[l->sni_count++].upstream = building_upstream(building_of(r), v);
+	}
+	l->sni = routes;
+}
+
+static const struct key timeout_keys[] = {
+	{ "head", read_duration, offsetof(struct timeouts, head_ms), 1, STAGE_MS_MAX },
+	{ "idle", read_duration, offsetof(struct timeouts, idle_ms), 1, STAGE_MS_MAX },
+	{ "body", read_duration, offsetof(struct timeouts, body_ms), 1, STAGE_MS_MAX },
+	{ "response", read_duration, offsetof(struct timeouts, response_ms), 1, STAGE_MS_MAX },
+	{ "tunnel", read_duration, offsetof(struct timeouts, tunnel_ms), 1, STAGE_MS_MAX },
+	{ "drain", read_duration, offsetof(struct timeouts, drain_ms), 1, STAGE_MS_MAX },
+	{ 0 },
+};
+
+static const struct timeouts default_timeouts = {
+	.head_ms = 10000,
+	.idle_ms = 60000,
+	.body_ms = 30000,
+	.response_ms = 60000,
+	.tunnel_ms = 3600000,
+	.drain_ms = 10000,
+};
+
+static void read_timeouts(struct reading *r, const struct key *key, const struct yaml *value,
+			  void *into)
+{
+	(void)key;
+	schema_read(r, timeout_keys, value, into);
+}
+
+static const struct key listener_keys[] = {
+	{ "port", read_port, offsetof(struct listener, port), 1, 65535, true },
+	{ "protocol", read_protocol, offsetof(struct listener, protocol), .required = true },
+	{ "routes", read_table, offsetof(struct listener, routes) },
+	{ "sni", read_sni },
+	{ "upstream", read_upstream, offsetof(struct listener, upstream) },
+	{ "forward", read_forward, offsetof(struct listener, forward) },
+	{ "splice", read_splice, offsetof(struct listener, splice) },
+	{ "timeouts", read_timeouts, offsetof(struct listener, timeouts) },
+	{ "certificates", NULL },
+	{ 0 },
+};
+
+static void read_listeners(struct reading *r, const struct key *key, const struct yaml *value,
+			   void *into)
+{
+	struct vip *vip = into;
+
+	(void)key;
+	if (!schema_is(r, value, YAML_LIST, "a list of listeners"))
+		return;
+	vip->listeners = arena_take(r->arena, value->count * sizeof(vip->listeners[0]));
+	for (const struct yaml *v = value->first; v; v = v->next) {
+		struct listener *l = &vip->listeners[vip->listener_count++];
+
+		l->vip = vip;
+		l->at = v->at;
+		l->index = building_of(r)->model->listener_count++;
+		l->timeouts = default_timeouts;
+		schema_read(r, listener_keys, v, l);
+	}
+}
+
+static void read_addresses(struct reading *r, const struct key *key, const struct yaml *value,
+			   void *into)
+{
+	struct vip *vip = into;
+
+	if (!schema_is(r, value, YAML_LIST, "a list of addresses such as [203.0.113.10]"))
+		return;
+	if (value->count == 0)
+		finding(r, value->at, "expected at least one address");
+	vip->addresses = arena_take(r->arena, value->count * sizeof(vip->addresses[0]));
+	for (const struct yaml *v = value->first; v; v = v->next)
+		read_ip(r, key, v, &vip->addresses[vip->address_count++]);
+}
+
+static const struct key vip_keys[] = {
+	{ "name", read_text, offsetof(struct vip, name), .required = true },
+	{ "addresses", read_addresses, .required = true },
+	{ "listeners", read_listeners, .required = true },
+	{ 0 },
+};
+
+void build_vips(struct building *b, const struct yaml *section)
+{
+	struct model *m = b->model;
+
+	if (!section || !schema_is(&b->reading, section, YAML_LIST, "a list of vips"))
+		return;
+	m->vips = arena_take(m->arena, section->count * sizeof(m->vips[0]));
+	for (const struct yaml *v = section->first; v; v = v->next) {
+		struct vip *vip = &m->vips[m->vip_count++];
+
+		vip->at = v->at;
+		schema_read(&b->reading, vip_keys, v, vip);
+	}
+}
