@@ -108,25 +108,25 @@ build-tests: $(UNIT) $(BPF_TESTS) $(FUZZERS)
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HDR)
 	@mkdir -p $(@D)
-	$(CLANG) -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter \
+	@echo "  $@" && $(CLANG) -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter \
 		-Wno-gnu-variable-sized-type-not-at-end $(if $(CI),-Werror) \
 		-I. -I/usr/include/$(shell gcc -print-multiarch) -c $< -o $@
 
 $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $* > $@
+	@$(BPFTOOL) gen skeleton $< name $* > $@
 
 # Headers made from bpf/ must exist before anything is compiled; afterwards .d files know better.
 $(B)/obj/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	@echo "  $@" && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/san/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 $(SAN) -MMD -MP -c $< -o $@
+	@echo "  $@" && $(CC) $(CPPFLAGS) $(CFLAGS) -O1 $(SAN) -MMD -MP -c $< -o $@
 
 $(B)/fuzzobj/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) $(CFLAGS) -O1 $(SAN) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+	@echo "  $@" && $(CLANG) $(CPPFLAGS) $(CFLAGS) -O1 $(SAN) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
 
 $(B)/libshunt.a: $(LIB_OBJ)
 	@rm -f $@ && ar rcs $@ $^
@@ -136,25 +136,25 @@ $(B)/libshunt-fuzz.a: $(FUZZ_OBJ)
 	@rm -f $@ && ar rcs $@ $^
 
 $(B)/shuntd: $(B)/obj/userspace/main.o $(B)/libshunt.a
-	$(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(B)/shunt-loader: $(B)/obj/loader/main.o $(B)/libshunt.a
-	$(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(B)/shuntctl: $(CTL_SRC:%.c=$(B)/obj/%.o) $(B)/libshunt.a
-	$(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 
 $(B)/unit/%: $(B)/san/tests/unit/%.o $(HARNESS_SRC:%.c=$(B)/san/%.o) $(B)/libshunt-san.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SAN) $^ -o $@ $(LDLIBS) -lcmocka
+	@echo "  $@" && $(CC) $(CFLAGS) $(SAN) $^ -o $@ $(LDLIBS) -lcmocka
 $(B)/bpftest/%: $(B)/obj/tests/bpf/%.o $(HARNESS_SRC:%.c=$(B)/obj/%.o) \
 		$(B)/obj/tests/harness/program_run.o $(B)/libshunt.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
 $(B)/bench/%: $(B)/obj/tools/bench/%.o $(B)/libshunt.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(B)/fuzz/%: $(B)/fuzzobj/tests/fuzz/%.o $(B)/libshunt-fuzz.a
 	@mkdir -p $(@D)
-	$(CLANG) $(SAN) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)
+	@echo "  $@" && $(CLANG) $(SAN) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)
 
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

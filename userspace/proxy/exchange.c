@@ -153,6 +153,7 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 			       .upgrade = msg->upgrade,
 			       .via = SPAN("shunt"),
 			       .path = path,
+			       .keep_expect = msg->expect_100,
 			       .proto = SPAN("http") };
 	struct h1_writer w;
 	uint32_t room;
