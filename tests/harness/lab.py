@@ -1,0 +1,271 @@
+"""The lab: a client, a router, a shunt node, two web servers and a VPC host, each a namespace.
+
+    client 198.51.100.2 --- router --- lb 192.0.2.10          (eth0: XDP; vips 203.0.113.0/24)
+                              |--- web_a 10.0.1.2, web_b 10.0.2.2
+                              |--- host 192.0.3.21            (ends VXLAN: vni 5001 and 5002)
+                              '--- tenant_a, tenant_b         (172.16.0.4 both; answer directly)
+
+IPv6 beside all of it. Names carry a random prefix, so that labs can stand side by side; everything
+goes away with the `with` block, however that ends.
+"""
+import contextlib
+import ctypes
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(TOP, "build")
+HOSTS = ("client", "router", "lb", "web_a", "web_b", "host", "tenant_a", "tenant_b")
+# name of the host: its side of the link to the router
+LINKS = {
+    "client": ("198.51.100.2/24", "198.51.100.1/24", "2001:db8:1::2/64", "2001:db8:1::1/64"),
+    "lb": ("192.0.2.10/24", "192.0.2.1/24", "2001:db8:2::10/64", "2001:db8:2::1/64"),
+    "web_a": ("10.0.1.2/24", "10.0.1.1/24", "2001:db8:a::2/64", "2001:db8:a::1/64"),
+    "web_b": ("10.0.2.2/24", "10.0.2.1/24", "2001:db8:b::2/64", "2001:db8:b::1/64"),
+    "host": ("192.0.3.21/24", "192.0.3.1/24", "2001:db8:3::21/64", "2001:db8:3::1/64"),
+    "tenant_a": ("10.9.1.2/24", "10.9.1.1/24", "2001:db8:91::2/64", "2001:db8:91::1/64"),
+    "tenant_b": ("10.9.2.2/24", "10.9.2.1/24", "2001:db8:92::2/64", "2001:db8:92::1/64"),
+}
+TENANTS = {"tenant_a": 5001, "tenant_b": 5002}
+TENANT_MAC = "02:00:00:00:00:04"
+L4_VIP, L4_VIP6 = "203.0.113.53", "2001:db8:53::53"
+WEB_VIP, WEB_VIP6 = "203.0.113.10", "2001:db8:53::10"
+# What is tunnelled grows by 50 bytes, with IPv6 inside by no more: endpoints ask for less.
+TUNNEL_MSS = 1360
+
+
+def run(*words, check=True, **more):
+    """A command to its end; its words on failure."""
+    done = subprocess.run(words, capture_output=True, text=True, **more)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
+    return done
+
+
+def wait_until(condition, what, seconds=10):
+    """Until condition() is true; its value. Fails with `what` after so many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s in vain: {what}")
+        time.sleep(0.02)
+
+
+def in_namespace(name):
+    """For preexec_fn: the child enters the namespace, and sees /sys as before (pins!)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def enter():
+        with open(f"/run/netns/{name}", "rb") as ns:
+            if libc.setns(ns.fileno(), 0x40000000):
+                raise OSError(ctypes.get_errno(), "setns")
+        # The tests' death takes everything along.
+        libc.prctl(1, signal.SIGKILL)
+
+    return enter
+
+
+class Lab:
+    """Use as `with Lab() as lab:`."""
+
+    def __init__(self, prefix=None):
+        self.prefix = prefix or "sh" + secrets.token_hex(3)
+        self.dir = tempfile.mkdtemp(prefix="shunt-lab-")
+        self.processes = []
+        self.mounts = []
+        self.cgroup = None
+        self.daemon = None
+
+    def __enter__(self):
+        try:
+            self.build()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # --- what a test uses
+
+    def ns(self, host):
+        return f"{self.prefix}-{host}"
+
+    def start(self, host, *words, **more):
+        """A process in a host, ended with the lab."""
+        process = subprocess.Popen(words, preexec_fn=in_namespace(self.ns(host)), **more)
+        self.processes.append(process)
+        return process
+
+    def sh(self, host, *words, check=True, timeout=30, **more):
+        return run(*words, check=check, timeout=timeout,
+                   preexec_fn=in_namespace(self.ns(host)), **more)
+
+    def file(self, name, text):
+        path = os.path.join(self.dir, name)
+        with open(path + ".new", "w", encoding="utf-8") as out:
+            out.write(text)
+        os.rename(path + ".new", path)
+        return path
+
+    def curl(self, url, *words, check=True):
+        return self.sh("client", "curl", "-sS", "-m", "10", *words, url, check=check)
+
+    @property
+    def pins(self):
+        return os.path.join(self.dir, "bpf", "shunt")
+
+    @property
+    def admin(self):
+        return os.path.join(self.dir, "admin.sock")
+
+    def log(self):
+        with open(os.path.join(self.dir, "shuntd.log"), encoding="utf-8") as log:
+            return log.read()
+
+    def access_log(self):
+        with open(os.path.join(self.dir, "access.log"), encoding="utf-8") as log:
+            return [json.loads(line) for line in log]
+
+    def shunt(self, config, ready=True):
+        """Starts shuntd in lb with this configuration."""
+        path = self.file("shunt.yaml", config)
+        with open(os.path.join(self.dir, "shuntd.log"), "a", encoding="utf-8") as log:
+            before = len(self.log())
+            self.daemon = self.start("lb", os.path.join(BUILD, "shuntd"), "-c", path, "--pin-dir",
+                                     self.pins, "--cgroup", self.cgroup, "--admin", self.admin,
+                                     "--access-log", os.path.join(self.dir, "access.log"),
+                                     "--workers", "2", stderr=log, stdout=log)
+        if ready:
+            wait_until(lambda: "ready" in self.log()[before:] or self.daemon.poll() is not None,
+                       "shuntd is ready")
+            assert self.daemon.poll() is None, self.log()
+        return self.daemon
+
+    def reload(self, config):
+        before = self.status()["snapshot"]
+        self.file("shunt.yaml", config)
+        self.daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.status()["snapshot"] > before, f"a new snapshot: {self.log()}")
+
+    def stop(self, sig=signal.SIGTERM):
+        self.daemon.send_signal(sig)
+        return self.daemon.wait(20)
+
+    def ctl(self, *words, check=True):
+        return run(os.path.join(BUILD, "shuntctl"), *words, check=check)
+
+    def status(self):
+        return json.loads(self.ctl("status", "--admin", self.admin, "--json").stdout)
+
+    def flows(self):
+        return json.loads(self.ctl("flows", "--pin-dir", self.pins, "--json").stdout)
+
+    # --- up and down
+
+    def ip(self, host, *words):
+        run("ip", "-n", self.ns(host), *words)
+
+    def build(self):
+        for host in HOSTS:
+            run("ip", "netns", "add", self.ns(host))
+            self.ip(host, "link", "set", "lo", "up")
+            self.sh(host, "sh", "-c", "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f;"
+                    " done; echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad;"
+                    " echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad;"
+                    " echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra")
+        for host in LINKS:
+            self.link(host)
+        self.sh("router", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward;"
+                " echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
+        self.ip("router", "route", "add", "203.0.113.0/24", "via", "192.0.2.10")
+        self.ip("router", "-6", "route", "add", "2001:db8:53::/64", "via", "2001:db8:2::10")
+        for tenant, vni in TENANTS.items():
+            self.tenant(tenant, vni)
+        self.mount_bpffs()
+        self.make_cgroup()
+        open(os.path.join(self.dir, "shuntd.log"), "w", encoding="utf-8").close()
+
+    def link(self, host):
+        ours, theirs, ours6, theirs6 = LINKS[host]
+        peer = "r-" + host.replace("_", "")
+        self.ip(host, "link", "add", "eth0", "type", "veth", "peer", "name", peer, "netns",
+                self.ns("router"))
+        for where, dev, v4, v6 in ((host, "eth0", ours, ours6), ("router", peer, theirs, theirs6)):
+            self.ip(where, "addr", "add", v4, "dev", dev)
+            self.ip(where, "addr", "add", v6, "dev", dev, "nodad")
+            # XDP forwards what it gets: complete checksums, packets of wire size. GRO gives the
+            # receiver of XDP_TX the NAPI that it needs.
+            self.sh(where, "ethtool", "-K", dev, "tx", "off", "tso", "off", "gso", "off", "gro", "on",
+                    check=False)
+            self.ip(where, "link", "set", dev, "up")
+        self.ip(host, "route", "add", "default", "via", theirs.split("/")[0])
+        self.ip(host, "-6", "route", "add", "default", "via", theirs6.split("/")[0])
+
+    def tenant(self, tenant, vni):
+        """The kernel's own vxlan device, its underlay in host, its inside in the tenant."""
+        self.ip("host", "link", "add", "vx", "type", "vxlan", "id", str(vni), "dstport", "4789",
+                "local", "192.0.3.21", "nolearning")
+        self.ip("host", "link", "set", "vx", "netns", self.ns(tenant))
+        self.ip(tenant, "link", "set", "vx", "address", TENANT_MAC, "up")
+        self.ip(tenant, "addr", "add", "172.16.0.4/24", "dev", "vx")
+        self.ip(tenant, "addr", "add", f"{L4_VIP}/32", "dev", "lo")
+        self.ip(tenant, "addr", "add", f"{L4_VIP6}/128", "dev", "lo", "nodad")
+        self.sh(tenant, "sh", "-c", "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done")
+        for family, via in (("-4", LINKS[tenant][1]), ("-6", LINKS[tenant][3])):
+            self.ip(tenant, family, "route", "replace", "default", "via", via.split("/")[0], "advmss",
+                    str(TUNNEL_MSS))
+
+    def mount_bpffs(self):
+        where = os.path.join(self.dir, "bpf")
+        os.mkdir(where)
+        run("mount", "-t", "bpf", "bpf", where)
+        self.mounts.append(where)
+
+    def make_cgroup(self):
+        """A child of the machine's cgroup v2, or of one mounted here."""
+        root = None
+        with open("/proc/mounts", encoding="utf-8") as mounts:
+            for line in mounts:
+                if line.split()[2] == "cgroup2":
+                    root = line.split()[1]
+        if not root:
+            root = os.path.join(self.dir, "cgroup")
+            os.mkdir(root)
+            run("mount", "-t", "cgroup2", "none", root)
+            self.mounts.append(root)
+        self.cgroup = os.path.join(root, self.prefix)
+        os.mkdir(self.cgroup)
+
+    def close(self):
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        if os.path.isdir(self.pins):
+            with contextlib.suppress(RuntimeError):
+                self.sh("lb", os.path.join(BUILD, "shunt-loader"), "detach", "--pin-dir", self.pins)
+        for host in HOSTS:
+            run("ip", "netns", "del", self.ns(host), check=False)
+        if self.cgroup and os.path.isdir(self.cgroup):
+            wait_until(lambda: self.remove_cgroup(), "the cgroup is empty")
+        for mount in reversed(self.mounts):
+            run("umount", "-l", mount, check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def remove_cgroup(self):
+        try:
+            os.rmdir(self.cgroup)
+        except OSError:
+            return False
+        return True
