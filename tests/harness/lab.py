@@ -188,6 +188,9 @@ class Lab:
             self.link(host)
         self.sh("router", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward;"
                 " echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
+        # veth delivers XDP_TX at once only to an end that has an XDP program too.
+        self.ip("router", "link", "set", "dev", "r-lb", "xdp", "obj",
+                os.path.join(BUILD, "bpf", "xdp_pass.bpf.o"), "sec", "xdp")
         self.ip("router", "route", "add", "203.0.113.0/24", "via", "192.0.2.10")
         self.ip("router", "-6", "route", "add", "2001:db8:53::/64", "via", "2001:db8:2::10")
         for tenant, vni in TENANTS.items():
