@@ -367,8 +367,13 @@ static bool request_body_step(struct session *s)
 	return moved;
 }
 
-/* One pass over all that can move. */
-bool exchange_step(struct session *s)
+/* Bytes that we made on their way to either side: any that left made room for others. */
+static uint64_t written(const struct session *s)
+{
+	return s->ends[CLIENT]->put + (s->ends[SERVER] ? s->ends[SERVER]->put : 0);
+}
+
+static bool client_step(struct session *s)
 {
 	struct exchange *ex = &s->ex;
 	enum conn_result got = session_read(s, CLIENT);
@@ -379,36 +384,59 @@ bool exchange_step(struct session *s)
 		return true;
 	}
 	moved = request_body_step(s) || moved;
-	if (s->state != SESSION_FORWARDING)
-		return true;
-	if (s->ends[CLIENT]->eof && !ex->request_done && buf_len(&s->in[CLIENT]) == 0) {
+	if (s->state == SESSION_FORWARDING && s->ends[CLIENT]->eof && !ex->request_done &&
+	    buf_len(&s->in[CLIENT]) == 0) {
 		session_fail(s, "the client has gone in the middle of its request");
 		return true;
 	}
-	if (!session_flush(s, SERVER)) {
-		/* It may have answered before it closed: that is looked at first. */
-		if (!s->out[SERVER].pinned)
-			buf_clear(&s->out[SERVER], &s->proxy->blocks);
-		s->readable[SERVER] = true;
-	}
-	if (s->ends[SERVER] && !s->ends[SERVER]->connecting &&
-	    ex->route->splice == SPLICE_CONNECTION && ex->request_done &&
-	    buf_len(&s->in[SERVER]) == 0 && s->proxy->options.splicer) {
+	return moved;
+}
+
+static void flush_server(struct session *s)
+{
+	if (session_flush(s, SERVER))
+		return;
+	/* It may have answered before it closed: that is looked at first. */
+	if (!s->out[SERVER].pinned)
+		buf_clear(&s->out[SERVER], &s->proxy->blocks);
+	s->readable[SERVER] = true;
+}
+
+/* The whole request is on its way, and the route wants no look at what follows. */
+static bool is_tunnel_now(const struct session *s)
+{
+	return s->ends[SERVER] && !s->ends[SERVER]->connecting &&
+	       s->ex.route->splice == SPLICE_CONNECTION && s->ex.request_done &&
+	       buf_len(&s->in[SERVER]) == 0 && s->proxy->options.splicer;
+}
+
+/* One pass over all that can move. */
+bool exchange_step(struct session *s)
+{
+	uint64_t before = written(s);
+	bool moved = client_step(s);
+
+	if (s->state != SESSION_FORWARDING)
+		return true;
+	flush_server(s);
+	if (is_tunnel_now(s)) {
 		tunnel_begin(s);
 		return true;
 	}
+	moved = written(s) != before || moved;
 	moved = exchange_response_step(s) || moved;
 	if (s->state != SESSION_FORWARDING)
 		return true;
+	before = s->ends[CLIENT]->put;
 	if (!session_flush(s, CLIENT)) {
 		session_fail(s, "the client has gone");
 		return true;
 	}
-	if (ex->response_done && buf_len(&s->out[CLIENT]) == 0) {
+	if (s->ex.response_done && buf_len(&s->out[CLIENT]) == 0) {
 		exchange_end(s);
 		return true;
 	}
-	return moved;
+	return moved || s->ends[CLIENT]->put != before;
 }
 
 void exchange_time_out(struct session *s)

@@ -93,7 +93,7 @@ static bool flush(struct session *s, enum side to)
 /* Reads one side and writes the other. False: the session is over. */
 static bool carry(struct session *s, enum side from, bool *out_moved)
 {
-	uint64_t before = s->ends[from]->got;
+	uint64_t before = s->ends[from]->got, written = s->ends[!from]->put;
 	enum conn_result got = session_read(s, from);
 
 	s->tunnel_bytes[from] += s->ends[from]->got - before;
@@ -107,6 +107,8 @@ static bool carry(struct session *s, enum side from, bool *out_moved)
 					       : "the tunnel broke on the endpoint's side");
 		return false;
 	}
+	/* What was written made room: bytes that are known to wait can be read now. */
+	*out_moved = *out_moved || s->ends[!from]->put != written;
 	if (s->ends[from]->eof && pending(s, from) == 0 && !s->ends[!from]->shut) {
 		if (s->handover)
 			handover_eof(s->handover, from, 0);
