@@ -10,6 +10,8 @@ import sys
 import threading
 
 BLOCK = 65536
+# More at once only measure how veth's short queues drop packets.
+AT_ONCE = threading.Semaphore(10)
 
 
 def preamble(sock, request, ending):
@@ -33,7 +35,12 @@ def send(sock, total, digest):
     sock.shutdown(socket.SHUT_WR)
 
 
-def one(address, port, total, request, ending, results):
+def one(*job):
+    with AT_ONCE:
+        transfer(*job)
+
+
+def transfer(address, port, total, request, ending, results):
     try:
         sock = socket.create_connection((address, port), timeout=120)
         if request:

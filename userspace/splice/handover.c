@@ -12,7 +12,7 @@
 #include "userspace/splice/splicer_slots.h"
 
 enum {
-	GRACE_MS = 24, /* packets passed up before the keys: in softirq, GRO or a backlog */
+	GRACE_MS = 24, /* packets passed up before the keys may be held for merging (GRO) */
 	TIMESTAMP_BYTES = 12,
 };
 
@@ -23,6 +23,7 @@ struct handover {
 	struct conn *ends[2];
 	uint32_t written_base[2]; /* write_seq of that end's socket, less what conn counts as put */
 	uint64_t began_ms;
+	uint64_t fence; /* ticket: packets passed up before the present state are in a socket */
 	uint32_t idle_ms;
 };
 
@@ -170,6 +171,7 @@ static struct handover *handover_create(struct splicer *splicer, uint32_t slot,
 	h->sp = &splicer->maps.splices[slot];
 	h->idle_ms = request->idle_ms;
 	h->began_ms = clock_monotonic_ms();
+	h->fence = fence_request(splicer->fence);
 	for (int side = 0; side < 2; side++) {
 		h->ends[side] = request->ends[side];
 		h->written_base[side] = st[side].write_seq - (uint32_t)request->ends[side]->put;
@@ -265,12 +267,9 @@ static int queued(const struct conn *conn, unsigned long which)
 	return ioctl(conn->fd, which, &n) < 0 ? -1 : n;
 }
 
-bool handover_may_finish(struct handover *h, uint64_t now_ms)
+/* Nothing of what our sockets took is still ours to deliver. */
+static bool is_drained(const struct handover *h)
 {
-	if (__atomic_load_n(&h->sp->events, __ATOMIC_ACQUIRE) & SPLICE_RESET)
-		return true;
-	if (now_ms < h->began_ms + GRACE_MS)
-		return false;
 	for (int side = 0; side < 2; side++) {
 		const struct splice_dir *d = &h->sp->dir[side];
 		uint32_t acked = __atomic_load_n(&d->max_ack, __ATOMIC_ACQUIRE);
@@ -281,6 +280,23 @@ bool handover_may_finish(struct handover *h, uint64_t now_ms)
 			return false;
 	}
 	return true;
+}
+
+bool handover_may_finish(struct handover *h, uint64_t now_ms)
+{
+	if (__atomic_load_n(&h->sp->events, __ATOMIC_ACQUIRE) & SPLICE_RESET)
+		return true;
+	if (!fence_is_past(h->splicer->fence, h->fence))
+		return false;
+	if (h->sp->state == SPLICE_SPLICED)
+		return true;
+	if (now_ms < h->began_ms + GRACE_MS || !is_drained(h))
+		return false;
+	/* Nothing is passed up any more; an ACK that just was must find its socket, or the kernel
+	 * answers it with a reset. */
+	__atomic_store_n(&h->sp->state, SPLICE_SPLICED, __ATOMIC_RELEASE);
+	h->fence = fence_request(h->splicer->fence);
+	return false;
 }
 
 void handover_finish(struct handover *h)

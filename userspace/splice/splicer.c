@@ -388,6 +388,7 @@ struct splicer *splicer_create(const struct splice_maps *maps, const struct node
 		splicer_destroy(splicer);
 		return NULL;
 	}
+	splicer->fence = fence_create();
 	reserve_ports(node);
 	adopt_all(splicer);
 	drop_stale_keys(splicer);
@@ -400,6 +401,7 @@ void splicer_destroy(struct splicer *splicer)
 		return;
 	if (splicer->events)
 		ring_buffer__free(splicer->events);
+	fence_destroy(splicer->fence);
 	ports_destroy(splicer->ports);
 	pthread_mutex_destroy(&splicer->lock);
 	free(splicer->slots);

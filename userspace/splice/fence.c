@@ -1,0 +1,96 @@
+#include "userspace/splice/fence.h"
+
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "userspace/base/must.h"
+
+enum { FALLBACK_MS = 200 };
+
+struct fence {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	uint64_t begun, done, wanted;
+	bool ending;
+};
+
+/* MEMBARRIER_CMD_GLOBAL is synchronize_rcu(); it is refused only with nohz_full. */
+static void grace_period(void)
+{
+	struct timespec wait = { .tv_nsec = FALLBACK_MS * 1000000l };
+
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
+		nanosleep(&wait, NULL);
+}
+
+static void *run(void *context)
+{
+	struct fence *f = context;
+
+	pthread_mutex_lock(&f->lock);
+	while (!f->ending) {
+		if (f->wanted <= f->done) {
+			pthread_cond_wait(&f->wake, &f->lock);
+			continue;
+		}
+		f->begun = f->done + 1;
+		pthread_mutex_unlock(&f->lock);
+		grace_period();
+		pthread_mutex_lock(&f->lock);
+		f->done = f->begun;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return NULL;
+}
+
+struct fence *fence_create(void)
+{
+	struct fence *f = must_alloc(sizeof(*f));
+
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->wake, NULL);
+	MUST(pthread_create(&f->thread, NULL, run, f) == 0);
+	return f;
+}
+
+void fence_destroy(struct fence *f)
+{
+	if (!f)
+		return;
+	pthread_mutex_lock(&f->lock);
+	f->ending = true;
+	pthread_cond_signal(&f->wake);
+	pthread_mutex_unlock(&f->lock);
+	pthread_join(f->thread, NULL);
+	pthread_cond_destroy(&f->wake);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+uint64_t fence_request(struct fence *f)
+{
+	uint64_t ticket;
+
+	pthread_mutex_lock(&f->lock);
+	/* One that runs already may have looked at a processor before now. */
+	ticket = (f->begun > f->done ? f->begun : f->done) + 1;
+	if (f->wanted < ticket)
+		f->wanted = ticket;
+	pthread_cond_signal(&f->wake);
+	pthread_mutex_unlock(&f->lock);
+	return ticket;
+}
+
+bool fence_is_past(struct fence *f, uint64_t ticket)
+{
+	bool past;
+
+	pthread_mutex_lock(&f->lock);
+	past = f->done >= ticket;
+	pthread_mutex_unlock(&f->lock);
+	return past;
+}
