@@ -21,6 +21,8 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build")
+HARNESS = os.path.join(TOP, "tests", "harness")
+PYTHON = "/usr/bin/python3"
 HOSTS = ("client", "router", "lb", "web_a", "web_b", "host", "tenant_a", "tenant_b")
 # name of the host: its side of the link to the router
 LINKS = {
@@ -120,6 +122,17 @@ class Lab:
 
     def curl(self, url, *words, check=True):
         return self.sh("client", "curl", "-sS", "-m", "10", *words, url, check=check)
+
+    def talk(self, address, port, count, request=""):
+        """Connections that talk until the object's end(); see client.py."""
+        return Talk(self, address, port, count, request)
+
+    def bulk(self, address, port, count, size, request="", seconds=240):
+        return self.sh("client", PYTHON, os.path.join(HARNESS, "bulk.py"), address, str(port),
+                       str(count), str(size), request, check=False, timeout=seconds)
+
+    def only(self, counter):
+        return self.status()["counters"][counter]
 
     @property
     def pins(self):
@@ -272,3 +285,26 @@ class Lab:
         except OSError:
             return False
         return True
+
+
+class Talk:
+    def __init__(self, lab, address, port, count, request):
+        self.process = lab.start("client", PYTHON, os.path.join(HARNESS, "client.py"), address,
+                                 str(port), str(count), request, stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def least(self):
+        """Turns of the slowest so far."""
+        self.process.stdin.write("turns\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())["least"]
+
+    def goes_on(self, seconds=10):
+        """All get at least three more turns."""
+        before = self.least()
+        wait_until(lambda: self.least() >= before + 3, "every connection goes on", seconds)
+
+    def end(self):
+        self.process.stdin.close()
+        return json.loads(self.process.stdout.readline())

@@ -1,0 +1,62 @@
+"""Configurations for the lab."""
+
+ENDPOINTS_L4 = {
+    "a": '{ address: "172.16.0.4:8000", vpc: a, host: 192.0.3.21, mac: "02:00:00:00:00:04" }',
+    "b": '{ address: "172.16.0.4:8000", vpc: b, host: 192.0.3.21, mac: "02:00:00:00:00:04" }',
+}
+
+
+def full(l4=("a", "b"), extra_routes="", tunnel="1h", web_b="10.0.2.2:8000"):
+    """All kinds of listeners; l4 names the tenants behind the L4 vip."""
+    endpoints = "\n".join(f"      - {ENDPOINTS_L4[name]}" for name in l4)
+    return f"""
+node:
+  name: lab
+  devices: [eth0]
+  tunnel_address: 192.0.2.10
+  source_addresses: [192.0.2.10, "2001:db8:2::10"]
+vpcs:
+  a: {{ vni: 5001 }}
+  b: {{ vni: 5002 }}
+vips:
+  - name: web
+    addresses: [203.0.113.10, "2001:db8:53::10"]
+    listeners:
+      - {{ port: 80, protocol: http, routes: web, timeouts: {{ head: 2s, tunnel: {tunnel} }} }}
+      - {{ port: 443, protocol: tls-passthrough, sni: {{ tls.example.com: tls, "*.v6.example.com": tls6 }} }}
+  - name: stream
+    addresses: [203.0.113.11]
+    listeners:
+      - {{ port: 7000, protocol: tcp-proxy, upstream: a, timeouts: {{ tunnel: {tunnel} }} }}
+  - name: stream6
+    addresses: ["2001:db8:53::11"]
+    listeners:
+      - {{ port: 7000, protocol: tcp-proxy, upstream: a6 }}
+  - name: l4
+    addresses: [203.0.113.53, "2001:db8:53::53"]
+    listeners:
+      - {{ port: 8000, protocol: tcp, upstream: l4, forward: vxlan }}
+routes:
+  web:
+    {extra_routes}
+    - {{ name: stream, match: {{ path: /stream }}, upstream: a, splice: connection }}
+    - {{ name: slow, match: {{ path: /slow }}, upstream: a, timeout: 300ms }}
+    - {{ name: dead, match: {{ path: /dead }}, upstream: dead }}
+    - {{ name: empty, match: {{ path: /empty }}, upstream: empty }}
+    - {{ name: old, match: {{ path: /old/* }}, redirect: {{ status: 301, to: "https://www.example.com/" }} }}
+    - {{ name: b-path, match: {{ host: a.example.com, path: /b/* }}, upstream: b }}
+    - {{ name: a, match: {{ host: a.example.com }}, upstream: a }}
+    - {{ name: b, match: {{ host: b.example.com }}, upstream: b }}
+upstreams:
+  a: {{ endpoints: [ {{ address: "10.0.1.2:8000" }} ] }}
+  a6: {{ endpoints: [ {{ address: "[2001:db8:a::2]:8000" }} ] }}
+  b: {{ endpoints: [ {{ address: "{web_b}" }} ] }}
+  tls: {{ endpoints: [ {{ address: "10.0.2.2:8443" }} ] }}
+  tls6: {{ endpoints: [ {{ address: "[2001:db8:b::2]:8443" }} ] }}
+  dead: {{ connect_timeout: 500ms, endpoints: [ {{ address: "10.0.1.2:9" }} ] }}
+  empty: {{ endpoints: [] }}
+  l4:
+    balance: maglev
+    endpoints:
+{endpoints}
+"""

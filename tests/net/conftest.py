@@ -1,0 +1,36 @@
+"""Labs for tests: one a module, since it takes half a second to build and more to trust."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from tests.harness import lab as labs  # noqa: E402
+from tests.harness import config  # noqa: E402
+
+ORIGIN = os.path.join(labs.TOP, "tests", "harness", "origin.py")
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() != 0:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="the lab needs root for network namespaces"))
+
+
+@pytest.fixture(scope="module")
+def lab():
+    """A lab with origins behind it, no shuntd yet."""
+    with labs.Lab() as built:
+        for host in ("web_a", "web_b", "tenant_a", "tenant_b"):
+            built.start(host, labs.PYTHON, ORIGIN, host, "8000")
+            labs.wait_until(lambda h=host: ":8000" in built.sh(h, "ss", "-ltn").stdout,
+                            f"the origin in {host}")
+        yield built
+
+
+@pytest.fixture(scope="module")
+def shunt(lab):
+    """The lab with shuntd on the fast path."""
+    lab.shunt(config.full())
+    return lab

@@ -1,0 +1,51 @@
+"""L4 listeners: XDP to VPC hosts over VXLAN, answers directly from there."""
+import pytest
+
+from tests.harness import config
+from tests.harness.lab import L4_VIP, L4_VIP6
+
+STREAM = r"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def answers(lab, vip, count):
+    return {lab.curl(f"http://{vip}:8000/").stdout.split()[0] for _ in range(count)}
+
+
+@pytest.mark.parametrize("vip", [L4_VIP, f"[{L4_VIP6}]"])
+def test_connections_spread_over_both_tenants(shunt, vip):
+    before = shunt.only("FORWARDED")
+    assert answers(shunt, vip, 24) == {"tenant_a", "tenant_b"}
+    assert shunt.only("FORWARDED") == before + 24
+
+
+@pytest.mark.parametrize("vip", [L4_VIP, L4_VIP6])
+def test_a_pool_change_moves_no_established_connection(shunt, vip):
+    talk = shunt.talk(vip, 8000, 40, STREAM)
+    shunt.reload(config.full(l4=("a",)))
+    talk.goes_on()
+    # New ones see the new pool only, old ones stay with both.
+    where = f"[{vip}]" if ":" in vip else vip
+    assert answers(shunt, where, 12) == {"tenant_a"}
+    shunt.reload(config.full())
+    talk.goes_on()
+    assert talk.end()["bad"] == 0
+
+
+def test_what_is_not_for_a_vip_passes_untouched(shunt):
+    before = shunt.only("NOT_OURS")
+    assert "1 received" in shunt.sh("client", "ping", "-c", "1", "-W", "5", "192.0.2.10").stdout
+    assert shunt.only("NOT_OURS") > before
+
+
+def test_a_port_without_listener_is_refused_by_the_stack(shunt):
+    before = shunt.only("ODD_TO_STACK")
+    got = shunt.curl(f"http://{L4_VIP}:8001/", check=False)
+    assert got.returncode == 7, got
+    assert shunt.only("ODD_TO_STACK") > before
+
+
+def test_forwarding_goes_on_without_the_daemon(shunt):
+    assert shunt.stop() == 0
+    assert answers(shunt, L4_VIP, 8) <= {"tenant_a", "tenant_b"}
+    shunt.shunt(config.full())
+    assert answers(shunt, L4_VIP, 24) == {"tenant_a", "tenant_b"}

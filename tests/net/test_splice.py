@@ -1,0 +1,151 @@
+"""Tunnels that the kernel takes over, and what becomes of them."""
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.harness import config
+from tests.harness.lab import PYTHON, WEB_VIP, WEB_VIP6, run, wait_until
+
+STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
+WEBSOCKET = (r"GET /ws HTTP/1.1\r\nHost: a.example.com\r\nUpgrade: websocket\r\n"
+             r"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+             r"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+V4, V6 = "203.0.113.11", "2001:db8:53::11"
+
+
+def spliced(lab):
+    return lab.status()["splices"]["begun"]
+
+
+def wait_spliced(lab, count):
+    """All handovers are over and the sockets gone."""
+    wait_until(lambda: lab.status()["splices"]["active"] >= count, f"{count} splices: {lab.status()}")
+    assert lab.status()["sessions"] == 0
+
+
+@pytest.mark.parametrize("vip,port,request_text", [
+    (V4, 7000, STREAM), (V6, 7000, STREAM), (WEB_VIP, 80, STREAM), (WEB_VIP, 80, WEBSOCKET),
+], ids=["tcp-proxy", "tcp-proxy-v6", "splice-connection", "websocket"])
+def test_a_tunnel_leaves_userspace_and_half_closes_cleanly(shunt, vip, port, request_text):
+    before = spliced(shunt)
+    talk = shunt.talk(vip, port, 5, request_text)
+    wait_spliced(shunt, 5)
+    assert spliced(shunt) == before + 5
+    counted = shunt.only("SPLICED")
+    talk.goes_on()
+    assert shunt.only("SPLICED") > counted
+    assert talk.end() | {"turns": 0} == {"ok": 5, "bad": 0, "errors": [], "turns": 0}
+    wait_until(lambda: shunt.status()["splices"]["active"] == 0, "all have ended")
+    assert shunt.access_log()[-1]["splice"] == "full"
+
+
+@pytest.mark.parametrize("vip", [V4, V6])
+def test_a_hundred_bulk_connections_spliced_in_the_middle_lose_no_byte(shunt, vip):
+    before = spliced(shunt)
+    got = shunt.bulk(vip, 7000, 100 if vip == V4 else 20, 20_000_000, STREAM)
+    assert got.stdout.startswith("ok "), got
+    assert spliced(shunt) - before == (100 if vip == V4 else 20)
+
+
+def test_families_that_differ_are_relayed_and_it_says_so(shunt):
+    before = shunt.status()["splices"]["refused"]["family"]
+    assert shunt.bulk(WEB_VIP6, 80, 3, 2_000_000, STREAM).stdout == "ok 3\n"
+    assert shunt.status()["splices"]["refused"]["family"] == before + 3
+    assert shunt.access_log()[-1]["splice_reason"] == "address families differ"
+
+
+def test_a_reset_goes_through_and_ends_the_splice(shunt):
+    code = ("import socket,struct,time; s=socket.create_connection(('%s',7000));"
+            "s.sendall(b'GET /stream HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n');\n"
+            "while b'streaming' not in s.recv(999): pass\n"
+            "print('ready',flush=True); input()\n"
+            "s.setsockopt(socket.SOL_SOCKET,socket.SO_LINGER,struct.pack('ii',1,0)); s.close()" % V4)
+    client = shunt.start("client", PYTHON, "-c", code, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    client.stdout.readline()
+    wait_spliced(shunt, 1)
+    before = shunt.status()["splices"]["reset"]
+    client.communicate(b"\n")
+    wait_until(lambda: shunt.status()["splices"]["reset"] == before + 1, "the reset was seen")
+    wait_until(lambda: "ESTAB" not in shunt.sh("web_a", "ss", "-tn", "state", "established", "sport",
+                                               "=", ":8000", "src", "10.0.1.2").stdout.replace(
+                                                   "ESTAB 0", ""), "the endpoint heard of it")
+
+
+def test_killing_the_daemon_breaks_no_splice_and_the_next_one_adopts_them(shunt):
+    talk = shunt.talk(V4, 7000, 50, STREAM)
+    wait_spliced(shunt, 50)
+    shunt.stop(signal.SIGKILL)
+    talk.goes_on()
+    shunt.shunt(config.full())
+    assert shunt.status()["splices"]["adopted"] >= 50
+    talk.goes_on()
+    assert talk.end() | {"turns": 0} == {"ok": 50, "bad": 0, "errors": [], "turns": 0}
+    wait_until(lambda: shunt.status()["splices"]["active"] == 0, "the new daemon sees them end")
+
+
+def test_flows_are_listed_while_the_daemon_is_stopped(shunt):
+    talk = shunt.talk(V4, 7000, 2, STREAM)
+    wait_spliced(shunt, 2)
+    shunt.daemon.send_signal(signal.SIGSTOP)
+    try:
+        before = {f["client"]: f["bytes_in"] for f in shunt.flows() if f["state"] == "spliced"}
+        talk.goes_on()
+        after = {f["client"]: f["bytes_in"] for f in shunt.flows() if f["state"] == "spliced"}
+        assert len(before) == 2 and all(after[c] > n for c, n in before.items())
+    finally:
+        shunt.daemon.send_signal(signal.SIGCONT)
+    assert talk.end()["bad"] == 0
+
+
+def test_an_idle_splice_is_ended_at_both_ends(shunt):
+    shunt.reload(config.full(tunnel="1500ms"))
+    code = ("import socket; s=socket.create_connection(('%s',7000),timeout=15);"
+            "s.sendall(b'GET /stream HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n');\n"
+            "while b'streaming' not in s.recv(999): pass\n"
+            "try: s.recv(1)\nexcept ConnectionResetError: print('reset')" % V4)
+    before = shunt.status()["splices"]["idled"]
+    assert shunt.sh("client", PYTHON, "-c", code).stdout == "reset\n"
+    assert shunt.status()["splices"]["idled"] == before + 1
+    shunt.reload(config.full())
+
+
+@pytest.fixture(scope="module")
+def tls(shunt):
+    """A TLS server in web_b; its certificate's file."""
+    cert, key = (os.path.join(shunt.dir, n) for n in ("cert.pem", "key.pem"))
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
+        "-days", "2", "-subj", "/CN=tls.example.com")
+    shunt.start("web_b", "openssl", "s_server", "-accept", "[::]:8443", "-cert", cert, "-key", key,
+                "-www", "-quiet", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: ":8443" in shunt.sh("web_b", "ss", "-ltn").stdout, "the TLS server")
+    return cert
+
+
+@pytest.mark.parametrize("name,vip", [("tls.example.com", WEB_VIP), ("x.v6.example.com", f"[{WEB_VIP6}]")])
+def test_tls_goes_by_its_server_name(shunt, tls, name, vip):
+    got = shunt.curl(f"https://{name}/", "-k", "--connect-to", f"{name}:443:{vip}:443")
+    assert "s_server" in got.stdout
+    line = [x for x in shunt.access_log() if x.get("host") == name][-1]
+    assert line["upstream"] in ("tls", "tls6")
+
+
+def test_an_unknown_server_name_gets_an_alert(shunt, tls):
+    got = shunt.curl("https://other.example.com/", "-k", "--connect-to",
+                     f"other.example.com:443:{WEB_VIP}:443", check=False)
+    assert got.returncode == 35 and "unrecognized name" in got.stderr
+
+
+def test_a_client_hello_in_many_segments_is_read(shunt, tls):
+    code = ("import socket,ssl,time\n"
+            "c=ssl._create_unverified_context(); i,o=ssl.MemoryBIO(),ssl.MemoryBIO()\n"
+            "t=c.wrap_bio(i,o,server_hostname='tls.example.com')\n"
+            "try: t.do_handshake()\nexcept ssl.SSLWantReadError: pass\n"
+            "s=socket.create_connection(('%s',443),timeout=8)\n"
+            "s.setsockopt(socket.IPPROTO_TCP,socket.TCP_NODELAY,1)\n"
+            "for b in o.read(): s.sendall(bytes([b]))\n"
+            "while True:\n i.write(s.recv(9999))\n try: t.do_handshake(); break\n except ssl.SSLWantReadError: s.sendall(o.read())\n"
+            "s.sendall(o.read()); t.write(b'GET / HTTP/1.0\\r\\n\\r\\n'); s.sendall(o.read())\n"
+            "i.write(s.recv(9999)); print(t.version())" % WEB_VIP)
+    assert shunt.sh("client", PYTHON, "-c", code).stdout.startswith("TLSv1.")
