@@ -361,9 +361,6 @@ static bool request_body_step(struct session *s)
 	}
 	if (moved)
 		session_progress(s);
-	if (ex->request_done && !ex->response_begun)
-		session_deadline(s, ex->route->timeout_ms ? ex->route->timeout_ms
-							  : s->listener->timeouts.response_ms);
 	return moved;
 }
 

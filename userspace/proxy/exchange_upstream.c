@@ -113,9 +113,8 @@ bool exchange_connect(struct session *s)
 			exchange_reply(s, 502, "no endpoint could be reached");
 		return false;
 	}
-	if (!s->ends[SERVER]->connecting && ex->request_done)
-		session_deadline(s, ex->route->timeout_ms ? ex->route->timeout_ms
-							  : s->listener->timeouts.response_ms);
+	if (!s->ends[SERVER]->connecting)
+		session_progress(s);
 	return true;
 }
 
@@ -171,9 +170,6 @@ void exchange_connect_ready(struct session *s)
 	if (conn->reserved_port && s->proxy->options.splicer)
 		splicer_note(s->proxy->options.splicer, conn);
 	session_progress(s);
-	if (s->state == SESSION_FORWARDING && s->ex.request_done)
-		session_deadline(s, s->ex.route->timeout_ms ? s->ex.route->timeout_ms
-							    : s->listener->timeouts.response_ms);
 }
 
 static bool write_response(struct session *s, const struct message *msg)

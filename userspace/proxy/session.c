@@ -19,6 +19,16 @@ static const unsigned moves[SESSION_STATES] = {
 	[SESSION_CLOSED] = TO(CLOSED),
 };
 
+/* Bodies are timed by their progress, the endpoint's answer from the request's last byte. */
+static uint64_t forwarding_ms(const struct session *s)
+{
+	const struct timeouts *t = &s->listener->timeouts;
+
+	if (!s->ex.request_done || s->ex.response_begun)
+		return t->body_ms;
+	return s->ex.route && s->ex.route->timeout_ms ? s->ex.route->timeout_ms : t->response_ms;
+}
+
 /* How long the state may last without progress. */
 static uint64_t state_ms(const struct session *s, enum session_state state)
 {
@@ -30,7 +40,7 @@ static uint64_t state_ms(const struct session *s, enum session_state state)
 	case SESSION_READING:
 		return t->idle_ms;
 	case SESSION_FORWARDING:
-		return t->body_ms;
+		return forwarding_ms(s);
 	case SESSION_TUNNEL:
 		return t->tunnel_ms;
 	default:
