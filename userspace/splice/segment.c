@@ -66,7 +66,7 @@ void segment_send(const struct splice *sp, int to, enum segment_kind kind)
 		.doff = sizeof(tcp) / 4,
 		.ack = 1,
 		.rst = kind == SEGMENT_RST,
-		.window = y->window,
+		.window = htons((uint16_t)y->window),
 	};
 	struct sockaddr_storage ss;
 	socklen_t len;
