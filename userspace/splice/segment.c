@@ -61,8 +61,10 @@ void segment_send(const struct splice *sp, int to, enum segment_kind kind)
 	struct tcphdr tcp = {
 		.source = key->sport,
 		.dest = key->dport,
-		.seq = htonl(y->max_seq + y->seq_delta), /* all that Y has sent, as X counts it */
-		.ack_seq = htonl(x->max_seq),
+		/* What X waits for; and no more than Y has really received: what went past us may
+		 * have been lost behind us. */
+		.seq = htonl(x->max_ack),
+		.ack_seq = htonl(y->max_ack - x->seq_delta),
 		.doff = sizeof(tcp) / 4,
 		.ack = 1,
 		.rst = kind == SEGMENT_RST,
