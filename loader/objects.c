@@ -30,8 +30,8 @@ static const char *const object_names[OBJECTS] = { "xdp_ingress", "tc_egress", "
 
 static char last_words[256]; /* of libbpf; the loader is one thread */
 
-__attribute__((format(printf, 2, 0)))
-static int keep_words(enum libbpf_print_level level, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static int keep_words(enum libbpf_print_level level,
+							    const char *fmt, va_list args)
 {
 	char line[256];
 	size_t len;

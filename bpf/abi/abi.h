@@ -9,5 +9,5 @@
 
 #define ABI_VERSION 1
 
-#define ABI_SIZE(type, bytes) \
+#define ABI_SIZE(type, bytes)                                                                      \
 	_Static_assert(sizeof(type) == (bytes), #type " changed: bump ABI_VERSION")

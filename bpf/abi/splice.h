@@ -22,8 +22,8 @@ ABI_SIZE(struct flow_key, 40);
 
 /* Value of shunt_flows. */
 struct flow_entry {
-	__u32 splice; /* into shunt_splices */
-	__u32 dir;    /* 0: packets from the client, 1: from the endpoint */
+	__u32 splice;     /* into shunt_splices */
+	__u32 dir;        /* 0: packets from the client, 1: from the endpoint */
 	__u32 generation; /* must be that of the splice, else the entry is stale */
 };
 ABI_SIZE(struct flow_entry, 12);
@@ -35,7 +35,8 @@ enum splice_state {
 	SPLICE_CLOSED = 3,   /* ended; the keys linger as TIME_WAIT does */
 };
 
-/* Bits of splice.events, set by the programs with an atomic or, each raised once to shunt_events. */
+/* Bits of splice.events, set by the programs with an atomic or, each raised once to shunt_events.
+ */
 enum splice_event {
 	SPLICE_DRAINED = 1, /* both ends have acked what our sockets sent */
 	SPLICE_ENDED = 2,   /* both FINs seen and acked */
@@ -49,15 +50,15 @@ enum splice_flag {
 
 struct splice_dir {
 	/* the recipe, constant once the keys exist */
-	struct flow_key out;  /* as the packet leaves: our address and port to Y */
-	__u32 next_hop;       /* into shunt_next_hops, towards Y */
-	__u32 seq_delta;      /* Pout.write_seq + pending(X->Y) - Pin.copied_seq */
-	__u32 ack_delta;      /* minus the other direction's seq_delta */
-	__u32 ts_delta;       /* Pout's present TSval - Pin.ts_recent */
-	__u32 tsecr_delta;    /* minus the other direction's ts_delta */
-	__u32 floor;          /* Pin.copied_seq: X's bytes below were edited by the proxy */
-	__u8 ws_in;           /* X's own window scale */
-	__u8 ws_out;          /* what our socket announced to Y */
+	struct flow_key out; /* as the packet leaves: our address and port to Y */
+	__u32 next_hop;      /* into shunt_next_hops, towards Y */
+	__u32 seq_delta;     /* Pout.write_seq + pending(X->Y) - Pin.copied_seq */
+	__u32 ack_delta;     /* minus the other direction's seq_delta */
+	__u32 ts_delta;      /* Pout's present TSval - Pin.ts_recent */
+	__u32 tsecr_delta;   /* minus the other direction's ts_delta */
+	__u32 floor;         /* Pin.copied_seq: X's bytes below were edited by the proxy */
+	__u8 ws_in;          /* X's own window scale */
+	__u8 ws_out;         /* what our socket announced to Y */
 	__u16 zero;
 	/* raised by userspace in HANDOVER */
 	__u32 drain; /* X's acks up to here acknowledge bytes that our own socket sent */
@@ -67,29 +68,30 @@ struct splice_dir {
 	__u32 max_ack; /* furthest acknowledgement from X; start value: Pin.snd_una */
 	__u32 fin_seq; /* number of X's FIN + 1 (what an ack of it says), valid where fin is set */
 	__u32 fin;
-	__u32 window;  /* last window of X, unscaled field as it arrived */
+	__u32 window; /* last window of X, unscaled field as it arrived */
 	__u64 last_jiffies;
 	__u64 packets;
-	__u64 bytes;   /* payload forwarded */
+	__u64 bytes; /* payload forwarded */
 };
 ABI_SIZE(struct splice_dir, 120);
 
 /* Element of shunt_splices (BPF_F_MMAPABLE). */
 struct splice {
-	__u32 state;      /* enum splice_state */
-	__u32 generation; /* counts uses of this element */
-	__u32 events;     /* enum splice_event */
-	__u32 flags;      /* enum splice_flag */
-	__u32 worker;     /* who handed it over; a restarted daemon deals orphans out anew */
+	__u32 state;       /* enum splice_state */
+	__u32 generation;  /* counts uses of this element */
+	__u32 events;      /* enum splice_event */
+	__u32 flags;       /* enum splice_flag */
+	__u32 worker;      /* who handed it over; a restarted daemon deals orphans out anew */
 	__u32 source_port; /* host order: the reserved port towards the endpoint */
-	__u64 started_ms; /* CLOCK_BOOTTIME */
+	__u64 started_ms;  /* CLOCK_BOOTTIME */
 	struct splice_dir dir[2];
-	__u8 name[32];    /* of the upstream, for shuntctl flows; NUL-ended */
+	__u8 name[32]; /* of the upstream, for shuntctl flows; NUL-ended */
 	__u64 zero[4];
 };
 ABI_SIZE(struct splice, 336);
 
-/* getsockopt(fd, SK_QUERY_LEVEL, SK_QUERY_STATE): one consistent look, taken under the socket's lock. */
+/* getsockopt(fd, SK_QUERY_LEVEL, SK_QUERY_STATE): one consistent look, taken under the socket's
+ * lock. */
 enum { SK_QUERY_LEVEL = 0x5350, SK_QUERY_STATE = 1 };
 
 enum sk_query_flag {

@@ -22,13 +22,15 @@ enum vip_kind {
 
 struct vip_entry {
 	__u32 kind;  /* enum vip_kind */
-	__u32 index; /* VIP_L4: into shunt_rings; VIP_L7: row of WORKERS_MAX sockets in shunt_listeners */
+	__u32 index; /* VIP_L4: into shunt_rings; VIP_L7: row of WORKERS_MAX sockets in
+			shunt_listeners */
 	__u32 slots; /* VIP_L4: length of the ring */
 	__u32 zero;
 };
 ABI_SIZE(struct vip_entry, 16);
 
-/* The address itself, whatever the port: key of shunt_vip_addrs, so that odd packets can be judged. */
+/* The address itself, whatever the port: key of shunt_vip_addrs, so that odd packets can be judged.
+ */
 struct vip_addr {
 	__be32 addr[4];
 };
@@ -41,15 +43,15 @@ enum endpoint_flag {
 
 /* How a client's packet reaches one endpoint of an L4 listener: wrapped in VXLAN (RFC 7348). */
 struct endpoint_entry {
-	__be32 vtep[4];      /* outer destination */
-	__u32 generation;    /* of the id; a sticky entry with another one is stale */
-	__u32 next_hop;      /* into shunt_next_hops */
-	__u32 vni;           /* host order, 24 bits */
-	__u8 inner_dst[6];   /* MAC of the endpoint, or the well-known one of its host */
+	__be32 vtep[4];    /* outer destination */
+	__u32 generation;  /* of the id; a sticky entry with another one is stale */
+	__u32 next_hop;    /* into shunt_next_hops */
+	__u32 vni;         /* host order, 24 bits */
+	__u8 inner_dst[6]; /* MAC of the endpoint, or the well-known one of its host */
 	__u8 inner_src[6];
-	__u32 flags;         /* enum endpoint_flag */
+	__u32 flags; /* enum endpoint_flag */
 	__u32 zero;
-	__u64 identity;      /* of userspace: which endpoint has this id */
+	__u64 identity; /* of userspace: which endpoint has this id */
 };
 ABI_SIZE(struct endpoint_entry, 56);
 
@@ -80,10 +82,11 @@ ABI_SIZE(struct vtep_key, 20);
 
 /* shunt_settings, one element. */
 struct settings {
-	__be32 tunnel[4]; /* our vtep: outer source, and where VXLAN is unwrapped; all zero: no tunnels */
+	__be32 tunnel[4]; /* our vtep: outer source, and where VXLAN is unwrapped; all zero: no
+			     tunnels */
 	__u64 hash_seed;  /* the same on every node of an installation */
 	__u32 abi_version;
-	__u32 workers;    /* how many listener sockets a row of shunt_listeners holds */
+	__u32 workers; /* how many listener sockets a row of shunt_listeners holds */
 };
 ABI_SIZE(struct settings, 32);
 

@@ -14,7 +14,7 @@ struct span {
 };
 
 #define SPAN(literal) ((struct span){ literal, sizeof(literal) - 1 })
-#define SPAN_ARG(s) (int)(s).len, (s).at /* for "%.*s" */
+#define SPAN_ARG(s)   (int)(s).len, (s).at /* for "%.*s" */
 
 static inline struct span span_of(const char *text)
 {
