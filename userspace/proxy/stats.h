@@ -10,9 +10,10 @@
 #define STAT_LIST(X)                                                                               \
 	X(sessions_opened)                                                                         \
 	X(sessions_closed)                                                                         \
-	X(exchanges) X(replies_own) X(bytes_in) X(bytes_out) X(upstream_connects)                  \
-		X(upstream_connect_errors) X(upstream_reused) X(timeouts) X(bad_requests)          \
-			X(bad_responses) X(tunnels) X(accept_errors) X(sessions_shed)
+	X(exchanges)                                                                               \
+	X(replies_own) X(bytes_in) X(bytes_out) X(upstream_connects) X(upstream_connect_errors)    \
+		X(upstream_reused) X(timeouts) X(bad_requests) X(bad_responses) X(tunnels)         \
+			X(accept_errors) X(sessions_shed)
 
 struct stats {
 #define X(name) atomic_uint_fast64_t name;
