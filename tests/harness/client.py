@@ -23,7 +23,10 @@ class Talk(threading.Thread):
                 sock.sendall(self.request)
                 got = b""
                 while not got.endswith((b"streaming\n", b"\r\n\r\n")):
-                    got += sock.recv(4096)
+                    data = sock.recv(4096)
+                    if not data:
+                        raise RuntimeError(f"closed after {got!r}")
+                    got += data
             while not self.stop.is_set():
                 line = b"turn %d\n" % self.turns
                 sock.sendall(line)
@@ -55,7 +58,9 @@ def main():
         time.sleep(0.01)
     print("ready", flush=True)
     for line in sys.stdin:  # "turns": how far everybody is
-        print(json.dumps({"least": min(t.turns for t in talks if not t.error)}), flush=True)
+        least = -1 if any(t.error for t in talks) else min(t.turns for t in talks)
+        print(json.dumps({"least": least, "errors": [t.error for t in talks if t.error][:3]}),
+              flush=True)
     stop.set()
     for talk in talks:
         talk.join(20)

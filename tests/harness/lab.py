@@ -62,6 +62,14 @@ def wait_until(condition, what, seconds=10):
         time.sleep(0.02)
 
 
+def on_term(*_):
+    """A test run that is told to stop cleans up as after a failure."""
+    raise SystemExit("terminated")
+
+
+signal.signal(signal.SIGTERM, on_term)
+
+
 def in_namespace(name):
     """For preexec_fn: the child enters the namespace, and sees /sys as before (pins!)."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -264,20 +272,25 @@ class Lab:
         os.mkdir(self.cgroup)
 
     def close(self):
-        for process in reversed(self.processes):
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-        if os.path.isdir(self.pins):
-            with contextlib.suppress(RuntimeError):
-                self.sh("lb", os.path.join(BUILD, "shunt-loader"), "detach", "--pin-dir", self.pins)
-        for host in HOSTS:
-            run("ip", "netns", "del", self.ns(host), check=False)
-        if self.cgroup and os.path.isdir(self.cgroup):
-            wait_until(lambda: self.remove_cgroup(), "the cgroup is empty")
-        for mount in reversed(self.mounts):
-            run("umount", "-l", mount, check=False)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        """Every step, whatever became of those before it."""
+        with contextlib.ExitStack() as undo:
+            undo.callback(shutil.rmtree, self.dir, ignore_errors=True)
+            for mount in self.mounts:
+                undo.callback(run, "umount", "-l", mount, check=False)
+            if self.cgroup and os.path.isdir(self.cgroup):
+                undo.callback(wait_until, self.remove_cgroup, "the cgroup is empty")
+            for host in HOSTS:
+                undo.callback(run, "ip", "netns", "del", self.ns(host), check=False)
+            if os.path.isdir(self.pins):
+                undo.callback(self.sh, "lb", os.path.join(BUILD, "shunt-loader"), "detach", "--pin-dir",
+                              self.pins, check=False)
+            for process in self.processes:
+                undo.callback(self.end, process)
+
+    def end(self, process):
+        if process.poll() is None:
+            process.kill()
+        process.wait()
 
     def remove_cgroup(self):
         try:
@@ -298,7 +311,9 @@ class Talk:
         """Turns of the slowest so far."""
         self.process.stdin.write("turns\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())["least"]
+        got = json.loads(self.process.stdout.readline())
+        assert not got["errors"], f"a connection broke: {got['errors']}"
+        return got["least"]
 
     def goes_on(self, seconds=10):
         """All get at least three more turns."""
