@@ -68,7 +68,7 @@ struct splice_dir {
 	__u32 max_ack; /* furthest acknowledgement from X; start value: Pin.snd_una */
 	__u32 fin_seq; /* number of X's FIN + 1 (what an ack of it says), valid where fin is set */
 	__u32 fin;
-	__u32 window; /* last window of X, unscaled field as it arrived */
+	__u32 window; /* of X's newest acknowledgement, unscaled; at first the largest there is */
 	__u64 last_jiffies;
 	__u64 packets;
 	__u64 bytes; /* payload forwarded */

@@ -39,34 +39,40 @@ static __always_inline __u32 acked_by(const struct splice_dir *y, const struct s
 	return y->max_ack - x->seq_delta;
 }
 
-/* Right edge of what Y lets X send; where Y's window is not known yet, the largest there is. */
-static __always_inline __u32 edge_of(const struct splice_dir *y, const struct splice_dir *x)
+/*
+ * Right edge of what X may send: what Y lets it. While our own socket lives, X may also be as far
+ * as that let it, with Y behind by what the relay still holds.
+ */
+static __always_inline __u32 edge_of(const struct splice_dir *y, const struct splice_dir *x,
+				     __u32 state)
 {
-	__u32 window = (y->window ? y->window : WINDOW_MAX) << (y->ws_in & 15);
+	__u32 edge = acked_by(y, x) + (y->window << (y->ws_in & 15)) + WINDOW_SLACK;
+	__u32 ours = x->krcv + ((__u32)WINDOW_MAX << (y->ws_out & 15));
 
-	return acked_by(y, x) + window + WINDOW_SLACK;
+	return state == SPLICE_HANDOVER && seq_before(edge, ours) ? ours : edge;
 }
 
 /* As strict as a receiver: neither numbers nor acknowledgements from nowhere move anything. */
 static __always_inline bool is_plausible(const struct segment *seg, const struct splice_dir *x,
-					 const struct splice_dir *y)
+					 const struct splice_dir *y, __u32 state)
 {
-	__u32 acked = acked_by(y, x);
 	__u32 sent = y->max_seq + y->seq_delta; /* what X can have seen of Y */
 
-	if (seq_before(edge_of(y, x), seg->end) || seq_before(seg->end, acked - OLD_BYTES_MAX))
+	if (!(seg->flags & TCP_ACK)) /* RFC 9293, 3.10.7.4: only a reset may be without */
 		return false;
-	if (!(seg->flags & TCP_ACK))
-		return true;
+	if (seq_before(edge_of(y, x, state), seg->end) ||
+	    seq_before(seg->end, acked_by(y, x) - OLD_BYTES_MAX))
+		return false;
 	if (seq_before(sent, x->drain))
 		sent = x->drain;
-	return !seq_before(sent, seg->ack);
+	/* RFC 5961, 5.2: neither of what was never sent, nor older than any window. */
+	return !seq_before(sent, seg->ack) && !seq_before(seg->ack, x->max_ack - OLD_BYTES_MAX);
 }
 
 static __always_inline void record_ack(const struct segment *seg, struct splice_dir *x,
 				       __u16 window)
 {
-	if (!(seg->flags & TCP_ACK) || seq_before(seg->ack, x->max_ack))
+	if (seq_before(seg->ack, x->max_ack))
 		return;
 	x->max_ack = seg->ack;
 	x->window = window;
@@ -92,9 +98,10 @@ static __always_inline enum verdict splice_reset(struct pkt *p, struct splice *s
 						 struct splice_dir *x, struct splice_dir *y,
 						 struct segment *seg)
 {
+	/* Y may have received more than it has acknowledged yet: all that went past us. */
 	bool exact = seg->seq == acked_by(y, x) || seg->seq == x->max_seq;
 
-	if (seq_before(seg->seq, acked_by(y, x)) || seq_before(edge_of(y, x), seg->seq))
+	if (seq_before(seg->seq, acked_by(y, x)) || seq_before(edge_of(y, x, sp->state), seg->seq))
 		return pkt_end(p, DROP, COUNT_SPLICE_FORGED);
 	if (exact)
 		splice_tell(sp, index, SPLICE_RESET);
@@ -147,20 +154,20 @@ static __always_inline enum verdict splice_segment(struct pkt *p, struct splice 
 		splice_tell(sp, index, SPLICE_REUSED);
 		return pkt_end(p, DROP, COUNT_SPLICE_SYN);
 	}
-	x->last_jiffies = bpf_jiffies64();
 	if (seg->flags & TCP_RST)
 		return splice_reset(p, sp, index, x, y, seg);
-	if (!is_plausible(seg, x, y))
+	if (!is_plausible(seg, x, y, state))
 		return pkt_end(p, DROP, COUNT_SPLICE_FORGED);
+	x->last_jiffies = bpf_jiffies64();
 	record_ack(seg, x, window);
+	if (fin_acked(x, y) && fin_acked(y, x))
+		splice_tell(sp, index, SPLICE_ENDED);
 	if (state == SPLICE_HANDOVER) {
 		if (!seq_before(x->max_ack, x->drain) && !seq_before(y->max_ack, y->drain))
 			splice_tell(sp, index, SPLICE_DRAINED);
 		return splice_handover(p, sp, x, y, seg);
 	}
 	record_data(seg, x);
-	if (fin_acked(x, y) && fin_acked(y, x))
-		splice_tell(sp, index, SPLICE_ENDED);
 	return splice_forward(p, sp, x, seg);
 }
 

@@ -13,7 +13,12 @@
 #include "bpf/lib/rewrite.h"
 
 enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_SACK = 5, OPTION_TS = 8 };
-enum { OPTION_BYTES_MAX = 40, OPTION_TS_BYTES = 10, SACK_BLOCKS_MAX = 4, FRAME_OFF_MAX = 0xff };
+enum {
+	OPTION_BYTES_MAX = 40,
+	OPTION_TS_BYTES = 10,
+	SACK_BLOCKS_MAX = 4,
+	FRAME_OFF_MAX = 0xfff /* as far as ipv6_walk goes, and more */
+};
 
 struct option_shift {
 	__u64 sum; /* of all changes, for the checksum */
@@ -42,7 +47,8 @@ static __always_inline void shift_number(__be32 *at, __u32 delta, bool odd,
  * The option at data + at; returns its length, 0 at the end of the options or where they are
  * malformed (the receiver then judges, as it would have).
  */
-__noinline int option_step(struct xdp_md *ctx, __u32 at, __u32 odd, struct option_shift *shift)
+__noinline int option_step(struct xdp_md *ctx, __u32 at, __u32 odd, __u32 left,
+			   struct option_shift *shift)
 {
 	void *end = (void *)(long)ctx->data_end;
 	void *data = (void *)(long)ctx->data;
@@ -60,7 +66,7 @@ __noinline int option_step(struct xdp_md *ctx, __u32 at, __u32 odd, struct optio
 	if (option[0] == OPTION_NOP)
 		return 1;
 	len = option[1];
-	if (len < 2 || len > OPTION_BYTES_MAX)
+	if (len < 2 || len > left)
 		return 0;
 	if (option[0] == OPTION_TS && len == OPTION_TS_BYTES && shift->stamps) {
 		__be32 *stamp = (void *)option + 2;
@@ -93,7 +99,7 @@ __noinline int options_shift(struct xdp_md *ctx, __u32 from, __u32 to, struct op
 
 		if (at >= to)
 			break;
-		len = option_step(ctx, at, (at - from) & 1, shift);
+		len = option_step(ctx, at, (at - from) & 1, to - at, shift);
 		if (len <= 0)
 			break;
 		at += (__u32)len;

@@ -132,6 +132,7 @@ static void fill_dir(struct splice_dir *d, const struct sk_state *in, const stru
 	d->ws_out = out->rcv_wscale;
 	d->max_seq = in->rcv_nxt;
 	d->max_ack = in->snd_una;
+	d->window = UINT16_MAX; /* not seen yet: the largest there is */
 }
 
 static void fill(struct splice *sp, const struct handover_request *request,
