@@ -15,7 +15,7 @@ PYTHON := /usr/bin/python3
 FUZZ_SECONDS ?= 60
 
 WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wmissing-prototypes \
-	-Wstrict-prototypes -Wundef -Wformat=2 -Wno-missing-field-initializers
+	-Wstrict-prototypes -Wundef -Wformat=2 -Wno-missing-field-initializers -Wno-override-init
 WARNINGS += $(if $(CI),-Werror)
 CPPFLAGS := -I. -I$(B)/bpf -D_GNU_SOURCE
 CFLAGS := -std=gnu11 -O2 -g -fno-strict-aliasing -pthread $(WARNINGS)

@@ -1,0 +1,41 @@
+/*
+ * packet.h - packets by what matters about them; the rest is made valid.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PACKET_BYTES_MAX = 2048, OPTIONS_MAX = 40 };
+
+/* Zero means "as it should be". Numbers in host order. */
+struct packet {
+	const char *src, *dst; /* both of one family */
+	uint16_t sport, dport;
+	uint8_t proto;
+	uint8_t flags; /* of TCP */
+	uint32_t seq, ack;
+	uint16_t window;
+	const char *payload;
+	const uint8_t *tcp_options;
+	uint8_t tcp_options_len; /* a multiple of 4 */
+	uint8_t ip_options;      /* bytes of IPv4 options (NOPs), a multiple of 4 */
+	uint8_t hop_headers;     /* IPv6: so many empty destination-options headers */
+	uint8_t ttl;             /* 64 */
+	uint8_t vlan_tags;       /* of 802.1Q */
+	uint16_t fragment;       /* IPv4: the whole field */
+	uint16_t cut;            /* the frame ends here */
+	uint16_t pad;            /* bytes behind the packet, as Ethernet's padding */
+	int length_lie;          /* added to IP's total length */
+	int udp_length_lie;
+};
+
+#define TCP4(...) ((struct packet){ .proto = 6, .flags = 16, __VA_ARGS__ })
+#define UDP4(...) ((struct packet){ .proto = 17, __VA_ARGS__ })
+
+/* The frame, with right checksums; returns its length. */
+size_t packet_build(const struct packet *p, uint8_t out[PACKET_BYTES_MAX]);
+/* Whether IP's and TCP's checksums in a frame are right (untagged, no fragments). */
+bool packet_sums_are_right(const uint8_t *frame, size_t len);
+
+extern const uint8_t packet_dst_mac[6], packet_src_mac[6];

@@ -1,0 +1,101 @@
+#include "tests/harness/program_run.h"
+
+#include <bpf/bpf.h>
+#include <unistd.h>
+
+#include "tests/harness/test.h"
+
+static struct xdp_ingress *program;
+
+struct xdp_ingress *program_load(void)
+{
+	struct bpf_map *map;
+
+	if (program || geteuid() != 0)
+		return program;
+	program = xdp_ingress__open();
+	bpf_object__for_each_map(map, program->obj)
+	{
+		bpf_map__set_pin_path(map, NULL);
+	}
+	if (xdp_ingress__load(program)) {
+		xdp_ingress__destroy(program);
+		program = NULL;
+	}
+	return program;
+}
+
+struct outcome program_run_bytes(const uint8_t *frame, size_t len)
+{
+	struct xdp_md in = { .data_end = (uint32_t)len, .ingress_ifindex = RUN_IFINDEX };
+	struct outcome out = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
+		    .data_out = out.bytes, .data_size_out = sizeof(out.bytes), .ctx_in = &in,
+		    .ctx_size_in = sizeof(in), .repeat = 1);
+
+	CHECK_INT(bpf_prog_test_run_opts(bpf_program__fd(program->progs.xdp_ingress), &opts), 0);
+	out.fate = (int)opts.retval;
+	out.len = opts.data_size_out;
+	return out;
+}
+
+struct outcome program_run(const struct packet *packet)
+{
+	uint8_t frame[PACKET_BYTES_MAX];
+	size_t len = packet_build(packet, frame);
+
+	return program_run_bytes(frame, len);
+}
+
+void program_set(struct bpf_map *map, const void *key, const void *value)
+{
+	CHECK_INT(bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY), 0);
+}
+
+void program_del(struct bpf_map *map, const void *key)
+{
+	CHECK_INT(bpf_map_delete_elem(bpf_map__fd(map), key), 0);
+}
+
+void program_ring(uint32_t index, const uint32_t *slots, uint32_t count)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
+	int ring = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", 4, 4, count, &opts);
+
+	CHECK(ring >= 0);
+	for (uint32_t i = 0; i < count; i++)
+		CHECK_INT(bpf_map_update_elem(ring, &i, &slots[i], BPF_ANY), 0);
+	program_set(program->maps.shunt_rings, &index, &ring);
+	close(ring);
+}
+
+struct counters program_counters(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t per_cpu[1024];
+	struct counters c = { 0 };
+
+	for (uint32_t which = 0; which < COUNTERS; which++) {
+		bpf_map_lookup_elem(bpf_map__fd(program->maps.shunt_counters), &which, per_cpu);
+		for (int i = 0; i < cpus; i++)
+			c.n[which] += per_cpu[i];
+	}
+	return c;
+}
+
+static const char *const counter_names[COUNTERS] = {
+#define X(name, text) #name,
+	COUNTER_LIST(X)
+#undef X
+};
+
+void check_only_counted(const struct counters *before, enum counter which)
+{
+	struct counters now = program_counters();
+
+	for (uint32_t i = 0; i < COUNTERS; i++)
+		if (now.n[i] - before->n[i] != (i == (uint32_t)which))
+			test_fail(__FILE__, __LINE__, "%s moved by %llu, wanted only %s by 1",
+				  counter_names[i], (unsigned long long)(now.n[i] - before->n[i]),
+				  counter_names[which]);
+}

@@ -1,0 +1,36 @@
+/*
+ * program_run.h - xdp_ingress as the kernel verified it, on packets of a test (BPF_PROG_TEST_RUN).
+ *
+ * Loads once, with maps of its own, nothing pinned. Tests are skipped without the right to.
+ */
+#pragma once
+#include "bpf/abi/counter.h"
+#include "bpf/abi/splice.h"
+#include "bpf/abi/vip.h"
+#include "tests/harness/packet.h"
+#include "xdp_ingress.skel.h"
+
+enum { RUN_IFINDEX = 1 /* lo: where packets of a test come in */ };
+
+struct outcome {
+	int fate; /* XDP_... */
+	uint8_t bytes[PACKET_BYTES_MAX];
+	size_t len;
+};
+
+/* NULL where this process may not load programs. */
+struct xdp_ingress *program_load(void);
+struct outcome program_run(const struct packet *packet);
+struct outcome program_run_bytes(const uint8_t *frame, size_t len);
+
+/* Fails the test where a call does. */
+void program_set(struct bpf_map *map, const void *key, const void *value);
+void program_del(struct bpf_map *map, const void *key);
+void program_ring(uint32_t index, const uint32_t *slots, uint32_t count);
+
+struct counters {
+	uint64_t n[COUNTERS];
+};
+struct counters program_counters(void);
+/* Exactly one has moved, by one: this. */
+void check_only_counted(const struct counters *before, enum counter which);
