@@ -117,6 +117,8 @@ static bool build_map(struct builder *b, struct yaml *map, uint32_t depth)
 			return false;
 		if (key->kind != YAML_TEXT)
 			return err_at(b->err, key->at, "expected a key, found a list or map");
+		if (map->count == YAML_KEYS_MAX)
+			return err_at(b->err, key->at, "a map of more than %d keys", YAML_KEYS_MAX);
 		if (yaml_get(map, key->text))
 			return err_at(b->err, key->at, "the key \"%s\" is there twice", key->text);
 		event = fy_parser_parse(b->parser);
@@ -177,6 +179,57 @@ static bool expect(struct builder *b, enum fy_event_type type, const char *found
 	return ok;
 }
 
+/* Length of the UTF-8 sequence at the front (RFC 3629), 0 where it is none. */
+static size_t utf8_len(const unsigned char *at, size_t left)
+{
+	static const struct {
+		unsigned char mask, lead;
+		uint32_t least;
+	} kinds[] = {
+		{ 0x80, 0, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 }
+	};
+
+	for (size_t len = 1; len <= 4 && len <= left; len++) {
+		uint32_t code = at[0] & (unsigned char)~kinds[len - 1].mask;
+		size_t i = 1;
+
+		if ((at[0] & kinds[len - 1].mask) != kinds[len - 1].lead)
+			continue;
+		while (i < len && (at[i] & 0xc0) == 0x80)
+			code = code << 6 | (at[i++] & 0x3f);
+		return i == len && code >= kinds[len - 1].least && code <= 0x10ffff &&
+				       (code < 0xd800 || code > 0xdfff)
+			       ? len
+			       : 0;
+	}
+	return 0;
+}
+
+/*
+ * What libfyaml must not see: bytes that are no UTF-8, and directives (a line that begins with %).
+ * Version 0.7.12 never returns from some mixtures of both.
+ */
+static bool is_clean(const char *file, const char *text, size_t len, struct err *err)
+{
+	struct place at = { file, 1, 1 };
+
+	for (size_t i = 0, step; i < len; i += step) {
+		step = utf8_len((const unsigned char *)text + i, len - i);
+		if (step == 0)
+			return err_at(err, at, "expected UTF-8, found the byte 0x%02x",
+				      (unsigned char)text[i]);
+		if (text[i] == '%' && at.column == 1)
+			return err_at(err, at,
+				      "directives such as %%YAML are not allowed; remove the line");
+		at.column++;
+		if (text[i] == '\n') {
+			at.line++;
+			at.column = 1;
+		}
+	}
+	return true;
+}
+
 static const struct yaml *build_document(struct builder *b)
 {
 	struct fy_event *event;
@@ -210,6 +263,8 @@ const struct yaml *yaml_parse(struct arena *arena, const char *file, const char 
 			YAML_BYTES_MAX, len);
 		return NULL;
 	}
+	if (!is_clean(file, text, len, err))
+		return NULL;
 	fy_diag_cfg_default(&quiet);
 	quiet.fp = NULL;
 	b.diag = fy_diag_create(&quiet);

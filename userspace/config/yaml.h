@@ -11,7 +11,12 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/err.h"
 
-enum { YAML_BYTES_MAX = 1 << 20, YAML_DEPTH_MAX = 32, YAML_NODES_MAX = 200000 };
+enum {
+	YAML_BYTES_MAX = 1 << 20,
+	YAML_DEPTH_MAX = 32,
+	YAML_NODES_MAX = 200000,
+	YAML_KEYS_MAX = 4096
+};
 
 enum yaml_kind { YAML_TEXT, YAML_LIST, YAML_MAP };
 

@@ -104,7 +104,7 @@ static const struct key top_keys[] = {
 
 static void build(struct building *b, const struct yaml *root)
 {
-	schema_read(&b->reading, top_keys, root, NULL);
+	schema_read(&b->reading, top_keys, root, b->model);
 	if (root->kind != YAML_MAP)
 		return;
 	build_node(b, yaml_get(root, "node"));

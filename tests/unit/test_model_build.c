@@ -1,0 +1,120 @@
+#include "tests/harness/test.h"
+#include "userspace/model/model.h"
+
+#define GOOD_UPSTREAM "upstreams: { a: { endpoints: [ { address: \"10.0.0.1:80\" } ] } }\n"
+
+TEST(a_mistake_is_named_with_its_place)
+{
+	static const struct {
+		const char *name, *text, *want;
+	} rows[] = {
+		{ "unknown key", "nodes: {}\n",
+		  "f:1:1: unknown key \"nodes\"; did you mean \"node\"?" },
+		{ "not yet", "certificates: {}\n",
+		  "f:1:1: \"certificates\" is not supported yet by this version; remove it" },
+		{ "a list for a map", "node: []\n",
+		  "f:1:7: expected a map of keys and values, found a list" },
+		{ "twice", "node: {}\nnode: {}\n", "f:2:1: the key \"node\" is there twice" },
+		{ "an alias", "node: &x {}\nvips: *x\n",
+		  "f:1:10: anchors and aliases are not allowed; write it out" },
+		{ "no UTF-8", "node:\n  name: \"a\xa0\"\n",
+		  "f:2:11: expected UTF-8, found the byte 0xa0" },
+		{ "what libfyaml hangs on", "ne:\n%,:\xa0x\n",
+		  "f:2:1: directives such as %YAML are not allowed; remove the line" },
+		{ "overlong UTF-8", "a: \"\xc0\x80\"\n",
+		  "f:1:5: expected UTF-8, found the byte 0xc0" },
+		{ "duration",
+		  GOOD_UPSTREAM "routes: { r: [ { name: x, upstream: a, timeout: 5sec } ] }\n",
+		  "f:2:49: expected a time such as 200ms or 5s for \"timeout\", found \"5sec\"" },
+		{ "no such upstream", GOOD_UPSTREAM "routes: { r: [ { name: x, upstream: b } ] }\n",
+		  "f:2:37: there is no upstream \"b\"; did you mean \"a\"?" },
+		{ "two actions",
+		  GOOD_UPSTREAM
+		  "routes: { r: [ { name: x, upstream: a, respond: { status: 200 } } ] }\n",
+		  "f:2:16: expected one of upstream, redirect, respond in a route, found 2" },
+		{ "a port of an endpoint",
+		  "upstreams: { a: { endpoints: [ { address: 10.0.0.1 } ] } }\n",
+		  "f:1:43: expected an address with port such as 10.0.0.5:80 or "
+		  "\"[2001:db8::5]:80\" for "
+		  "\"address\", found \"10.0.0.1\"" },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct findings findings;
+		struct model *model = model_load_text("f", row->text, strlen(row->text), &findings);
+
+		CHECK(!model);
+		CHECK_INT(findings.count, 1);
+		CHECK_STR(findings.list[0].text, row->want);
+	}
+}
+
+TEST(what_does_not_hold_together_is_refused)
+{
+	static const struct {
+		const char *name, *text, *part;
+	} rows[] = {
+		{ "the same port twice",
+		  GOOD_UPSTREAM
+		  "vips:\n"
+		  "- { name: v, addresses: [10.1.1.1], listeners: [ { port: 1, protocol: "
+		  "tcp-proxy, upstream: a }, { port: 1, protocol: tcp-proxy, upstream: a } ] }\n",
+		  "port 1 of 10.1.1.1 has a listener already" },
+		{ "L4 without a tunnel",
+		  "upstreams: { a: { endpoints: [ { address: \"10.0.0.1:9\" } ] } }\nvips:\n- { "
+		  "name: v, "
+		  "addresses: [10.1.1.1], listeners: [ { port: 9, protocol: tcp, upstream: a, "
+		  "forward: "
+		  "vxlan } ] }\n",
+		  "needs \"tunnel_address\"" },
+		{ "http without routes",
+		  "vips: [ { name: v, addresses: [10.1.1.1], listeners: [ { port: 9, protocol: "
+		  "http } ] "
+		  "} ]\n",
+		  "needs \"routes\"" },
+		{ "two vpcs of one VNI", "vpcs: { a: { vni: 5 }, b: { vni: 5 } }\n",
+		  "tenants would see each other's packets" },
+		{ "a test that fails",
+		  GOOD_UPSTREAM "routes: { r: [ { name: x, upstream: a } ] }\nvips: [ { name: v, "
+				"addresses: [10.1.1.1], "
+				"listeners: [ { port: 80, protocol: http, routes: r } ] } "
+				"]\ntests: [ { request: \"GET "
+				"http://h/\", route: y } ]\n",
+		  "this test expected route \"y\", found that \"x\"" },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct findings findings;
+		struct model *model = model_load_text("f", row->text, strlen(row->text), &findings);
+
+		CHECK(!model);
+		CHECK(findings.count > 0);
+		if (!strstr(findings.list[0].text, row->part))
+			CHECK_STR(findings.list[0].text, row->part);
+	}
+}
+
+TEST(many_mistakes_are_told_in_one_go_and_the_rest_counted)
+{
+	char text[1024] = "";
+	struct findings findings;
+
+	for (int i = 0; i < 30; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "x%d: 1\n", i);
+	CHECK(!model_load_text("f", text, strlen(text), &findings));
+	CHECK_INT(findings.count, FINDINGS_MAX);
+	CHECK_INT(findings.more, 10);
+}
+
+TEST(the_example_of_the_documentation_is_good)
+{
+	struct findings findings = { .count = 0 };
+	struct model *model = model_load("docs/example.yaml", &findings);
+
+	if (!model)
+		CHECK_STR(findings.list[0].text, "");
+	CHECK_INT(model->listener_count, 2);
+	CHECK_INT(model->endpoint_count, 4);
+	CHECK_STR(model->tables[0].routes[0].name, "api"); /* its host comes before all */
+	model_destroy(model);
+}
