@@ -23,7 +23,7 @@ def said(lab, *words):
 @pytest.mark.parametrize("words,code,part", [
     (("shuntd",), 2, "-c"),
     (("shuntd", "-c", "/nonexistent.yaml"), 1, "/nonexistent.yaml"),
-    (("shuntd", "-c", "/tmp"), 1, "directory"),
+    (("shuntd", "-c", "/sys"), 1, "expected 1 to 256 files"),
     (("shuntd", "-c", "{good}", "--workers", "none"), 2, "workers"),
     (("shuntd", "-c", "{good}", "--user", "nobody-of-this-name"), 1, "nobody-of-this-name"),
     (("shuntd", "-c", "{good}", "--admin", "/tmp/" + "x" * 200), 2, "admin"),

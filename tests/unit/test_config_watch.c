@@ -118,3 +118,39 @@ TEST(a_folder_that_does_not_exist_is_an_error)
 	CHECK_STR(err.text, "cannot watch /nowhere for changes: No such file or directory");
 	loop_destroy(loop);
 }
+
+static void watch_directory(struct fixture *f)
+{
+	struct err err;
+
+	config_watch_destroy(f->watch);
+	f->watch = config_watch_create(f->loop, f->dir, on_change, f, &err);
+	CHECK(f->watch != NULL);
+	snprintf(f->other, sizeof(f->other), "%s/more.yaml", f->dir);
+}
+
+TEST(a_file_that_comes_into_a_directory_is_noticed)
+{
+	struct fixture f;
+
+	setup(&f);
+	watch_directory(&f);
+	write_file(f.other, "two");
+	loop_run(f.loop);
+	CHECK_INT(f.changes, 1);
+	teardown(&f);
+}
+
+TEST(a_file_that_leaves_a_directory_is_noticed)
+{
+	struct fixture f;
+
+	setup(&f);
+	snprintf(f.other, sizeof(f.other), "%s/more.yaml", f.dir);
+	write_file(f.other, "two");
+	watch_directory(&f);
+	unlink(f.other);
+	loop_run(f.loop);
+	CHECK_INT(f.changes, 1);
+	teardown(&f);
+}

@@ -66,15 +66,27 @@ static bool has_anchor(const struct fy_event *event)
 	}
 }
 
+static bool has_tag(const struct fy_event *event)
+{
+	switch (event->type) {
+	case FYET_SCALAR:
+		return event->scalar.tag != NULL;
+	case FYET_SEQUENCE_START:
+		return event->sequence_start.tag != NULL;
+	case FYET_MAPPING_START:
+		return event->mapping_start.tag != NULL;
+	default:
+		return false;
+	}
+}
+
 static struct yaml *build(struct builder *b, struct fy_event *event, uint32_t depth);
 
-static bool append(struct builder *b, struct yaml *parent, struct yaml ***last, struct yaml *child)
+static void append(struct yaml *parent, struct yaml ***last, struct yaml *child)
 {
-	(void)b;
 	**last = child;
 	*last = &child->next;
 	parent->count++;
-	return true;
 }
 
 static bool build_list(struct builder *b, struct yaml *list, uint32_t depth)
@@ -94,7 +106,7 @@ static bool build_list(struct builder *b, struct yaml *list, uint32_t depth)
 		item = build(b, event, depth);
 		if (!item)
 			return false;
-		append(b, list, &last, item);
+		append(list, &last, item);
 	}
 }
 
@@ -117,6 +129,8 @@ static bool build_map(struct builder *b, struct yaml *map, uint32_t depth)
 			return false;
 		if (key->kind != YAML_TEXT)
 			return err_at(b->err, key->at, "expected a key, found a list or map");
+		if (key->text[0] == 0)
+			return err_at(b->err, key->at, "expected a key, found an empty one");
 		if (map->count == YAML_KEYS_MAX)
 			return err_at(b->err, key->at, "a map of more than %d keys", YAML_KEYS_MAX);
 		if (yaml_get(map, key->text))
@@ -129,7 +143,7 @@ static bool build_map(struct builder *b, struct yaml *map, uint32_t depth)
 			return false;
 		value->key = key->text;
 		value->key_at = key->at;
-		append(b, map, &last, value);
+		append(map, &last, value);
 	}
 }
 
@@ -143,6 +157,8 @@ static struct yaml *build(struct builder *b, struct fy_event *event, uint32_t de
 	node->at = place_of(b, event);
 	if (has_anchor(event))
 		err_at(b->err, node->at, "anchors and aliases are not allowed; write it out");
+	else if (has_tag(event))
+		err_at(b->err, node->at, "tags such as !!str are not allowed; remove it");
 	else if (depth > YAML_DEPTH_MAX || ++b->nodes > YAML_NODES_MAX)
 		err_at(b->err, node->at,
 		       "the document is nested deeper than %d or has more than %d "
@@ -230,7 +246,7 @@ static bool is_clean(const char *file, const char *text, size_t len, struct err 
 	return true;
 }
 
-static const struct yaml *build_document(struct builder *b)
+static struct yaml *build_document(struct builder *b)
 {
 	struct fy_event *event;
 	struct yaml *root;
@@ -250,13 +266,13 @@ static const struct yaml *build_document(struct builder *b)
 	return root;
 }
 
-const struct yaml *yaml_parse(struct arena *arena, const char *file, const char *text, size_t len,
-			      struct err *err)
+struct yaml *yaml_parse(struct arena *arena, const char *file, const char *text, size_t len,
+			struct err *err)
 {
 	struct fy_diag_cfg quiet;
 	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG };
 	struct builder b = { .arena = arena, .file = file, .err = err };
-	const struct yaml *root = NULL;
+	struct yaml *root = NULL;
 
 	if (len > YAML_BYTES_MAX) {
 		err_set(err, "%s: expected at most %d bytes of configuration, found %zu", file,

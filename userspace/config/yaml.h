@@ -2,7 +2,7 @@
  * yaml.h - a YAML 1.2 document as a tree with places (libfyaml reads, JSON being a subset).
  *
  * Knows nothing of what keys mean. Bounded: bytes, depth and nodes; anchors and aliases are
- * refused, since a few lines of them can stand for gigabytes.
+ * refused, since a few lines of them can stand for gigabytes, and tags, since none has a meaning.
  */
 #pragma once
 #include <stdbool.h>
@@ -34,7 +34,7 @@ struct yaml {
 };
 
 /* Everything is in the arena. NULL and one sentence where it cannot be read. */
-const struct yaml *yaml_parse(struct arena *arena, const char *file, const char *text, size_t len,
-			      struct err *err);
+struct yaml *yaml_parse(struct arena *arena, const char *file, const char *text, size_t len,
+			struct err *err);
 /* The value of a key, or NULL. */
 const struct yaml *yaml_get(const struct yaml *map, const char *key);

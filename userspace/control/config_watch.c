@@ -6,17 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "userspace/base/must.h"
+#include "userspace/model/model_files.h"
 
 enum { SETTLE_MS = 100, READ_BYTES = 4096, CONTENT_MAX = 64 << 20 };
 
 struct config_watch {
 	int fd;
 	char *file;
-	const char *base; /* its last part */
+	const char *base; /* its last part; NULL: it is a directory, all of it matters */
 	struct watch watch;
 	struct timer settle;
 	bool settling;
@@ -25,26 +27,41 @@ struct config_watch {
 	void *context;
 };
 
-/* 0 where it cannot be read: then there is nothing to load, the next event asks again. */
-static uint64_t content_hash(const char *file)
+static bool file_hash(XXH3_state_t *state, const char *file)
 {
-	XXH3_state_t *state = XXH3_createState();
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t total = 0;
 	char bytes[READ_BYTES];
 	ssize_t n = -1;
-	uint64_t hash;
 
-	MUST(state);
-	XXH3_64bits_reset(state);
 	while (fd >= 0 && total < CONTENT_MAX && (n = read(fd, bytes, sizeof(bytes))) > 0) {
 		XXH3_64bits_update(state, bytes, (size_t)n);
 		total += (size_t)n;
 	}
-	hash = n == 0 ? XXH3_64bits_digest(state) | 1 : 0;
-	XXH3_freeState(state);
 	if (fd >= 0)
 		close(fd);
+	return n == 0;
+}
+
+/* 0 where it cannot be read: then there is nothing to load, the next event asks again. */
+static uint64_t content_hash(const char *path)
+{
+	XXH3_state_t *state = XXH3_createState();
+	struct file_list files;
+	uint64_t hash = 0;
+	bool done;
+
+	MUST(state);
+	XXH3_64bits_reset(state);
+	done = file_list_init(&files, path, NULL);
+	for (uint32_t i = 0; done && i < files.count; i++) {
+		XXH3_64bits_update(state, files.paths[i], strlen(files.paths[i]) + 1);
+		done = file_hash(state, files.paths[i]);
+	}
+	file_list_fini(&files);
+	if (done)
+		hash = XXH3_64bits_digest(state) | 1;
+	XXH3_freeState(state);
 	return hash;
 }
 
@@ -63,7 +80,8 @@ static void on_settled(void *context)
 /* A folder mounted by Kubernetes swaps the link "..data", not the file. */
 static bool is_ours(const struct config_watch *w, const struct inotify_event *event)
 {
-	return event->len && (!strcmp(event->name, w->base) || !strcmp(event->name, "..data"));
+	return event->len &&
+	       (!w->base || !strcmp(event->name, w->base) || !strcmp(event->name, "..data"));
 }
 
 static void on_readable(void *context, int events)
@@ -88,15 +106,22 @@ static void on_readable(void *context, int events)
 
 static bool watch_folder(struct config_watch *w, struct err *err)
 {
+	const uint32_t events =
+		IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE;
 	char folder[PATH_MAX];
 	const char *slash = strrchr(w->file, '/');
+	struct stat st;
 	int len = !slash ? 1 : slash == w->file ? 1 : (int)(slash - w->file);
 
 	w->base = slash ? slash + 1 : w->file;
 	if (len >= PATH_MAX)
 		return err_set(err, "the path of the configuration is too long");
 	snprintf(folder, sizeof(folder), "%.*s", len, slash ? w->file : ".");
-	if (inotify_add_watch(w->fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0)
+	if (stat(w->file, &st) == 0 && S_ISDIR(st.st_mode)) {
+		snprintf(folder, sizeof(folder), "%s", w->file);
+		w->base = NULL;
+	}
+	if (inotify_add_watch(w->fd, folder, events) < 0)
 		return err_sys(err, "cannot watch %s for changes", folder);
 	return true;
 }

@@ -1,8 +1,9 @@
 /*
- * config_watch.h - notices that the configuration file has other content.
+ * config_watch.h - notices that the configuration has other content.
  *
  * Editors and deployment tools write a new file and rename it over the old one, so the folder is
- * watched. Knows nothing of what the file means. Belongs to the control thread.
+ * watched; of a directory of configuration, the directory. Knows nothing of what the file means.
+ * Belongs to the control thread.
  */
 #pragma once
 #include "userspace/base/err.h"

@@ -15,6 +15,11 @@
 #include "userspace/base/must.h"
 #include "userspace/snapshot/compile_rings.h"
 
+_Static_assert((int)VIP_ROWS_MAX <= (int)VIPS_MAX && (int)LISTENERS_MAX <= (int)RINGS_MAX &&
+		       (int)LISTENERS_MAX <= (int)STEERED_MAX &&
+		       (int)ENDPOINTS_LIMIT <= (int)ENDPOINTS_MAX,
+	       "model_check promises that everything fits");
+
 /* An endpoint id in use: who has it. Ids are given again only when no snapshot names them. */
 struct endpoint_slot {
 	bool used, kept; /* kept: named by the snapshot that is being applied */

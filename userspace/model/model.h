@@ -163,6 +163,9 @@ struct node {
 		splice_port_last; /* reserved source ports; default 20000-29999 */
 };
 
+/* As the kernel's tables have rows; dataplane/ asserts that they agree with bpf/abi/sizes.h. */
+enum { VIP_ROWS_MAX = 4096, LISTENERS_MAX = 1024, ENDPOINTS_LIMIT = 16384 };
+
 struct model {
 	struct node node;
 	struct vpc *vpcs;
@@ -181,10 +184,10 @@ struct model {
 };
 
 /*
- * Reads, builds and checks. NULL where anything is wrong, with at least one finding; else a model
- * that model_destroy ends. Any thread; no global state.
+ * Reads a file or a directory of files, builds and checks. NULL where anything is wrong, with at
+ * least one finding; else a model that model_destroy ends. Any thread; no global state.
  */
-struct model *model_load(const char *file, struct findings *out_findings);
+struct model *model_load(const char *path, struct findings *out_findings);
 /* As model_load, from memory; name stands in the findings. For tests and fuzzing. */
 struct model *model_load_text(const char *name, const char *text, size_t len,
 			      struct findings *out_findings);

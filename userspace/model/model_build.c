@@ -1,12 +1,7 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "userspace/base/must.h"
+#include "userspace/model/model_files.h"
 #include "userspace/model/model_parts.h"
 
 enum { WORKERS_LIMIT = 64, PORT_FIRST = 20000, PORT_LAST = 29999, PORT_LOWEST = 1024 };
@@ -117,74 +112,44 @@ static void build(struct building *b, const struct yaml *root)
 		model_check(b);
 }
 
+/* Takes the arena; root: NULL where the first finding says why. */
+static struct model *load(struct arena *arena, const struct yaml *root, struct findings *findings)
+{
+	struct building b = { .model = arena_take(arena, sizeof(struct model)) };
+
+	b.model->arena = arena;
+	b.reading = (struct reading){ .arena = arena, .findings = findings, .context = &b };
+	findings->count = root ? 0 : 1;
+	if (root)
+		build(&b, root);
+	if (findings->count == 0)
+		return b.model;
+	arena_destroy(arena);
+	return NULL;
+}
+
 struct model *model_load_text(const char *name, const char *text, size_t len,
 			      struct findings *out_findings)
 {
 	struct arena *arena = arena_create();
-	struct building b = { .model = arena_take(arena, sizeof(struct model)) };
-	const struct yaml *root;
 
-	out_findings->count = out_findings->more = 0;
-	b.model->arena = arena;
-	b.reading = (struct reading){ .arena = arena, .findings = out_findings, .context = &b };
-	root = yaml_parse(arena, arena_text(arena, span_of(name)), text, len,
-			  &out_findings->list[0]);
-	if (root)
-		build(&b, root);
-	else
-		out_findings->count = 1;
-	if (out_findings->count == 0)
-		return b.model;
-	arena_destroy(arena);
-	return NULL;
+	out_findings->more = 0;
+	return load(arena,
+		    yaml_parse(arena, arena_text(arena, span_of(name)), text, len,
+			       &out_findings->list[0]),
+		    out_findings);
+}
+
+struct model *model_load(const char *path, struct findings *out_findings)
+{
+	struct arena *arena = arena_create();
+
+	out_findings->more = 0;
+	return load(arena, model_files_read(arena, path, &out_findings->list[0]), out_findings);
 }
 
 void model_destroy(struct model *model)
 {
 	if (model)
 		arena_destroy(model->arena);
-}
-
-/* The whole file; false and a sentence where it cannot be had. *out_text is the caller's to free.
- */
-static bool read_file(const char *file, char **out_text, size_t *out_len, struct err *err)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	char *text = NULL;
-	ssize_t n;
-
-	if (fd < 0)
-		return err_sys(err, "cannot read the configuration %s", file);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return err_set(err, "cannot read the configuration %s: expected a file, found %s",
-			       file, S_ISDIR(st.st_mode) ? "a directory" : "something else");
-	}
-	text = must_alloc(YAML_BYTES_MAX + 1);
-	*out_len = 0;
-	while ((n = read(fd, text + *out_len, YAML_BYTES_MAX + 1 - *out_len)) > 0)
-		*out_len += (size_t)n;
-	close(fd);
-	if (n == 0) {
-		*out_text = text;
-		return true;
-	}
-	free(text);
-	return err_sys(err, "cannot read the configuration %s", file);
-}
-
-struct model *model_load(const char *file, struct findings *out_findings)
-{
-	struct model *model;
-	char *text = NULL;
-	size_t len = 0;
-
-	out_findings->more = 0;
-	out_findings->count = 1;
-	if (!read_file(file, &text, &len, &out_findings->list[0]))
-		return NULL;
-	model = model_load_text(file, text, len, out_findings);
-	free(text);
-	return model;
 }

@@ -1,9 +1,7 @@
 /* Does the model hold together? Runs only when everything could be read. */
 #include <string.h>
 
-#include "userspace/http/field.h"
 #include "userspace/model/model_parts.h"
-#include "userspace/route/router.h"
 
 static bool is_l4(const struct listener *l)
 {
@@ -136,6 +134,23 @@ static void check_overlap(struct building *b, const struct listener *later)
 		}
 }
 
+/* The proxy's own connections leave from there: a listener would take their answers. */
+static void check_splice_ports(struct building *b, const struct listener *l)
+{
+	const struct node *node = &b->model->node;
+
+	if (l->port < node->splice_port_first || l->port > node->splice_port_last)
+		return;
+	for (uint32_t i = 0; i < l->vip->address_count; i++)
+		for (uint32_t k = 0; k < node->source_count; k++)
+			if (addr_is_ip(&l->vip->addresses[i], &node->sources[k]))
+				finding(&b->reading, l->at,
+					"port %u of the source address %s is one of the node's "
+					"splice_ports (%u-%u); choose another port or range",
+					l->port, addr_print(&node->sources[k]).text,
+					node->splice_port_first, node->splice_port_last);
+}
+
 static void check_vip(struct building *b, const struct vip *vip)
 {
 	for (const struct vip *other = b->model->vips; other < vip; other++)
@@ -153,21 +168,12 @@ static void check_vip(struct building *b, const struct vip *vip)
 
 		check_keys(b, l);
 		check_overlap(b, l);
+		check_splice_ports(b, l);
 		if (is_l4(l))
 			check_l4(b, l);
 		else
 			check_l7_upstreams(b, l);
 	}
-}
-
-static void check_names(struct building *b, const struct route_table *table)
-{
-	for (uint32_t i = 0; i < table->count; i++)
-		for (uint32_t k = 0; k < i; k++)
-			if (strcmp(table->routes[i].name, table->routes[k].name) == 0)
-				finding(&b->reading, table->routes[i].at,
-					"there are two routes \"%s\" in \"%s\"",
-					table->routes[i].name, table->name);
 }
 
 static void check_vnis(struct building *b)
@@ -184,54 +190,63 @@ static void check_vnis(struct building *b)
 					m->vpcs[i].name, m->vpcs[i].vni, m->vpcs[k].name);
 }
 
-static struct span field_of(const void *context, struct span name)
+static void check_endpoints(struct building *b, const struct upstream *u)
 {
-	const struct expectation *e = context;
-
-	for (uint32_t i = 0; i < e->header_count; i++)
-		if (span_is_nocase(span_of(e->headers[i].name), name))
-			return span_of(e->headers[i].value);
-	return (struct span){ NULL, 0 };
+	for (uint32_t i = 0; i < u->endpoint_count; i++)
+		for (uint32_t k = 0; k < i; k++)
+			if (u->endpoints[i].vpc == u->endpoints[k].vpc &&
+			    addr_is(&u->endpoints[i].address, &u->endpoints[k].address)) {
+				finding(&b->reading, u->endpoints[i].at,
+					"upstream \"%s\" has the endpoint %s twice, first at line "
+					"%u; give it a weight",
+					u->name, addr_print(&u->endpoints[i].address).text,
+					u->endpoints[k].at.line);
+				break;
+			}
 }
 
-/* The first HTTP listener of that port decides; tests name requests, not vips. */
-static void run_test(struct building *b, const struct expectation *e)
+/* The kernel's tables have so many rows. */
+static void at_most(struct building *b, struct place at, uint32_t max, const char *what,
+		    uint32_t found)
 {
-	struct route_request req = { .host = span_of(e->host),
-				     .path = span_of(e->path),
-				     .method = span_of(e->method),
-				     .field = field_of,
-				     .context = e };
-	const struct route *got = NULL;
+	if (found > max)
+		finding(&b->reading, at, "expected at most %u %s, found %u", max, what, found);
+}
 
-	for (uint32_t i = 0; i < b->model->vip_count && !got; i++)
-		for (uint32_t k = 0; k < b->model->vips[i].listener_count && !got; k++) {
-			const struct listener *l = &b->model->vips[i].listeners[k];
+static void check_sizes(struct building *b)
+{
+	const struct model *m = b->model;
+	uint32_t rows = 0, packets = 0;
 
-			if (l->protocol == LISTENER_HTTP && l->port == e->port)
-				got = router_find(l->routes, &req);
-		}
-	if (!got)
-		finding(&b->reading, e->at,
-			"this test expected route \"%s\", found that no route "
-			"matches",
-			e->route);
-	else if (strcmp(got->name, e->route) != 0)
-		finding(&b->reading, e->at,
-			"this test expected route \"%s\", found that \"%s\" (line "
-			"%u) matches",
-			e->route, got->name, got->at.line);
+	for (uint32_t i = 0; i < m->vip_count; i++) {
+		rows += m->vips[i].address_count * m->vips[i].listener_count;
+		for (uint32_t k = 0; k < m->vips[i].listener_count; k++)
+			packets += is_l4(&m->vips[i].listeners[k]);
+	}
+	if (m->vip_count > 0) {
+		const struct place at = m->vips[0].at;
+
+		at_most(b, at, VIP_ROWS_MAX, "pairs of vip address and listener", rows);
+		at_most(b, at, LISTENERS_MAX, "listeners of tcp and udp", packets);
+		at_most(b, at, LISTENERS_MAX, "listeners of other protocols",
+			m->listener_count - packets);
+	}
+	if (m->upstream_count > 0)
+		at_most(b, m->upstreams[0].at, ENDPOINTS_LIMIT, "endpoints in all upstreams",
+			m->endpoint_count);
 }
 
 void model_check(struct building *b)
 {
 	const struct model *m = b->model;
 
+	check_sizes(b);
 	check_vnis(b);
-	for (uint32_t i = 0; i < m->table_count; i++)
-		check_names(b, &m->tables[i]);
+	for (uint32_t i = 0; i < m->upstream_count; i++)
+		check_endpoints(b, &m->upstreams[i]);
+	check_routes(b);
 	for (uint32_t i = 0; i < m->vip_count; i++)
 		check_vip(b, &m->vips[i]);
-	for (uint32_t i = 0; i < m->test_count && b->reading.findings->count == 0; i++)
-		run_test(b, &m->tests[i]);
+	if (b->reading.findings->count == 0)
+		check_tests(b);
 }

@@ -17,6 +17,8 @@ void build_vips(struct building *b, const struct yaml *section);
 void build_tests(struct building *b, const struct yaml *section);
 /* Does it hold together? */
 void model_check(struct building *b);
+void check_routes(struct building *b);
+void check_tests(struct building *b);
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
@@ -31,6 +33,9 @@ static inline struct building *building_of(struct reading *r)
 /* One of a list of words; UINT32_MAX and a finding where it is none of them. names end in NULL. */
 uint32_t word_of(struct reading *r, const struct key *key, const struct yaml *value,
 		 const char *const *names);
+/* How many; a map of fields and texts, names in lower case. */
+uint32_t build_headers(struct reading *r, const struct yaml *value,
+		       struct field_match **out_headers);
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);
 /* A lower-case host, "*.example.com" too; NULL and a finding where it is none. */
 const char *host_of(struct reading *r, const struct yaml *value, bool wildcard);

@@ -1,6 +1,5 @@
-/* routes: and tests: */
+/* routes: */
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +13,15 @@ enum { TIMEOUT_MS_MAX = 3600000, BODY_BYTES_MAX = 4096, PATH_BYTES_MAX = 4096 };
 static void read_host(struct reading *r, const struct key *key, const struct yaml *value,
 		      void *into)
 {
+	const char *host = host_of(r, value, true);
+	const char *colon = host ? strrchr(host, ':') : NULL;
+
 	(void)key;
-	*(const char **)into = host_of(r, value, true);
+	if (colon && (host[0] != '[' || colon[-1] == ']'))
+		finding(r, value->at,
+			"expected a host without port, found %s; the listener has the port",
+			schema_found(value));
+	*(const char **)into = host;
 }
 
 /* "/x" exactly, or "/x/" with a star behind for a prefix of whole segments. */
@@ -69,8 +75,8 @@ static void read_methods(struct reading *r, const struct key *key, const struct 
 				schema_found(v));
 }
 
-static uint32_t build_headers(struct reading *r, const struct yaml *value,
-			      struct field_match **out_headers)
+uint32_t build_headers(struct reading *r, const struct yaml *value,
+		       struct field_match **out_headers)
 {
 	uint32_t count = 0;
 
@@ -154,6 +160,11 @@ static void read_redirect(struct reading *r, const struct key *key, const struct
 	(void)key;
 	schema_read(r, redirect_keys, value, &answer);
 	route->action = ROUTE_REDIRECT;
+	if (answer.status > 303 && answer.status < 307)
+		finding(r, value->at,
+			"expected one of 301, 302, 303, 307, 308 for \"status\" of a redirect, "
+			"found %u",
+			answer.status);
 	route->status = (uint16_t)answer.status;
 	route->to = answer.to;
 	if (answer.to && !span_is_all(span_of(answer.to), BYTE_VALUE))
@@ -169,6 +180,9 @@ static void read_respond(struct reading *r, const struct key *key, const struct 
 	(void)key;
 	schema_read(r, respond_keys, value, &answer);
 	route->action = ROUTE_RESPOND;
+	if (answer.to && (answer.status == 204 || answer.status == 304))
+		finding(r, value->at, "an answer with status %u has no body (RFC 9110, 6.4.1)",
+			answer.status);
 	route->status = (uint16_t)answer.status;
 	route->to = answer.to;
 }
@@ -232,65 +246,5 @@ void build_routes(struct building *b, const struct yaml *section)
 		}
 		if (b->reading.findings->count == 0)
 			qsort(table->routes, table->count, sizeof(table->routes[0]), by_precedence);
-	}
-}
-
-/* "GET http://host[:port]/path" */
-static void read_request(struct reading *r, const struct key *key, const struct yaml *value,
-			 void *into)
-{
-	struct expectation *e = into;
-	char method[32], scheme[8], host[256], path[2048] = "/";
-	char *colon;
-
-	if (value->kind != YAML_TEXT || sscanf(value->text, "%31[A-Z] %7[a-z]://%255[^/]%2047s",
-					       method, scheme, host, path) < 3) {
-		finding(r, value->at,
-			"expected a request such as \"GET http://www.example.com/\" for "
-			"\"%s\", found %s",
-			key->name, schema_found(value));
-		return;
-	}
-	e->port = strcmp(scheme, "https") == 0 ? 443 : 80;
-	colon = strrchr(host, ':');
-	if (colon && host[0] != '[') {
-		e->port = (uint16_t)atoi(colon + 1);
-		*colon = 0;
-	}
-	path[strcspn(path, "?")] = 0;
-	e->method = arena_text(r->arena, span_of(method));
-	e->scheme = arena_text(r->arena, span_of(scheme));
-	e->host = arena_text(r->arena, span_of(host));
-	e->path = arena_text(r->arena, span_of(path));
-}
-
-static void read_test_headers(struct reading *r, const struct key *key, const struct yaml *value,
-			      void *into)
-{
-	struct expectation *e = into;
-
-	(void)key;
-	e->header_count = build_headers(r, value, &e->headers);
-}
-
-static const struct key test_keys[] = {
-	{ "request", read_request, .required = true },
-	{ "headers", read_test_headers },
-	{ "route", read_text, offsetof(struct expectation, route), .required = true },
-	{ 0 },
-};
-
-void build_tests(struct building *b, const struct yaml *section)
-{
-	struct model *m = b->model;
-
-	if (!section || !schema_is(&b->reading, section, YAML_LIST, "a list of tests"))
-		return;
-	m->tests = arena_take(m->arena, section->count * sizeof(m->tests[0]));
-	for (const struct yaml *v = section->first; v; v = v->next) {
-		struct expectation *e = &m->tests[m->test_count++];
-
-		e->at = v->at;
-		schema_read(&b->reading, test_keys, v, e);
 	}
 }

@@ -104,8 +104,16 @@ static void read_balance(struct reading *r, const struct key *key, const struct 
 			 void *into)
 {
 	static const char *const names[] = { "round_robin", "maglev", NULL };
-	uint32_t word = word_of(r, key, value, names);
+	uint32_t word;
 
+	if (value->kind == YAML_TEXT &&
+	    (!strcmp(value->text, "least_request") || !strcmp(value->text, "random"))) {
+		finding(r, value->at,
+			"balance \"%s\" is not supported yet by this version; use round_robin",
+			value->text);
+		return;
+	}
+	word = word_of(r, key, value, names);
 	if (word != UINT32_MAX)
 		*(enum balance *)into = (enum balance)word;
 }

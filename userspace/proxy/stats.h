@@ -7,13 +7,24 @@
 
 #include "userspace/splice/splice_reason.h"
 
-#define STAT_LIST(X)                                                                               \
-	X(sessions_opened)                                                                         \
-	X(sessions_closed)                                                                         \
-	X(exchanges)                                                                               \
-	X(replies_own) X(bytes_in) X(bytes_out) X(upstream_connects) X(upstream_connect_errors)    \
-		X(upstream_reused) X(timeouts) X(bad_requests) X(bad_responses) X(tunnels)         \
-			X(accept_errors) X(sessions_shed)
+/* clang-format off: a table */
+#define STAT_LIST(X) \
+	X(sessions_opened) \
+	X(sessions_closed) \
+	X(exchanges) \
+	X(replies_own) \
+	X(bytes_in) \
+	X(bytes_out) \
+	X(upstream_connects) \
+	X(upstream_connect_errors) \
+	X(upstream_reused) \
+	X(timeouts) \
+	X(bad_requests) \
+	X(bad_responses) \
+	X(tunnels) \
+	X(accept_errors) \
+	X(sessions_shed)
+/* clang-format on */
 
 struct stats {
 #define X(name) atomic_uint_fast64_t name;

@@ -42,12 +42,12 @@ static int more_first(uint64_t a, uint64_t b)
 	return a > b ? -1 : a < b;
 }
 
-/* Exact before prefix before any; the longer prefix first. */
+/* Exact before prefix; the longer prefix first. No path at all means the prefix "/". */
 static uint64_t path_rank(const struct route *r)
 {
 	if (r->path_kind == PATH_EXACT)
 		return UINT64_MAX;
-	return r->path_kind == PATH_PREFIX ? 1 + strlen(r->path) : 0;
+	return r->path_kind == PATH_PREFIX ? strlen(r->path) : 0;
 }
 
 int router_compare(const struct route *a, const struct route *b)

@@ -1,0 +1,187 @@
+/* What can be read and yet does not hold together. */
+#include "tests/harness/test.h"
+#include "userspace/model/model.h"
+
+#define SITE   "upstreams: { a: { endpoints: [ { address: \"10.0.0.1:80\" } ] } }\n"
+#define ROUTES "routes: { r: [ { name: x, upstream: a } ] }\n"
+#define VIP(listeners)                                                                             \
+	"vips: [ { name: v, addresses: [10.1.1.1], listeners: [ " listeners " ] } ]\n"
+#define HTTP_VIP VIP("{ port: 80, protocol: http, routes: r }")
+
+static void check_refused(const char *text, const char *want)
+{
+	struct findings findings;
+	struct model *model = model_load_text("f", text, strlen(text), &findings);
+
+	CHECK(!model);
+	CHECK_STR(findings.list[0].text, want);
+	CHECK_INT(findings.count, 1);
+}
+
+TEST(routes_that_make_no_sense_are_refused)
+{
+	static const struct {
+		const char *name, *routes, *want;
+	} rows[] = {
+		{ "a redirect that is none", "[ { name: x, redirect: { status: 304, to: /y } } ]",
+		  "f:2:37: expected one of 301, 302, 303, 307, 308 for \"status\" of a redirect, "
+		  "found 304" },
+		{ "a body that cannot be", "[ { name: x, respond: { status: 204, body: hello } } ]",
+		  "f:2:36: an answer with status 204 has no body (RFC 9110, 6.4.1)" },
+		{ "a host with port",
+		  "[ { name: x, match: { host: \"a.example:80\" }, upstream: a } ]",
+		  "f:2:43: expected a host without port, found \"a.example:80\"; the listener has "
+		  "the port" },
+		{ "a host in brackets with port",
+		  "[ { name: x, match: { host: \"[::1]:80\" }, upstream: a } ]",
+		  "f:2:43: expected a host without port, found \"[::1]:80\"; the listener has the "
+		  "port" },
+		{ "the same match twice", "[ { name: x, upstream: a }, { name: y, upstream: a } ]",
+		  "f:2:42: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
+		  "all "
+		  "of it" },
+		{ "no path is every path",
+		  "[ { name: x, match: { path: /* }, upstream: a }, { name: y, upstream: a } ]",
+		  "f:2:63: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
+		  "all "
+		  "of it" },
+		{ "methods that are taken",
+		  "[ { name: x, match: { methods: [GET, PUT] }, upstream: a }, { name: y, match: { "
+		  "methods: [PUT] }, upstream: a } ]",
+		  "f:2:74: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
+		  "all of it" },
+		{ "one name twice",
+		  "[ { name: x, upstream: a }, { name: x, match: { path: /p }, upstream: a } ]",
+		  "f:2:16: there are two routes \"x\" in \"r\"" },
+	};
+
+	FOR_ROWS (row, rows) {
+		char text[1024];
+
+		snprintf(text, sizeof(text), SITE "routes: { r: %s }\n", row->routes);
+		check_refused(text, row->want);
+	}
+}
+
+TEST(routes_that_only_look_alike_are_fine)
+{
+	static const struct {
+		const char *name, *routes;
+	} rows[] = {
+		{ "a method", "[ { name: x, match: { methods: [GET] }, upstream: a },\n"
+			      "  { name: y, upstream: a } ]" },
+		{ "values of a field",
+		  "[ { name: x, match: { headers: { a: b } }, upstream: a },\n"
+		  "  { name: y, match: { headers: { a: c } }, upstream: a } ]" },
+		{ "exact and prefix", "[ { name: x, match: { path: /p }, upstream: a },\n"
+				      "  { name: y, match: { path: /p/* }, upstream: a } ]" },
+		{ "a host", "[ { name: x, match: { host: \"[::1]\" }, upstream: a },\n"
+			    "  { name: y, upstream: a } ]" },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct findings findings = { 0 };
+		struct model *model;
+		char text[1024];
+
+		snprintf(text, sizeof(text), SITE "routes: { r: %s }\n", row->routes);
+		model = model_load_text("f", text, strlen(text), &findings);
+		CHECK_STR(findings.count ? findings.list[0].text : "", "");
+		model_destroy(model);
+	}
+}
+
+TEST(listeners_and_endpoints_that_clash_are_refused)
+{
+	static const struct {
+		const char *name, *text, *want;
+	} rows[] = {
+		{ "an endpoint twice",
+		  "upstreams: { a: { endpoints: [ { address: \"10.0.0.1:80\" }, { address: "
+		  "\"10.0.0.1:80\" } ] } }\n",
+		  "f:1:60: upstream \"a\" has the endpoint 10.0.0.1:80 twice, first at line 1; "
+		  "give "
+		  "it a weight" },
+		{ "a port that the proxy leaves from",
+		  SITE "node: { source_addresses: [10.1.1.1] }\n" VIP(
+			  "{ port: 20005, protocol: tcp-proxy, upstream: a }"),
+		  "f:3:56: port 20005 of the source address 10.1.1.1 is one of the node's "
+		  "splice_ports (20000-29999); choose another port or range" },
+		{ "a balance of a later version",
+		  "upstreams: { a: { balance: random, endpoints: [] } }\n",
+		  "f:1:28: balance \"random\" is not supported yet by this version; use "
+		  "round_robin" },
+	};
+
+	FOR_ROWS (row, rows)
+		check_refused(row->text, row->want);
+}
+
+TEST(tests_of_the_file_are_read_as_requests_are)
+{
+	static const struct {
+		const char *name, *request, *want; /* NULL: good */
+	} rows[] = {
+		{ "plain", "GET http://x/", NULL },
+		{ "with port", "GET http://x:80/p?q#f", NULL },
+		{ "without path", "M-SEARCH http://x", NULL },
+		{ "an IPv6 host with port", "GET http://[::1]:80/", NULL },
+		{ "a port that is none", "GET http://x:abc/", "" },
+		{ "port 0", "GET http://x:0/", "" },
+		{ "a port too large", "GET http://x:65536/", "" },
+		{ "a bracket that stays open", "GET http://[::1/", "" },
+		{ "no host", "GET http:///", "" },
+		{ "another scheme", "GET ftp://x/", "" },
+		{ "a path that climbs", "GET http://x/../..", "" },
+		{ "no method", " http://x/", "" },
+		{ "only a method", "GET", "" },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct findings findings = { 0 };
+		struct model *model;
+		char text[1024], want[256];
+
+		snprintf(text, sizeof(text),
+			 SITE ROUTES HTTP_VIP "tests: [ { request: \"%s\", route: x } ]\n",
+			 row->request);
+		snprintf(want, sizeof(want),
+			 "f:4:22: expected a request such as \"GET http://www.example.com/\" for "
+			 "\"request\", found \"%s\"",
+			 row->request);
+		model = model_load_text("f", text, strlen(text), &findings);
+		CHECK_STR(findings.count ? findings.list[0].text : "", row->want ? want : "");
+		model_destroy(model);
+	}
+}
+
+TEST(every_test_of_the_file_that_fails_is_told)
+{
+	const char text[] = SITE ROUTES HTTP_VIP "tests:\n"
+						 "- { request: \"GET http://h/\", route: y }\n"
+						 "- { request: \"GET http://h/\", route: x }\n"
+						 "- { request: \"GET http://h:81/\", route: x }\n";
+	struct findings findings;
+
+	CHECK(!model_load_text("f", text, strlen(text), &findings));
+	CHECK_INT(findings.count, 2);
+	CHECK_STR(findings.list[0].text,
+		  "f:5:3: this test expected route \"y\", found that \"x\" (line 2) matches");
+	CHECK_STR(findings.list[1].text,
+		  "f:7:3: this test expected route \"x\", found that no route matches");
+}
+
+TEST(what_does_not_fit_the_tables_of_the_kernel_is_refused)
+{
+	static char text[1 << 17];
+	size_t used = (size_t)snprintf(text, sizeof(text), "%s", SITE "vips:\n");
+
+	for (int i = 0; i < 1025; i++)
+		used += (size_t)snprintf(
+			text + used, sizeof(text) - used,
+			"- { name: v%d, addresses: [10.1.%d.%d], listeners: [ { port: 1, protocol: "
+			"tcp-proxy, upstream: a } ] }\n",
+			i, i >> 8, i & 255);
+	check_refused(text,
+		      "f:3:3: expected at most 1024 listeners of other protocols, found 1025");
+}

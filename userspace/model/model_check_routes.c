@@ -1,0 +1,92 @@
+/* Do the routes of a table make sense beside one another? */
+#include <string.h>
+
+#include "userspace/model/model_parts.h"
+#include "userspace/route/router.h"
+
+static bool text_is(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool has_method(const struct route *r, const char *method)
+{
+	for (uint32_t i = 0; i < r->method_count; i++)
+		if (strcmp(r->methods[i], method) == 0)
+			return true;
+	return r->method_count == 0;
+}
+
+static bool has_field(const struct route *r, const struct field_match *field)
+{
+	for (uint32_t i = 0; i < r->header_count; i++)
+		if (strcmp(r->headers[i].name, field->name) == 0 &&
+		    strcmp(r->headers[i].value, field->value) == 0)
+			return true;
+	return false;
+}
+
+/* Whether all that matches later matches earlier too, of routes with the same host and path. */
+static bool hides(const struct route *earlier, const struct route *later)
+{
+	if (later->method_count == 0 && earlier->method_count > 0)
+		return false;
+	for (uint32_t i = 0; i < later->method_count; i++)
+		if (!has_method(earlier, later->methods[i]))
+			return false;
+	for (uint32_t i = 0; i < earlier->header_count; i++)
+		if (!has_field(later, &earlier->headers[i]))
+			return false;
+	return true;
+}
+
+static const char *prefix_of(const struct route *r)
+{
+	return r->path_kind == PATH_ANY ? "" : r->path;
+}
+
+static bool same_place(const struct route *a, const struct route *b)
+{
+	return text_is(a->host, b->host) &&
+	       (a->path_kind == PATH_EXACT) == (b->path_kind == PATH_EXACT) &&
+	       strcmp(prefix_of(a), prefix_of(b)) == 0;
+}
+
+/* Tables are sorted by precedence, so routes of one host and path stand together. */
+static void check_hidden(struct building *b, const struct route_table *table)
+{
+	for (uint32_t i = 1; i < table->count; i++) {
+		const struct route *later = &table->routes[i];
+
+		for (uint32_t k = i; k > 0 && same_place(&table->routes[k - 1], later); k--) {
+			const struct route *earlier = &table->routes[k - 1];
+
+			if (!hides(earlier, later))
+				continue;
+			finding(&b->reading, later->at,
+				"the route \"%s\" can never match: \"%s\" (line %u) comes first "
+				"and "
+				"takes all of it",
+				later->name, earlier->name, earlier->at.line);
+			break;
+		}
+	}
+}
+
+static void check_names(struct building *b, const struct route_table *table)
+{
+	for (uint32_t i = 0; i < table->count; i++)
+		for (uint32_t k = 0; k < i; k++)
+			if (strcmp(table->routes[i].name, table->routes[k].name) == 0)
+				finding(&b->reading, table->routes[i].at,
+					"there are two routes \"%s\" in \"%s\"",
+					table->routes[i].name, table->name);
+}
+
+void check_routes(struct building *b)
+{
+	for (uint32_t i = 0; i < b->model->table_count; i++) {
+		check_names(b, &b->model->tables[i]);
+		check_hidden(b, &b->model->tables[i]);
+	}
+}
