@@ -12,11 +12,14 @@
 #include <unistd.h>
 
 #include "bpf/abi/pins.h"
+#include "bpf/abi/sizes.h"
 #include "loader/attach_sk.h"
 #include "loader/attach_tc.h"
 #include "loader/attach_xdp.h"
 #include "loader/objects.h"
 #include "loader/pinning.h"
+#include "userspace/base/must.h"
+#include "userspace/net/netlink.h"
 
 void notice(struct notices *notices, const char *fmt, ...)
 {
@@ -79,6 +82,19 @@ static void undo_device(void *context, const char *name)
 	undo->done++;
 }
 
+/* Of vips: without programs the stack would answer for them. Best effort, nothing depends on it. */
+static void remove_local_routes(void)
+{
+	struct netlink *nl = netlink_open(NULL);
+	struct addr *ours = nl ? must_alloc(VIPS_MAX * sizeof(*ours)) : NULL;
+	uint32_t count = nl ? netlink_local_routes(nl, ours, VIPS_MAX) : 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		netlink_local_route(nl, &ours[i], false, NULL);
+	free(ours);
+	netlink_close(nl);
+}
+
 bool attach_undo(const char *pin_dir, const char *device, struct err *err)
 {
 	struct undo undo = { .pin_dir = pin_dir };
@@ -95,6 +111,7 @@ bool attach_undo(const char *pin_dir, const char *device, struct err *err)
 	pinning_remove(pin_dir, PIN_LINK_SK_LOOKUP);
 	pinning_remove(pin_dir, PIN_LINK_SK_QUERY);
 	objects_unpin_maps(pin_dir);
+	remove_local_routes();
 	pinning_remove_dir(pin_dir);
 	return true;
 }

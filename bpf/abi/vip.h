@@ -70,8 +70,9 @@ struct next_hop {
 	__u8 src_mac[6];
 	__u16 vlan; /* host order; 0: untagged */
 	__u16 mtu;
+	__be32 via[4]; /* whose MAC it is; so a restarted daemon gives no index another meaning */
 };
-ABI_SIZE(struct next_hop, 24);
+ABI_SIZE(struct next_hop, 40);
 
 /* Who may send VXLAN to us: key of shunt_vteps, the value is one byte without meaning. */
 struct vtep_key {

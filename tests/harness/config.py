@@ -8,7 +8,7 @@ ENDPOINTS_L4 = {
 
 def full(l4=("a", "b"), extra_routes="", tunnel="1h", web_b="10.0.2.2:8000"):
     """All kinds of listeners; l4 names the tenants behind the L4 vip."""
-    endpoints = "\n".join(f"      - {ENDPOINTS_L4[name]}" for name in l4)
+    endpoints = "\n".join(f"      - {ENDPOINTS_L4[name]}" for name in l4) or "      []"
     return f"""
 node:
   name: lab

@@ -1,6 +1,7 @@
 #include "userspace/control/admin.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct admin {
 	struct sockaddr_un at;
 	dev_t device; /* of the socket file, so that another daemon's is never removed */
 	ino_t inode;
+	bool made_folder;
 	int fd;
 	struct watch watch;
 	struct client clients[CLIENTS_MAX];
@@ -205,18 +207,23 @@ static bool make_way(const char *path, struct err *err)
 	return true;
 }
 
-/* Of the default path only; other folders are the operator's. */
-static void make_folder(const char *path)
+struct folder {
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+};
+
+/* "" where it is the root, or this one. */
+static struct folder folder_of(const char *path)
 {
-	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct folder folder;
 	char *slash;
 
-	snprintf(folder, sizeof(folder), "%s", path);
-	slash = strrchr(folder, '/');
-	if (!slash || slash == folder)
-		return;
-	*slash = '\0';
-	mkdir(folder, 0755); /* where that fails, bind says so */
+	snprintf(folder.path, sizeof(folder.path), "%s", path);
+	slash = strrchr(folder.path, '/');
+	if (slash)
+		*slash = '\0';
+	else
+		folder.path[0] = '\0';
+	return folder;
 }
 
 static bool open_socket(struct admin *admin, struct err *err)
@@ -226,7 +233,8 @@ static bool open_socket(struct admin *admin, struct err *err)
 	mode_t before;
 	int bound;
 
-	make_folder(path);
+	/* Where that fails, bind says so. */
+	admin->made_folder = mkdir(folder_of(path).path, 0755) == 0;
 	if (!make_way(path, err))
 		return false;
 	admin->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -272,6 +280,20 @@ struct admin *admin_create(struct loop *loop, const char *path, const struct adm
 free_admin:
 	free(admin);
 	return NULL;
+}
+
+/* Without the folder the socket could not be removed when shuntd stops. */
+bool admin_hand_over(struct admin *admin, const char *user, struct err *err)
+{
+	const char *path = admin ? admin->at.sun_path : "";
+	struct passwd *to = user ? getpwnam(user) : NULL;
+
+	if (!admin || !to || to->pw_uid == getuid())
+		return true;
+	if (chown(path, to->pw_uid, to->pw_gid) < 0 ||
+	    (admin->made_folder && chown(folder_of(path).path, to->pw_uid, to->pw_gid) < 0))
+		return err_sys(err, "cannot give the admin socket %s to user \"%s\"", path, user);
+	return true;
 }
 
 void admin_destroy(struct admin *admin)

@@ -24,6 +24,8 @@ struct admin_hooks {
  */
 struct admin *admin_create(struct loop *loop, const char *path, const struct admin_hooks *hooks,
 			   struct err *err);
+/* Gives the socket, and its folder where we made it, to that user; both may be NULL. */
+bool admin_hand_over(struct admin *admin, const char *user, struct err *err);
 void admin_destroy(struct admin *admin); /* removes the socket file; accepts NULL */
 /* Does a live daemon listen there? */
 bool admin_is_answered(const char *path);

@@ -251,17 +251,20 @@ static bool start(struct daemon *d, struct snapshot *first, struct err *err)
 	       serving_open(d, first, err) &&
 	       (d->config = config_watch_create(d->loop, a->config, on_config_change, d, err)) !=
 		       NULL &&
+	       admin_hand_over(d->admin, a->user, err) &&
 	       privileges_drop(a->user, d->fast_path != NULL, err) &&
 	       serving_start(d->serving, err);
 }
 
 /* Whatever was reached is undone, in reverse order. */
-static void finish(struct daemon *d)
+static void finish(struct daemon *d, bool started)
 {
 	config_watch_destroy(d->config);
 	serving_destroy(d->serving);
-	if (d->fast_path)
+	if (d->fast_path && started)
 		fast_path_close(d->fast_path);
+	else if (d->fast_path)
+		fast_path_abandon(d->fast_path);
 	access_log_close(d->log);
 	admin_destroy(d->admin);
 	watch_fini(&d->signal_watch);
@@ -300,7 +303,7 @@ int daemon_run(const struct arguments *arguments)
 		log_line(LOG_ERROR, "%s", err.text);
 	}
 	fast = d.fast_path != NULL;
-	finish(&d);
+	finish(&d, ok);
 	if (ok)
 		log_line(LOG_NOTICE,
 			 fast ? "stopped; L4 listeners and spliced connections go on in the "

@@ -19,6 +19,7 @@ struct fast_path {
 	uint32_t idle_ms;        /* the longest tunnel time of all listeners */
 	struct watch neighbours, events;
 	struct timer sweep;
+	const char *undo; /* pin directory of what this process attached anew; NULL: nothing */
 };
 
 static void on_neighbours(void *context, int events)
@@ -106,6 +107,7 @@ struct fast_path *fast_path_open(const struct fast_path_options *options,
 	f->loop = options->loop;
 	f->dataplane = dataplane;
 	f->workers = options->workers;
+	f->undo = fresh ? options->pin_dir : NULL;
 	watch_init(&f->neighbours, f->loop, dataplane_fd(dataplane), on_neighbours, f);
 	watch_set(&f->neighbours, WATCH_READ);
 	splicing_start(f, options, &first->model->node);
@@ -122,6 +124,15 @@ void fast_path_close(struct fast_path *f)
 	splicer_destroy(f->splicer);
 	dataplane_close(f->dataplane);
 	free(f);
+}
+
+void fast_path_abandon(struct fast_path *f)
+{
+	const char *undo = f->undo;
+
+	fast_path_close(f);
+	if (undo)
+		attach_undo(undo, NULL, NULL);
 }
 
 static uint32_t longest_tunnel(const struct snapshot *snapshot)

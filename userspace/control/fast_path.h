@@ -28,6 +28,8 @@ struct fast_path *fast_path_open(const struct fast_path_options *options,
 				 const struct snapshot *first, struct err *err);
 /* Attached programs, maps and splices stay: packets go on. */
 void fast_path_close(struct fast_path *fast_path);
+/* The start has failed: detaches too, where it was this process that attached. */
+void fast_path_abandon(struct fast_path *fast_path);
 
 bool fast_path_apply(struct fast_path *fast_path, struct snapshot *snapshot, struct err *err);
 /* Gives connections for each place to the workers' sockets. After fast_path_apply. */

@@ -63,8 +63,11 @@ static bool place_add(struct listen_table *table, const struct listen_table *bef
 	place->fds = must_alloc(options->workers * sizeof(int));
 	old = place_find(before, &place->address);
 	place->is_new = !old;
-	for (uint32_t i = 0; old && i < options->workers; i++)
+	for (uint32_t i = 0; old && i < options->workers; i++) {
 		place->fds[i] = old->fds[i];
+		if (options->max_segment)
+			listener_socket_limit(place->fds[i], options->max_segment);
+	}
 	if (!old && !place_open(place, options, err)) {
 		free(place->fds);
 		return false;

@@ -33,6 +33,7 @@ static void on_hop(void *context, uint32_t index, const struct hop *hop)
 
 	memcpy(entry.dst_mac, hop->dst_mac, sizeof(entry.dst_mac));
 	memcpy(entry.src_mac, hop->src_mac, sizeof(entry.src_mac));
+	memcpy(entry.via, hop->via.ip, sizeof(entry.via));
 	if (bpf_map_update_elem(dp->maps.fds[PINNED_NEXT_HOPS], &index, &entry, BPF_ANY) < 0)
 		log_line(LOG_ERROR, "cannot write next hop %u", index);
 }
@@ -46,6 +47,21 @@ static bool map_splices(struct dataplane *dp, struct err *err)
 		return err_sys(err, "cannot map shunt_splices into memory");
 	dp->splices = at;
 	return true;
+}
+
+/* Splices that outlived the last daemon go on by the numbers that it gave. */
+static void restore_hops(struct dataplane *dp)
+{
+	for (uint32_t i = 0; i < NEXT_HOPS_MAX; i++) {
+		struct next_hop entry;
+		struct addr via = { 0 };
+
+		if (bpf_map_lookup_elem(dp->maps.fds[PINNED_NEXT_HOPS], &i, &entry) < 0 ||
+		    !entry.ifindex)
+			continue;
+		memcpy(via.ip, entry.via, sizeof(via.ip));
+		neighbours_restore(dp->neighbours, i, entry.ifindex, &via);
+	}
 }
 
 struct dataplane *dataplane_open(const char *pin_dir, struct err *err)
@@ -62,6 +78,7 @@ struct dataplane *dataplane_open(const char *pin_dir, struct err *err)
 	dp->neighbours = neighbours_create(NEXT_HOPS_MAX, on_hop, dp, err);
 	if (!dp->netlink || !dp->neighbours)
 		goto close_dataplane;
+	restore_hops(dp);
 	dp->vips = vip_sync_create(&dp->maps, dp->neighbours);
 	return dp;
 
@@ -151,6 +168,27 @@ static bool add_local_routes(struct dataplane *dp, const struct snapshot *snapsh
 	return true;
 }
 
+static bool is_vip(const struct snapshot *snapshot, const struct addr *ip)
+{
+	for (uint32_t i = 0; i < snapshot->model->vip_count; i++)
+		for (uint32_t k = 0; k < snapshot->model->vips[i].address_count; k++)
+			if (addr_is_ip(&snapshot->model->vips[i].addresses[k], ip))
+				return true;
+	return false;
+}
+
+/* What stays behind would make the stack answer for an address that is no vip any more. */
+static void remove_local_routes(struct dataplane *dp, const struct snapshot *snapshot)
+{
+	struct addr *ours = must_alloc(VIPS_MAX * sizeof(*ours));
+	uint32_t count = netlink_local_routes(dp->netlink, ours, VIPS_MAX);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (!is_vip(snapshot, &ours[i]))
+			netlink_local_route(dp->netlink, &ours[i], false, NULL);
+	free(ours);
+}
+
 bool dataplane_apply(struct dataplane *dp, const struct snapshot *snapshot, uint32_t workers,
 		     struct err *err)
 {
@@ -158,6 +196,7 @@ bool dataplane_apply(struct dataplane *dp, const struct snapshot *snapshot, uint
 	    !add_local_routes(dp, snapshot, err) || !vip_sync_apply(dp->vips, snapshot, err))
 		return false;
 	remove_vteps(dp, snapshot);
+	remove_local_routes(dp, snapshot);
 	return true;
 }
 

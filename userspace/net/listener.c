@@ -118,6 +118,11 @@ explain:
 	return false;
 }
 
+void listener_socket_limit(int fd, uint32_t max_segment)
+{
+	set_option(fd, IPPROTO_TCP, TCP_MAXSEG, (int)max_segment);
+}
+
 /* What a peer did before we accepted is no error of the listener (accept(2), "Error handling"). */
 static bool is_of_peer(int error)
 {

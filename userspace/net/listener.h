@@ -23,6 +23,8 @@ bool listener_socket_probe(const struct listener_socket_options *options, struct
 /* One of several sockets that share an address (SO_REUSEPORT); non-blocking. */
 bool listener_socket_open(const struct listener_socket_options *options, int *out_fd,
 			  struct err *err);
+/* Of one that is open: for connections to come. Best effort. */
+void listener_socket_limit(int fd, uint32_t max_segment);
 
 struct listener_watch; /* a socket being accepted from */
 

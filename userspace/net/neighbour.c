@@ -80,6 +80,21 @@ static uint32_t index_of(struct neighbours *n, const struct netlink_route *route
 	return n->count++;
 }
 
+bool neighbours_restore(struct neighbours *n, uint32_t index, uint32_t ifindex,
+			const struct addr *via)
+{
+	if (index >= n->max || n->hops[index].ifindex)
+		return false;
+	pthread_mutex_lock(&n->lock);
+	n->hops[index].ifindex = ifindex;
+	n->hops[index].via = *via;
+	if (n->count <= index)
+		n->count = index + 1;
+	resolve(n, index);
+	pthread_mutex_unlock(&n->lock);
+	return true;
+}
+
 bool neighbours_find(struct neighbours *n, const struct addr *to, uint32_t *out_index,
 		     bool *out_ready)
 {
@@ -119,7 +134,8 @@ void neighbours_refresh(struct neighbours *n)
 {
 	pthread_mutex_lock(&n->lock);
 	for (uint32_t i = 0; i < n->count; i++)
-		resolve(n, i);
+		if (n->hops[i].ifindex)
+			resolve(n, i);
 	pthread_mutex_unlock(&n->lock);
 }
 

@@ -28,6 +28,10 @@ struct neighbours *neighbours_create(uint32_t hops_max,
 				     void *context, struct err *err);
 void neighbours_destroy(struct neighbours *neighbours);
 
+/* A hop as an earlier process numbered it: before anything is found. False: no room, or taken. */
+bool neighbours_restore(struct neighbours *neighbours, uint32_t index, uint32_t ifindex,
+			const struct addr *via);
+
 /* Number of the hop towards an address; false: there is no route, or no more room. *out_ready:
  * whether it is resolved; where not, the kernel has been asked to look for it. */
 bool neighbours_find(struct neighbours *neighbours, const struct addr *to, uint32_t *out_index,

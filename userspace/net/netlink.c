@@ -13,7 +13,7 @@
 #include "userspace/base/must.h"
 
 enum {
-	MESSAGE_BYTES = 16384,
+	MESSAGE_BYTES = 32768,
 	ROUTE_PROTOCOL = 0x73, /* "s": how `ip route` shows which routes are ours */
 	DRAIN_MAX = 1024,
 };
@@ -262,4 +262,52 @@ bool netlink_local_route(struct netlink *nl, const struct addr *ip, bool add, st
 		return true;
 	return err_sys(err, "cannot %s the local route for vip %s", add ? "add" : "remove",
 		       addr_print(ip).text);
+}
+
+struct route_list {
+	struct addr *ips;
+	uint32_t count, max;
+};
+
+static int take_local_route(const struct nlmsghdr *msg, void *context)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+	struct route_list *list = context;
+	struct nlattr *attr;
+
+	if (msg->nlmsg_type != RTM_NEWROUTE || rt->rtm_table != RT_TABLE_LOCAL ||
+	    rt->rtm_type != RTN_LOCAL || rt->rtm_protocol != ROUTE_PROTOCOL)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, msg, sizeof(*rt))
+	{
+		if (mnl_attr_get_type(attr) == RTA_DST && list->count < list->max)
+			list->ips[list->count++] =
+				addr_of(rt->rtm_family, mnl_attr_get_payload(attr));
+	}
+	return MNL_CB_OK;
+}
+
+uint32_t netlink_local_routes(struct netlink *nl, struct addr *out_ips, uint32_t max)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	struct route_list list = { .ips = out_ips, .max = max };
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct nlmsghdr *msg = begin(nl, RTM_GETROUTE, NLM_F_DUMP);
+		struct rtmsg *rt = mnl_nlmsg_put_extra_header(msg, sizeof(*rt));
+		int more = MNL_CB_OK;
+
+		rt->rtm_family = families[i];
+		if (mnl_socket_sendto(nl->socket, msg, msg->nlmsg_len) < 0)
+			continue;
+		while (more > MNL_CB_STOP) {
+			ssize_t n = mnl_socket_recvfrom(nl->socket, nl->bytes, sizeof(nl->bytes));
+
+			more = n <= 0 ? MNL_CB_ERROR
+				      : mnl_cb_run(nl->bytes, (size_t)n, nl->seq,
+						   mnl_socket_get_portid(nl->socket),
+						   take_local_route, &list);
+		}
+	}
+	return list.count;
 }

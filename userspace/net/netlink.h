@@ -44,3 +44,5 @@ void netlink_probe(struct netlink *nl, uint32_t ifindex, const struct addr *ip);
  * no error where the route is there; remove takes only ours (by its protocol number).
  */
 bool netlink_local_route(struct netlink *nl, const struct addr *ip, bool add, struct err *err);
+/* The addresses of those that we added, at most max; returns how many. */
+uint32_t netlink_local_routes(struct netlink *nl, struct addr *out_ips, uint32_t max);

@@ -7,7 +7,8 @@
 
 #include "userspace/splice/splice_reason.h"
 
-/* clang-format off: a table */
+/* A table: */
+/* clang-format off */
 #define STAT_LIST(X) \
 	X(sessions_opened) \
 	X(sessions_closed) \
