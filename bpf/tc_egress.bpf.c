@@ -72,21 +72,31 @@ static __always_inline bool read_sent(struct __sk_buff *skb, struct sent *sent)
 	return true;
 }
 
+/* From the acknowledgement number on, as in struct tcphdr. */
+struct ack_field {
+	__be32 ack;
+	__u8 offset, flags;
+	__u8 zero[2];
+};
+
+enum { ACK_FIELD_BYTES = 6, FLAG_ACK = 0x10 };
+
 /* Raises the acknowledgement to the newest that Y has given, once Y is past its drain. */
 static __always_inline void repair_ack(struct __sk_buff *skb, const struct sent *sent,
 				       const struct splice_dir *y)
 {
 	__u32 ack_at = sent->l4_off + offsetof(struct tcphdr, ack_seq);
 	__u32 newest = y->max_ack + y->ack_delta;
-	__be32 old, new = bpf_htonl(newest);
+	__be32 new = bpf_htonl(newest);
+	struct ack_field old = {};
 
 	if ((__s32)(y->max_ack - y->drain) <= 0 ||
-	    bpf_skb_load_bytes(skb, ack_at, &old, sizeof(old)) ||
-	    (__s32)(newest - bpf_ntohl(old)) <= 0) {
+	    bpf_skb_load_bytes(skb, ack_at, &old, ACK_FIELD_BYTES) || !(old.flags & FLAG_ACK) ||
+	    (__s32)(newest - bpf_ntohl(old.ack)) <= 0) {
 		count(COUNT_EGRESS_PLAIN);
 		return;
 	}
-	bpf_l4_csum_replace(skb, sent->l4_off + offsetof(struct tcphdr, check), old, new,
+	bpf_l4_csum_replace(skb, sent->l4_off + offsetof(struct tcphdr, check), old.ack, new,
 			    sizeof(new));
 	bpf_skb_store_bytes(skb, ack_at, &new, sizeof(new), 0);
 	count(COUNT_EGRESS_REPAIRED);
