@@ -60,7 +60,7 @@ static void read_ports(struct reading *r, const struct key *key, const struct ya
 	node->splice_port_last = (uint16_t)last;
 }
 
-static const struct key node_keys[] = {
+const struct key node_keys[] = {
 	{ "name", read_text, offsetof(struct node, name) },
 	{ "zone", read_text, offsetof(struct node, zone) },
 	{ "devices", read_devices },
@@ -90,7 +90,7 @@ static void section_is_known(struct reading *r, const struct key *key, const str
 }
 
 /* What the sections hold is read in build(): here only their names are judged. */
-static const struct key top_keys[] = {
+const struct key top_keys[] = {
 	{ "node", section_is_known },   { "vips", section_is_known },
 	{ "routes", section_is_known }, { "upstreams", section_is_known },
 	{ "vpcs", section_is_known },   { "tests", section_is_known },

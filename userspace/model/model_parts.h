@@ -20,6 +20,11 @@ void model_check(struct building *b);
 void check_routes(struct building *b);
 void check_tests(struct building *b);
 
+/* All tables of keys; model_schema names them. */
+extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], timeout_keys[],
+	route_keys[], match_keys[], redirect_keys[], respond_keys[], upstream_keys[],
+	endpoint_keys[], vpc_keys[], test_keys[];
+
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
 const struct route_table *building_table(struct building *b, const struct yaml *name);

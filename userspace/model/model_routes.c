@@ -107,7 +107,7 @@ static void read_headers(struct reading *r, const struct key *key, const struct 
 	route->header_count = build_headers(r, value, &route->headers);
 }
 
-static const struct key match_keys[] = {
+const struct key match_keys[] = {
 	{ "host", read_host, offsetof(struct route, host) },
 	{ "path", read_path },
 	{ "methods", read_methods },
@@ -139,13 +139,13 @@ struct answer {
 	const char *to;
 };
 
-static const struct key redirect_keys[] = {
+const struct key redirect_keys[] = {
 	{ "status", read_number, offsetof(struct answer, status), 301, 308 },
 	{ "to", read_text, offsetof(struct answer, to), 0, 2048, true },
 	{ 0 },
 };
 
-static const struct key respond_keys[] = {
+const struct key respond_keys[] = {
 	{ "status", read_number, offsetof(struct answer, status), 200, 599, true },
 	{ "body", read_text, offsetof(struct answer, to), 0, BODY_BYTES_MAX },
 	{ 0 },
@@ -187,7 +187,7 @@ static void read_respond(struct reading *r, const struct key *key, const struct 
 	route->to = answer.to;
 }
 
-static const struct key route_keys[] = {
+const struct key route_keys[] = {
 	{ "name", read_text, offsetof(struct route, name), .required = true },
 	{ "match", read_match },
 	{ "upstream", read_upstream },

@@ -108,7 +108,7 @@ static void read_test_headers(struct reading *r, const struct key *key, const st
 	e->header_count = build_headers(r, value, &e->headers);
 }
 
-static const struct key test_keys[] = {
+const struct key test_keys[] = {
 	{ "request", read_request, .required = true },
 	{ "headers", read_test_headers },
 	{ "route", read_text, offsetof(struct expectation, route), .required = true },

@@ -6,7 +6,7 @@
 
 enum { VNI_MAX = (1 << 24) - 1, WEIGHT_MAX = 1000, IDLE_MAX = 1024, CONNECT_MS_MAX = 60000 };
 
-static const struct key vpc_keys[] = {
+const struct key vpc_keys[] = {
 	{ "vni", read_number, offsetof(struct vpc, vni), 1, VNI_MAX, true },
 	{ "source", read_ip, offsetof(struct vpc, source) },
 	{ 0 },
@@ -50,7 +50,7 @@ static void read_vpc(struct reading *r, const struct key *key, const struct yaml
 	*(const struct vpc **)into = building_vpc(building_of(r), value);
 }
 
-static const struct key endpoint_keys[] = {
+const struct key endpoint_keys[] = {
 	{ "address", read_addr, offsetof(struct endpoint, address), .required = true },
 	{ "weight", read_number, offsetof(struct endpoint, weight), 0, WEIGHT_MAX },
 	{ "zone", read_text, offsetof(struct endpoint, zone) },
@@ -118,7 +118,7 @@ static void read_balance(struct reading *r, const struct key *key, const struct 
 		*(enum balance *)into = (enum balance)word;
 }
 
-static const struct key upstream_keys[] = {
+const struct key upstream_keys[] = {
 	{ "balance", read_balance, offsetof(struct upstream, balance) },
 	{ "connect_timeout", read_duration, offsetof(struct upstream, connect_timeout_ms), 1,
 	  CONNECT_MS_MAX },

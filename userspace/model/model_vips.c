@@ -78,7 +78,7 @@ static void read_sni(struct reading *r, const struct key *key, const struct yaml
 	l->sni = routes;
 }
 
-static const struct key timeout_keys[] = {
+const struct key timeout_keys[] = {
 	{ "head", read_duration, offsetof(struct timeouts, head_ms), 1, STAGE_MS_MAX },
 	{ "idle", read_duration, offsetof(struct timeouts, idle_ms), 1, STAGE_MS_MAX },
 	{ "body", read_duration, offsetof(struct timeouts, body_ms), 1, STAGE_MS_MAX },
@@ -104,7 +104,7 @@ static void read_timeouts(struct reading *r, const struct key *key, const struct
 	schema_read(r, timeout_keys, value, into);
 }
 
-static const struct key listener_keys[] = {
+const struct key listener_keys[] = {
 	{ "port", read_port, offsetof(struct listener, port), 1, 65535, true },
 	{ "protocol", read_protocol, offsetof(struct listener, protocol), .required = true },
 	{ "routes", read_table, offsetof(struct listener, routes) },
@@ -151,7 +151,7 @@ static void read_addresses(struct reading *r, const struct key *key, const struc
 		read_ip(r, key, v, &vip->addresses[vip->address_count++]);
 }
 
-static const struct key vip_keys[] = {
+const struct key vip_keys[] = {
 	{ "name", read_text, offsetof(struct vip, name), .required = true },
 	{ "addresses", read_addresses, .required = true },
 	{ "listeners", read_listeners, .required = true },

@@ -1,0 +1,13 @@
+#include "userspace/model/model_schema.h"
+
+#include "userspace/model/model_parts.h"
+
+const struct schema_section model_schema[] = {
+	{ "file", top_keys },          { "node", node_keys },
+	{ "vip", vip_keys },           { "listener", listener_keys },
+	{ "timeouts", timeout_keys },  { "route", route_keys },
+	{ "match", match_keys },       { "redirect", redirect_keys },
+	{ "respond", respond_keys },   { "upstream", upstream_keys },
+	{ "endpoint", endpoint_keys }, { "vpc", vpc_keys },
+	{ "test", test_keys },         { 0 },
+};
