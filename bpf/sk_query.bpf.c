@@ -17,7 +17,8 @@ char LICENSE[] SEC("license") = "GPL"; /* a kfunc below asks for it */
 
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 
-enum { NS_PER_US = 1000, NS_PER_MS = 1000000, ECN_OK = 1 };
+/* Of ecn_flags: RFC 3168 was agreed on, or AccECN (since Linux 6.18). */
+enum { NS_PER_US = 1000, NS_PER_MS = 1000000, ECN_AGREED = 1 | 16 };
 
 /* tcp_usec_ts came with Linux 6.7; without it clocks tick in milliseconds. */
 static __always_inline __u32 timestamp_now(struct tcp_sock *tp)
@@ -41,7 +42,7 @@ static __always_inline __u32 flags_of(struct tcp_sock *tp)
 		flags |= SK_WSCALE;
 	if (tp->out_of_order_queue.rb_node)
 		flags |= SK_OUT_OF_ORDER;
-	if (tp->ecn_flags & ECN_OK)
+	if (tp->ecn_flags & ECN_AGREED)
 		flags |= SK_ECN;
 	return flags;
 }

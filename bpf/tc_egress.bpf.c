@@ -96,9 +96,9 @@ static __always_inline void repair_ack(struct __sk_buff *skb, const struct sent 
 		count(COUNT_EGRESS_PLAIN);
 		return;
 	}
-	bpf_l4_csum_replace(skb, sent->l4_off + offsetof(struct tcphdr, check), old.ack, new,
-			    sizeof(new));
-	bpf_skb_store_bytes(skb, ack_at, &new, sizeof(new), 0);
+	if (bpf_l4_csum_replace(skb, sent->l4_off + offsetof(struct tcphdr, check), old.ack, new,
+				sizeof(new)) == 0)
+		bpf_skb_store_bytes(skb, ack_at, &new, sizeof(new), 0);
 	count(COUNT_EGRESS_REPAIRED);
 }
 
