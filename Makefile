@@ -36,7 +36,8 @@ CTL_SRC := $(wildcard tools/shuntctl/*.c)
 HARNESS_SRC := $(filter-out tests/harness/program_run.c,$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
-BPF_BENCH := $(patsubst tools/bench/%.c,$(B)/bench/%,$(wildcard tools/bench/*.c))
+BENCH_SRC := $(wildcard tools/bench/*.c)
+PACKET_BENCH := $(B)/bench/packet_bench
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
 	$(if $(wildcard loader/main.c),$(B)/shunt-loader) $(if $(CTL_SRC),$(B)/shuntctl)
@@ -82,7 +83,7 @@ fuzz: deps ## run each fuzzer for FUZZ_SECONDS (60)
 		| tail -n 2 || exit 1; done
 
 bench: all ## ns a packet, and requests per CPU-second beside nginx and haproxy
-	@$(MAKE) --no-print-directory -j$$(nproc) $(BPF_BENCH)
+	@$(MAKE) --no-print-directory -j$$(nproc) $(PACKET_BENCH)
 	@$(PYTHON) tools/bench/bench
 
 format: ## lay out all C files by .clang-format
@@ -149,7 +150,7 @@ $(B)/bpftest/%: $(B)/obj/tests/bpf/%.o $(HARNESS_SRC:%.c=$(B)/obj/%.o) \
 		$(B)/obj/tests/harness/program_run.o $(B)/libshunt.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
-$(B)/bench/%: $(B)/obj/tools/bench/%.o $(B)/libshunt.a
+$(PACKET_BENCH): $(BENCH_SRC:%.c=$(B)/obj/%.o) $(B)/libshunt.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(B)/fuzz/%: $(B)/fuzzobj/tests/fuzz/%.o $(B)/libshunt-fuzz.a
