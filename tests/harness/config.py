@@ -1,14 +1,14 @@
 """Configurations for the lab."""
 
-ENDPOINTS_L4 = {
-    "a": '{ address: "172.16.0.4:8000", vpc: a, host: 192.0.3.21, mac: "02:00:00:00:00:04" }',
-    "b": '{ address: "172.16.0.4:8000", vpc: b, host: 192.0.3.21, mac: "02:00:00:00:00:04" }',
-}
+def l4_endpoints(names, port):
+    return "\n".join(
+        f'      - {{ address: "172.16.0.4:{port}", vpc: {name}, host: 192.0.3.21, mac: "02:00:00:00:00:04" }}'
+        for name in names) or "      []"
 
 
 def full(l4=("a", "b"), extra_routes="", tunnel="1h", web_b="10.0.2.2:8000"):
-    """All kinds of listeners; l4 names the tenants behind the L4 vip."""
-    endpoints = "\n".join(f"      - {ENDPOINTS_L4[name]}" for name in l4) or "      []"
+    """All kinds of listeners; l4 names the tenants behind the L4 vip. Port 8000 is nginx everywhere,
+    8001 is origin.py."""
     return f"""
 node:
   name: lab
@@ -27,20 +27,25 @@ vips:
   - name: stream
     addresses: [203.0.113.11]
     listeners:
-      - {{ port: 7000, protocol: tcp-proxy, upstream: a, timeouts: {{ tunnel: {tunnel} }} }}
+      - {{ port: 7000, protocol: tcp-proxy, upstream: odd, timeouts: {{ tunnel: {tunnel} }} }}
   - name: stream6
     addresses: ["2001:db8:53::11"]
     listeners:
-      - {{ port: 7000, protocol: tcp-proxy, upstream: a6 }}
+      - {{ port: 7000, protocol: tcp-proxy, upstream: odd6 }}
   - name: l4
     addresses: [203.0.113.53, "2001:db8:53::53"]
     listeners:
       - {{ port: 8000, protocol: tcp, upstream: l4, forward: vxlan }}
+      - {{ port: 8001, protocol: tcp, upstream: l4-echo, forward: vxlan }}
 routes:
   web:
     {extra_routes}
-    - {{ name: stream, match: {{ path: /stream }}, upstream: a, splice: connection }}
-    - {{ name: slow, match: {{ path: /slow }}, upstream: a, timeout: 300ms }}
+    - {{ name: stream, match: {{ path: /stream }}, upstream: odd, splice: connection }}
+    - {{ name: slow, match: {{ path: /slow }}, upstream: odd, timeout: 300ms }}
+    - {{ name: websocket, match: {{ path: /ws }}, upstream: odd }}
+    - {{ name: up, match: {{ path: /up }}, upstream: odd }}
+    - {{ name: big, match: {{ path: /big/* }}, upstream: odd }}
+    - {{ name: chunked, match: {{ path: /chunked }}, upstream: odd }}
     - {{ name: dead, match: {{ path: /dead }}, upstream: dead }}
     - {{ name: empty, match: {{ path: /empty }}, upstream: empty }}
     - {{ name: old, match: {{ path: /old/* }}, redirect: {{ status: 301, to: "https://www.example.com/" }} }}
@@ -49,7 +54,8 @@ routes:
     - {{ name: b, match: {{ host: b.example.com }}, upstream: b }}
 upstreams:
   a: {{ endpoints: [ {{ address: "10.0.1.2:8000" }} ] }}
-  a6: {{ endpoints: [ {{ address: "[2001:db8:a::2]:8000" }} ] }}
+  odd: {{ endpoints: [ {{ address: "10.0.1.2:8001" }} ] }}
+  odd6: {{ endpoints: [ {{ address: "[2001:db8:a::2]:8001" }} ] }}
   b: {{ endpoints: [ {{ address: "{web_b}" }} ] }}
   tls: {{ endpoints: [ {{ address: "10.0.2.2:8443" }} ] }}
   tls6: {{ endpoints: [ {{ address: "[2001:db8:b::2]:8443" }} ] }}
@@ -58,5 +64,9 @@ upstreams:
   l4:
     balance: maglev
     endpoints:
-{endpoints}
+{l4_endpoints(l4, 8000)}
+  l4-echo:
+    balance: maglev
+    endpoints:
+{l4_endpoints(l4, 8001)}
 """

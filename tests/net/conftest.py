@@ -8,8 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 
 from tests.harness import lab as labs  # noqa: E402
 from tests.harness import config  # noqa: E402
-
-ORIGIN = os.path.join(labs.TOP, "tests", "harness", "origin.py")
+from tests.harness.servers import start_servers  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -20,12 +19,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module")
 def lab():
-    """A lab with origins behind it, no shuntd yet."""
+    """A lab with servers behind it, no shuntd yet."""
     with labs.Lab() as built:
-        for host in ("web_a", "web_b", "tenant_a", "tenant_b"):
-            built.start(host, labs.PYTHON, ORIGIN, host, "8000")
-            labs.wait_until(lambda h=host: ":8000" in built.sh(h, "ss", "-ltn").stdout,
-                            f"the origin in {host}")
+        start_servers(built)
         yield built
 
 

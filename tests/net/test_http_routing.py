@@ -48,16 +48,16 @@ def test_a_large_upload_arrives_whole(shunt, coding):
     with open(path, "wb") as out:
         out.write(data)
     more = ("-H", "Transfer-Encoding: chunked") if coding == "chunked" else ()
-    got = shunt.curl(f"http://{WEB_VIP}/up", "-H", "Host: a.example.com", "--data-binary", f"@{path}",
+    got = shunt.curl(f"http://{WEB_VIP}/up", "-H", "Host: x.example.com", "--data-binary", f"@{path}",
                      *more)
     assert got.stdout == f"{len(data)} {hashlib.sha256(data).hexdigest()}\n"
 
 
 def test_large_and_chunked_downloads_arrive_whole(shunt):
-    got = shunt.curl(f"http://{WEB_VIP}/big/30000000", "-H", "Host: a.example.com", "-o", "/dev/null",
+    got = shunt.curl(f"http://{WEB_VIP}/big/30000000", "-H", "Host: x.example.com", "-o", "/dev/null",
                      "-w", "%{size_download}")
     assert got.stdout == "30000000"
-    got = shunt.curl(f"http://{WEB_VIP}/chunked", "-H", "Host: a.example.com")
+    got = shunt.curl(f"http://{WEB_VIP}/chunked", "-H", "Host: x.example.com")
     assert got.stdout == "".join(f"{i}," for i in range(100))
 
 

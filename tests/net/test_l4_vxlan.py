@@ -20,7 +20,7 @@ def test_connections_spread_over_both_tenants(shunt, vip):
 
 @pytest.mark.parametrize("vip", [L4_VIP, L4_VIP6])
 def test_a_pool_change_moves_no_established_connection(shunt, vip):
-    talk = shunt.talk(vip, 8000, 40, STREAM)
+    talk = shunt.talk(vip, 8001, 40, STREAM)
     shunt.reload(config.full(l4=("a",)))
     talk.goes_on()
     # New ones see the new pool only, old ones stay with both.
@@ -39,7 +39,7 @@ def test_what_is_not_for_a_vip_passes_untouched(shunt):
 
 def test_a_port_without_listener_is_refused_by_the_stack(shunt):
     before = shunt.only("ODD_TO_STACK")
-    got = shunt.curl(f"http://{L4_VIP}:8001/", check=False)
+    got = shunt.curl(f"http://{L4_VIP}:8002/", check=False)
     assert got.returncode == 7, got
     assert shunt.only("ODD_TO_STACK") > before
 

@@ -9,7 +9,7 @@ from tests.harness import config
 from tests.harness.lab import PYTHON, WEB_VIP, WEB_VIP6, run, wait_until
 
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
-WEBSOCKET = (r"GET /ws HTTP/1.1\r\nHost: a.example.com\r\nUpgrade: websocket\r\n"
+WEBSOCKET = (r"GET /ws HTTP/1.1\r\nHost: x.example.com\r\nUpgrade: websocket\r\n"
              r"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
              r"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 V4, V6 = "203.0.113.11", "2001:db8:53::11"
