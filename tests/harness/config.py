@@ -6,15 +6,15 @@ def l4_endpoints(names, port):
         for name in names) or "      []"
 
 
-def full(l4=("a", "b"), extra_routes="", tunnel="1h", web_b="10.0.2.2:8000"):
+def full(l4=("a", "b"), extra_routes="", tunnel="1h", web_b="10.0.2.2:8000", node=("192.0.2.10", "2001:db8:2::10")):
     """All kinds of listeners; l4 names the tenants behind the L4 vip. Port 8000 is nginx everywhere,
     8001 is origin.py."""
     return f"""
 node:
   name: lab
   devices: [eth0]
-  tunnel_address: 192.0.2.10
-  source_addresses: [192.0.2.10, "2001:db8:2::10"]
+  tunnel_address: {node[0]}
+  source_addresses: [{node[0]}, "{node[1]}"]
 vpcs:
   a: {{ vni: 5001 }}
   b: {{ vni: 5002 }}
@@ -70,3 +70,6 @@ upstreams:
     endpoints:
 {l4_endpoints(l4, 8001)}
 """
+
+
+SECOND = ("192.0.4.10", "2001:db8:4::10")  # node of lb2

@@ -1,6 +1,7 @@
 """The lab: a client, a router, a shunt node, two web servers and a VPC host, each a namespace.
 
     client 198.51.100.2 --- router --- lb 192.0.2.10          (eth0: XDP; vips 203.0.113.0/24)
+                              |--- lb2 192.0.4.10         (a second node, where a test wants one)
                               |--- web_a 10.0.1.2, web_b 10.0.2.2
                               |--- host 192.0.3.21            (ends VXLAN: vni 5001 and 5002)
                               '--- tenant_a, tenant_b         (172.16.0.4 both; answer directly)
@@ -17,49 +18,29 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.join(TOP, "build")
-HARNESS = os.path.join(TOP, "tests", "harness")
-PYTHON = "/usr/bin/python3"
-HOSTS = ("client", "router", "lb", "web_a", "web_b", "host", "tenant_a", "tenant_b")
+from tests.harness.node import Node
+from tests.harness.run import BUILD, HARNESS, PYTHON, TOP, run, wait_until
+
+HOSTS = ("client", "router", "lb", "lb2", "web_a", "web_b", "host", "tenant_a", "tenant_b")
 # name of the host: its side of the link to the router
 LINKS = {
     "client": ("198.51.100.2/24", "198.51.100.1/24", "2001:db8:1::2/64", "2001:db8:1::1/64"),
     "lb": ("192.0.2.10/24", "192.0.2.1/24", "2001:db8:2::10/64", "2001:db8:2::1/64"),
+    "lb2": ("192.0.4.10/24", "192.0.4.1/24", "2001:db8:4::10/64", "2001:db8:4::1/64"),
     "web_a": ("10.0.1.2/24", "10.0.1.1/24", "2001:db8:a::2/64", "2001:db8:a::1/64"),
     "web_b": ("10.0.2.2/24", "10.0.2.1/24", "2001:db8:b::2/64", "2001:db8:b::1/64"),
     "host": ("192.0.3.21/24", "192.0.3.1/24", "2001:db8:3::21/64", "2001:db8:3::1/64"),
     "tenant_a": ("10.9.1.2/24", "10.9.1.1/24", "2001:db8:91::2/64", "2001:db8:91::1/64"),
     "tenant_b": ("10.9.2.2/24", "10.9.2.1/24", "2001:db8:92::2/64", "2001:db8:92::1/64"),
 }
+NODES = ("lb", "lb2")
 TENANTS = {"tenant_a": 5001, "tenant_b": 5002}
 TENANT_MAC = "02:00:00:00:00:04"
 L4_VIP, L4_VIP6 = "203.0.113.53", "2001:db8:53::53"
 WEB_VIP, WEB_VIP6 = "203.0.113.10", "2001:db8:53::10"
 # What is tunnelled grows by 50 bytes, with IPv6 inside by no more: endpoints ask for less.
 TUNNEL_MSS = 1360
-
-
-def run(*words, check=True, **more):
-    """A command to its end; its words on failure."""
-    done = subprocess.run(words, capture_output=True, text=True, **more)
-    if check and done.returncode:
-        raise RuntimeError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
-    return done
-
-
-def wait_until(condition, what, seconds=10):
-    """Until condition() is true; its value. Fails with `what` after so many seconds."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds} s in vain: {what}")
-        time.sleep(0.02)
 
 
 def on_term(*_):
@@ -93,7 +74,13 @@ class Lab:
         self.processes = []
         self.mounts = []
         self.cgroup = None
-        self.daemon = None
+        self.nodes = {host: Node(self, host) for host in NODES}
+
+    def __getattr__(self, name):
+        """What is said to the lab is said to its first node."""
+        if name == "nodes":
+            raise AttributeError(name)
+        return getattr(self.nodes["lb"], name)
 
     def __enter__(self):
         try:
@@ -139,59 +126,6 @@ class Lab:
         return self.sh("client", PYTHON, os.path.join(HARNESS, "bulk.py"), address, str(port),
                        str(count), str(size), request, check=False, timeout=seconds)
 
-    def only(self, counter):
-        return self.status()["counters"][counter]
-
-    @property
-    def pins(self):
-        return os.path.join(self.dir, "bpf", "shunt")
-
-    @property
-    def admin(self):
-        return os.path.join(self.dir, "admin.sock")
-
-    def log(self):
-        with open(os.path.join(self.dir, "shuntd.log"), encoding="utf-8") as log:
-            return log.read()
-
-    def access_log(self):
-        with open(os.path.join(self.dir, "access.log"), encoding="utf-8") as log:
-            return [json.loads(line) for line in log]
-
-    def shunt(self, config, ready=True):
-        """Starts shuntd in lb with this configuration."""
-        path = self.file("shunt.yaml", config)
-        with open(os.path.join(self.dir, "shuntd.log"), "a", encoding="utf-8") as log:
-            before = len(self.log())
-            self.daemon = self.start("lb", os.path.join(BUILD, "shuntd"), "-c", path, "--pin-dir",
-                                     self.pins, "--cgroup", self.cgroup, "--admin", self.admin,
-                                     "--access-log", os.path.join(self.dir, "access.log"),
-                                     "--workers", "2", stderr=log, stdout=log)
-        if ready:
-            wait_until(lambda: "ready" in self.log()[before:] or self.daemon.poll() is not None,
-                       "shuntd is ready")
-            assert self.daemon.poll() is None, self.log()
-        return self.daemon
-
-    def reload(self, config):
-        before = self.status()["snapshot"]
-        self.file("shunt.yaml", config)
-        self.daemon.send_signal(signal.SIGHUP)
-        wait_until(lambda: self.status()["snapshot"] > before, f"a new snapshot: {self.log()}")
-
-    def stop(self, sig=signal.SIGTERM):
-        self.daemon.send_signal(sig)
-        return self.daemon.wait(20)
-
-    def ctl(self, *words, check=True):
-        return run(os.path.join(BUILD, "shuntctl"), *words, check=check)
-
-    def status(self):
-        return json.loads(self.ctl("status", "--admin", self.admin, "--json").stdout)
-
-    def flows(self):
-        return json.loads(self.ctl("flows", "--pin-dir", self.pins, "--json").stdout)
-
     # --- up and down
 
     def ip(self, host, *words):
@@ -210,15 +144,20 @@ class Lab:
         self.sh("router", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward;"
                 " echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
         # veth delivers XDP_TX at once only to an end that has an XDP program too.
-        self.ip("router", "link", "set", "dev", "r-lb", "xdp", "obj",
-                os.path.join(BUILD, "bpf", "xdp_pass.bpf.o"), "sec", "xdp")
-        self.ip("router", "route", "add", "203.0.113.0/24", "via", "192.0.2.10")
-        self.ip("router", "-6", "route", "add", "2001:db8:53::/64", "via", "2001:db8:2::10")
+        for node in NODES:
+            self.ip("router", "link", "set", "dev", f"r-{node}", "xdp", "obj",
+                    os.path.join(BUILD, "bpf", "xdp_pass.bpf.o"), "sec", "xdp")
+        self.route_vips("lb")
         for tenant, vni in TENANTS.items():
             self.tenant(tenant, vni)
         self.mount_bpffs()
         self.make_cgroup()
-        open(os.path.join(self.dir, "shuntd.log"), "w", encoding="utf-8").close()
+
+    def route_vips(self, node):
+        """All packets to vips go to this node from now on."""
+        v4, v6 = (LINKS[node][i].split("/")[0] for i in (0, 2))
+        self.ip("router", "route", "replace", "203.0.113.0/24", "via", v4)
+        self.ip("router", "-6", "route", "replace", "2001:db8:53::/64", "via", v6)
 
     def link(self, host):
         ours, theirs, ours6, theirs6 = LINKS[host]
@@ -281,9 +220,9 @@ class Lab:
                 undo.callback(wait_until, self.remove_cgroup, "the cgroup is empty")
             for host in HOSTS:
                 undo.callback(run, "ip", "netns", "del", self.ns(host), check=False)
-            if os.path.isdir(self.pins):
-                undo.callback(self.sh, "lb", os.path.join(BUILD, "shunt-loader"), "detach", "--pin-dir",
-                              self.pins, check=False)
+            for node in self.nodes.values():
+                if os.path.isdir(node.pins):
+                    undo.callback(node.detach, check=False)
             for process in self.processes:
                 undo.callback(self.end, process)
 

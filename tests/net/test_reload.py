@@ -41,7 +41,7 @@ def test_reloads_under_load_fail_no_request(shunt):
 
 def test_a_wrong_configuration_changes_nothing_and_is_named(shunt):
     snapshot, seen = shunt.status()["snapshot"], len(shunt.log())
-    shunt.file("shunt.yaml", config.full() + "nonsense: 1\n")
+    shunt.write(config.full() + "nonsense: 1\n")
     shunt.daemon.send_signal(signal.SIGHUP)
     wait_until(lambda: 'unknown key "nonsense"' in shunt.log()[seen:], "the finding")
     assert "shunt.yaml:" in shunt.log()[seen:]
@@ -52,7 +52,7 @@ def test_a_wrong_configuration_changes_nothing_and_is_named(shunt):
 def test_a_changed_file_is_found_without_a_signal(shunt):
     shunt.reload(config.full())
     before = shunt.status()["snapshot"]
-    shunt.file("shunt.yaml", config.full(
+    shunt.write(config.full(
         extra_routes='- { name: new, match: { path: /new }, respond: { status: 200, body: "new" } }'))
     wait_until(lambda: shunt.status()["snapshot"] > before, "the reload")
     assert shunt.curl(f"http://{WEB_VIP}/new").stdout == "new"

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tests.harness import config
-from tests.harness.lab import BUILD, PYTHON, WEB_VIP, run, wait_until
+from tests.harness.lab import PYTHON, WEB_VIP, run, wait_until
 
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
 
@@ -20,10 +20,6 @@ def local_routes(lab):
 
 def has_xdp(lab):
     return "xdp" in lab.sh("lb", "ip", "link", "show", "eth0").stdout
-
-
-def detach(lab):
-    return lab.sh("lb", os.path.join(BUILD, "shunt-loader"), "detach", "--pin-dir", lab.pins)
 
 
 def test_a_start_that_fails_leaves_nothing_attached(lab):
@@ -78,6 +74,6 @@ def test_splices_keep_their_next_hops_when_a_new_daemon_numbers_others_first(sta
 
 def test_detaching_leaves_nothing(started):
     started.stop()
-    detach(started)
+    started.detach()
     assert not has_xdp(started) and not local_routes(started)
     assert not os.path.isdir(started.pins)
