@@ -1,0 +1,81 @@
+#include "tests/harness/test.h"
+#include "userspace/http/path.h"
+
+TEST(a_path_has_one_spelling)
+{
+	static const struct {
+		const char *name, *path, *want; /* NULL: refused */
+	} rows[] = {
+		{ "as it is", "/a/b", "/a/b" },
+		{ "the root", "/", "/" },
+		{ "an asterisk", "*", "*" },
+		{ "an escaped letter", "/%61b", "/ab" },
+		{ "an escaped tilde", "/%7Eu", "/~u" },
+		{ "escapes in upper case", "/%c3%a4", "/%C3%A4" },
+		{ "a reserved character stays escaped", "/%3f%23", "/%3F%23" },
+		{ "a percent sign stays escaped", "/%2561", "/%2561" },
+		{ "a dot segment", "/a/./b", "/a/b" },
+		{ "two of them", "/a/../b", "/b" },
+		{ "at the end", "/a/b/..", "/a/" },
+		{ "one at the end", "/a/.", "/a/" },
+		{ "escaped dots", "/a/%2e%2E/b", "/b" },
+		{ "slashes in a row", "//a//b", "//a//b" },
+		{ "climbing through an empty segment", "//..", "/" },
+		{ "three dots are a name", "/...", "/..." },
+		{ "parameters", "/a;x=1/b", "/a;x=1/b" },
+		{ "sub-delimiters", "/a!$&'()*+,;=:@", "/a!$&'()*+,;=:@" },
+		{ "an escaped slash", "/a%2fb", NULL },
+		{ "an escaped backslash", "/a%5Cb", NULL },
+		{ "an escaped NUL", "/a%00", NULL },
+		{ "a broken escape", "/a%2", NULL },
+		{ "a lone percent", "/%", NULL },
+		{ "no hexadecimal", "/%zz", NULL },
+		{ "above the root", "/..", NULL },
+		{ "above the root later", "/a/../../b", NULL },
+		{ "dots with parameters", "/a/..;x/b", NULL },
+		{ "a dot with parameters", "/.;/b", NULL },
+		{ "escaped dots with parameters", "/%2e%2e;/b", NULL },
+		{ "no slash", "a", NULL },
+		{ "a second asterisk", "**", NULL },
+		{ "a backslash", "/a\\b", NULL },
+		{ "a space", "/a b", NULL },
+		{ "a control byte", "/a\x01", NULL },
+		{ "a byte beyond ASCII", "/\xc3\xa4", NULL },
+		{ "nothing", "", NULL },
+	};
+
+	FOR_ROWS (row, rows) {
+		char out[64];
+		size_t len = 0, room = strlen(row->path);
+
+		CHECK_INT(path_normalise(span_of(row->path), out, room, &len), row->want != NULL);
+		if (row->want)
+			CHECK_SPAN(span_make(out, len), span_of(row->want));
+	}
+}
+
+TEST(what_is_normal_stays_as_it_is)
+{
+	static const char *const paths[] = { "/a/../b/%7e/%c3", "//x/./..", "/%2561/..%2e",
+					     "/a/." };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		char once[64], twice[64];
+		size_t n = 0, m = 0;
+
+		CHECK(path_normalise(span_of(paths[i]), once, strlen(paths[i]), &n));
+		CHECK(path_normalise(span_make(once, n), twice, n, &m));
+		CHECK_SPAN(span_make(twice, m), span_make(once, n));
+	}
+}
+
+TEST(room_that_is_too_small_is_refused)
+{
+	const struct span path = SPAN("/ab/c%20");
+	char out[16];
+	size_t len;
+
+	for (size_t cap = 0; cap < path.len; cap++)
+		CHECK(!path_normalise(path, out, cap, &len));
+	CHECK(path_normalise(path, out, path.len, &len));
+}

@@ -1,0 +1,180 @@
+/* Hosts, paths and the precedence of the Gateway API. */
+#include "tests/harness/test.h"
+#include "userspace/route/host_match.h"
+#include "userspace/route/path_match.h"
+#include "userspace/route/router.h"
+
+TEST(hosts_match_exactly_or_by_suffix)
+{
+	static const struct {
+		const char *name, *pattern, *host;
+		bool want;
+	} rows[] = {
+		{ "any", NULL, "x", true },
+		{ "any takes no host too", NULL, "", true },
+		{ "the same", "www.example.com", "www.example.com", true },
+		{ "another case", "www.example.com", "WWW.Example.COM", true },
+		{ "the root's dot", "www.example.com", "www.example.com.", true },
+		{ "a longer one", "example.com", "www.example.com", false },
+		{ "a shorter one", "www.example.com", "example.com", false },
+		{ "a label below", "*.example.com", "a.example.com", true },
+		{ "labels below", "*.example.com", "a.b.example.com", true },
+		{ "in another case", "*.example.com", "A.EXAMPLE.com", true },
+		{ "with the root's dot", "*.example.com", "a.example.com.", true },
+		{ "the name itself", "*.example.com", "example.com", false },
+		{ "no label before the dot", "*.example.com", ".example.com", false },
+		{ "only the same end", "*.example.com", "badexample.com", false },
+		{ "no host", "*.example.com", "", false },
+		{ "IPv6", "[::1]", "[::1]", true },
+	};
+
+	FOR_ROWS (row, rows)
+		CHECK_INT(host_match(row->pattern, span_of(row->host)), row->want);
+}
+
+TEST(paths_match_exactly_or_by_segments)
+{
+	static const struct {
+		const char *name;
+		enum path_kind kind;
+		const char *pattern, *path;
+		bool want;
+	} rows[] = {
+		{ "any", PATH_ANY, "", "/x", true },
+		{ "exact", PATH_EXACT, "/x", "/x", true },
+		{ "exact is not below", PATH_EXACT, "/x", "/x/", false },
+		{ "case matters", PATH_EXACT, "/x", "/X", false },
+		{ "the prefix itself", PATH_PREFIX, "/v2", "/v2", true },
+		{ "below", PATH_PREFIX, "/v2", "/v2/a/b", true },
+		{ "its slash", PATH_PREFIX, "/v2", "/v2/", true },
+		{ "part of a segment", PATH_PREFIX, "/v2", "/v2x", false },
+		{ "shorter", PATH_PREFIX, "/v2/a", "/v2", false },
+		{ "everything", PATH_PREFIX, "", "/", true },
+		{ "not the asterisk", PATH_PREFIX, "", "*", false },
+	};
+
+	FOR_ROWS (row, rows)
+		CHECK_INT(path_match(row->kind, row->pattern, span_of(row->path)), row->want);
+}
+
+/* "name: value" of a test's request, or none. */
+static struct span field_of(const void *context, struct span name)
+{
+	const char *const *fields = context;
+
+	for (; fields && fields[0]; fields += 2)
+		if (span_is_nocase(span_of(fields[0]), name))
+			return span_of(fields[1]);
+	return (struct span){ NULL, 0 };
+}
+
+static const char *find(const char *text, const char *method, const char *host, const char *path,
+			const char *const *fields)
+{
+	static char name[32];
+	struct findings findings = { 0 };
+	struct model *model = model_load_text("f", text, strlen(text), &findings);
+	struct route_request req = { .host = span_of(host),
+				     .path = span_of(path),
+				     .method = span_of(method),
+				     .field = field_of,
+				     .context = fields };
+	const struct route *got;
+
+	CHECK_STR(findings.count ? findings.list[0].text : "", "");
+	got = router_find(&model->tables[0], &req);
+	snprintf(name, sizeof(name), "%s", got ? got->name : "none");
+	model_destroy(model);
+	return name;
+}
+
+/* Written from the least to the most specific, so that the order of writing cannot help. */
+static const char table[] =
+	"upstreams: { u: { endpoints: [] } }\n"
+	"routes:\n"
+	"  r:\n"
+	"  - { name: wild, match: { host: \"*.example.com\" }, upstream: u }\n"
+	"  - { name: wild-long, match: { host: \"*.a.example.com\" }, upstream: u }\n"
+	"  - { name: exact, match: { host: www.example.com }, upstream: u }\n"
+	"  - { name: prefix, match: { host: www.example.com, path: /a/* }, upstream: u }\n"
+	"  - { name: longer, match: { host: www.example.com, path: /a/b/* }, upstream: u }\n"
+	"  - { name: path, match: { host: www.example.com, path: /a/b/c }, upstream: u }\n"
+	"  - { name: post, match: { host: www.example.com, path: /a/b/c, methods: [POST] }, "
+	"upstream: u }\n"
+	"  - { name: one, match: { host: www.example.com, path: /h, headers: { x: 1 } }, upstream: "
+	"u }\n"
+	"  - { name: two, match: { host: www.example.com, path: /h, headers: { x: 1, y: 2 } }, "
+	"upstream: u }\n"
+	"  - { name: first, match: { path: /same, headers: { p: 1 } }, upstream: u }\n"
+	"  - { name: second, match: { path: /same, headers: { q: 1 } }, upstream: u }\n";
+
+TEST(the_most_specific_route_wins)
+{
+	static const char *const x[] = { "X", "1", NULL }, *const xy[] = { "x", "1", "Y", "2",
+									   NULL };
+	static const char *const other[] = { "x", "11", NULL };
+	static const char *const pq[] = { "p", "1", "q", "1", NULL }, *const q[] = { "q", "1",
+										     NULL };
+	static const struct {
+		const char *name, *method, *host, *path;
+		const char *const *fields;
+		const char *want;
+	} rows[] = {
+		{ "exact host", "GET", "www.example.com", "/", NULL, "exact" },
+		{ "wildcard", "GET", "b.example.com", "/a/b/c", NULL, "wild" },
+		{ "the longer wildcard", "GET", "x.a.example.com", "/", NULL, "wild-long" },
+		{ "prefix", "GET", "www.example.com", "/a/x", NULL, "prefix" },
+		{ "the longer prefix", "GET", "www.example.com", "/a/b/x", NULL, "longer" },
+		{ "exact path", "GET", "www.example.com", "/a/b/c", NULL, "path" },
+		{ "a method beats none", "POST", "www.example.com", "/a/b/c", NULL, "post" },
+		{ "methods are of one case", "post", "www.example.com", "/a/b/c", NULL, "path" },
+		{ "a header", "GET", "www.example.com", "/h", x, "one" },
+		{ "more headers", "GET", "www.example.com", "/h", xy, "two" },
+		{ "a header's value is exact", "GET", "www.example.com", "/h", other, "exact" },
+		{ "a header that is missing", "GET", "www.example.com", "/h", NULL, "exact" },
+		{ "the first written, at last", "GET", "none", "/same", pq, "first" },
+		{ "unless it does not match", "GET", "none", "/same", q, "second" },
+		{ "nothing", "GET", "none", "/", NULL, "none" },
+	};
+
+	FOR_ROWS (row, rows)
+		CHECK_STR(find(table, row->method, row->host, row->path, row->fields), row->want);
+}
+
+TEST(no_path_ranks_as_the_prefix_of_all)
+{
+	static const char text[] = "upstreams: { u: { endpoints: [] } }\nroutes:\n  r:\n"
+				   "  - { name: all, match: { path: /* }, upstream: u }\n"
+				   "  - { name: get, match: { methods: [GET] }, upstream: u }\n";
+
+	CHECK_STR(find(text, "GET", "x", "/", NULL), "get");
+	CHECK_STR(find(text, "PUT", "x", "/", NULL), "all");
+}
+
+TEST(server_names_go_exactly_then_by_suffix_then_by_default)
+{
+	static const char text[] =
+		"upstreams: { a: { endpoints: [] }, b: { endpoints: [] }, c: { endpoints: [] },\n"
+		"  d: { endpoints: [] } }\n"
+		"vips: [ { name: v, addresses: [10.0.0.1], listeners: [ { port: 1, protocol: "
+		"tls-passthrough,\n  sni: { default: d, \"*.example.com\": b, \"*.x.example.com\": "
+		"c, "
+		"a.example.com: a } } ] } ]\n";
+	static const struct {
+		const char *name, *sni, *want;
+	} rows[] = {
+		{ "exact", "a.example.com", "a" },
+		{ "suffix", "b.example.com", "b" },
+		{ "longer", "y.x.example.com", "c" },
+		{ "default", "other", "d" },
+		{ "no name", "", "d" },
+	};
+	struct findings findings = { 0 };
+	struct model *model = model_load_text("f", text, strlen(text), &findings);
+
+	CHECK_STR(findings.count ? findings.list[0].text : "", "");
+	FOR_ROWS (row, rows)
+		CHECK_STR(router_find_sni(&model->vips[0].listeners[0], span_of(row->sni))->name,
+			  row->want);
+	model_destroy(model);
+}
