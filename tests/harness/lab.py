@@ -68,9 +68,11 @@ def in_namespace(name):
 class Lab:
     """Use as `with Lab() as lab:`."""
 
-    def __init__(self, prefix=None):
+    def __init__(self, prefix=None, folder=None):
+        """Names of its own, unless it must be found again by those given; the folder is made here."""
         self.prefix = prefix or "sh" + secrets.token_hex(3)
-        self.dir = tempfile.mkdtemp(prefix="shunt-lab-")
+        self.dir = folder or tempfile.mkdtemp(prefix="shunt-lab-")
+        os.makedirs(self.dir, exist_ok=True)
         self.processes = []
         self.mounts = []
         self.cgroup = None

@@ -63,14 +63,17 @@ void exchange_log(struct session *s, const char *splice, const char *reason)
 /* After the exchange: the next request, or the end. */
 void exchange_end(struct session *s)
 {
+	bool waiting = buf_len(&s->in[CLIENT]) > 0; /* another request, or a part of one */
 	bool keep = s->ex.client_keep && s->ex.request_done && !s->proxy->draining &&
-		    !s->ends[CLIENT]->eof;
+		    (!s->ends[CLIENT]->eof || waiting);
 
 	exchange_log(s, "none", "");
 	session_drop_server(s);
 	buf_clear(&s->out[SERVER], &s->proxy->blocks);
 	s->ex = (struct exchange){ 0 };
 	session_enter(s, keep ? SESSION_READING : SESSION_DRAINING);
+	if (keep && waiting)
+		session_deadline(s, s->listener->timeouts.head_ms);
 }
 
 void exchange_reply(struct session *s, uint16_t status, const char *why)

@@ -215,15 +215,20 @@ static void begin_response(struct session *s, const struct message *msg)
 {
 	struct exchange *ex = &s->ex;
 
+	bool interim = msg->status < 200 && !msg->tunnel;
+
+	if (interim && ++ex->interims > INTERIMS_MAX) {
+		bad_response(s, "too many interim responses");
+		return;
+	}
+	if (interim && ex->client_minor == 0)
+		return; /* HTTP/1.0 knows none (RFC 9110, 15.2) */
 	if (!write_response(s, msg)) {
 		bad_response(s, "the response's head does not fit with what we must add");
 		return;
 	}
-	if (msg->status < 200 && !msg->tunnel) {
-		if (++ex->interims > INTERIMS_MAX)
-			bad_response(s, "too many interim responses");
+	if (interim)
 		return;
-	}
 	buf_unpin(&s->out[SERVER], &s->proxy->blocks);
 	ex->response_begun = true;
 	ex->status = msg->status;
@@ -312,13 +317,17 @@ static bool server_ended(struct session *s)
 	return true;
 }
 
-/* A connection that is fit for others goes back; anything odd about it, and it is closed. */
+/*
+ * A connection that is fit for others goes back; anything odd about it, and it is closed. Bytes
+ * behind the response would be taken for the answer to somebody else's request.
+ */
 static void release_server(struct session *s)
 {
 	struct exchange *ex = &s->ex;
 	struct conn *conn = s->ends[SERVER];
 	bool fit = ex->server_keep && ex->request_done && !conn->eof && !conn->reserved_port &&
 		   buf_len(&s->in[SERVER]) == 0 && buf_len(&s->out[SERVER]) == 0 &&
+		   !s->readable[SERVER] &&
 		   ex->upstream->idle_connections > 0;
 
 	if (!fit) {

@@ -113,12 +113,15 @@ void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index)
 		return;
 	}
 	client = conn_create(proxy->options.loop, fd, &peer);
-	if (!client)
+	if (!client) {
+		stat_add(&proxy->options.stats->sessions_closed, 1);
 		return;
+	}
 	if (proxy->options.splicer)
 		splicer_note(proxy->options.splicer, client);
 	s = session_open(proxy, client, listener);
 	if (!s) {
+		stat_add(&proxy->options.stats->sessions_closed, 1);
 		conn_close(client);
 		return;
 	}
