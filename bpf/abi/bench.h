@@ -4,12 +4,15 @@
 #pragma once
 #include "bpf/abi/abi.h"
 
-enum { BENCH_WORDS = 16 };
+enum {
+	BENCH_WORDS = 16,
+	BENCH_GROW = 50, /* bytes: Ethernet, IPv4, UDP and VXLAN around a frame */
+};
 
 struct bench_case {
 	__u32 frame_bytes;
 	__u32 words;     /* of head, that are written before each repeat */
-	__u32 next_flow; /* 1: every repeat is a flow of its own (IPv4) */
+	__u32 flow_mask; /* 0: one flow; else so many and one, in scattered order (IPv4) */
 	__u32 zero;
 	__u64 head[BENCH_WORDS];
 };

@@ -6,6 +6,7 @@
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "userspace/base/must.h"
@@ -96,7 +97,7 @@ static struct bench_frame tcp_frame(const char *src, const char *dst, uint16_t p
 	return f;
 }
 
-/* What a tenant's host sends to the vip, wrapped for us: unwrapped, it is a packet to an L4 vip. */
+/* What a tenant's host sends to the vip, wrapped for us: unwrapped, it is for nobody we know. */
 static struct bench_frame vxlan_frame(void)
 {
 	struct bench_frame inner = tcp_frame(BENCH_CLIENT, BENCH_ELSE, BENCH_L4_PORT, ACK, false);
@@ -124,24 +125,26 @@ uint32_t bench_kinds(struct bench_kind *out)
 {
 	const char *c = BENCH_CLIENT, *c6 = BENCH_CLIENT6;
 	struct bench_kind kinds[] = {
-		{ "not for us", tcp_frame(c, BENCH_ELSE, 80, ACK, true), COUNT_NOT_OURS, false },
+		{ "not for us", tcp_frame(c, BENCH_ELSE, 80, ACK, true), COUNT_NOT_OURS, 0 },
 		{ "to the proxy (passed to the stack)",
-		  tcp_frame(c, BENCH_VIP, BENCH_L7_PORT, ACK, true), COUNT_TO_STACK, false },
+		  tcp_frame(c, BENCH_VIP, BENCH_L7_PORT, ACK, true), COUNT_TO_STACK, 0 },
 		{ "L4 over VXLAN, established, IPv4",
-		  tcp_frame(c, BENCH_VIP, BENCH_L4_PORT, ACK, true), COUNT_FORWARDED_STICKY,
-		  false },
+		  tcp_frame(c, BENCH_VIP, BENCH_L4_PORT, ACK, true), COUNT_FORWARDED_STICKY, 0 },
 		{ "L4 over VXLAN, established, IPv6",
-		  tcp_frame(c6, BENCH_VIP6, BENCH_L4_PORT, ACK, true), COUNT_FORWARDED_STICKY,
-		  false },
-		{ "L4 over VXLAN, each packet a new flow",
-		  tcp_frame(c, BENCH_VIP, BENCH_L4_PORT, SYN, true), COUNT_FORWARDED, true },
+		  tcp_frame(c6, BENCH_VIP6, BENCH_L4_PORT, ACK, true), COUNT_FORWARDED_STICKY, 0 },
+		{ "L4 over VXLAN, 131072 flows in turn",
+		  tcp_frame(c, BENCH_VIP, BENCH_L4_PORT, ACK, true), COUNT_FORWARDED_STICKY,
+		  BENCH_MANY_FLOWS - 1 },
+		{ "L4 over VXLAN, all new, table full",
+		  tcp_frame(c, BENCH_VIP, BENCH_L4_PORT, SYN, true), COUNT_FORWARDED,
+		  BENCH_ALL_NEW },
 		{ "spliced, IPv4", tcp_frame(c, BENCH_VIP, BENCH_SPLICE_PORT, ACK, false),
-		  COUNT_SPLICED, false },
+		  COUNT_SPLICED, 0 },
 		{ "spliced, IPv4, timestamps",
-		  tcp_frame(c, BENCH_VIP, BENCH_SPLICE_PORT, ACK, true), COUNT_SPLICED, false },
+		  tcp_frame(c, BENCH_VIP, BENCH_SPLICE_PORT, ACK, true), COUNT_SPLICED, 0 },
 		{ "spliced, IPv6, timestamps",
-		  tcp_frame(c6, BENCH_VIP6, BENCH_SPLICE_PORT, ACK, true), COUNT_SPLICED, false },
-		{ "VXLAN to us, unwrapped and passed", vxlan_frame(), COUNT_DECAP_TO_STACK, false },
+		  tcp_frame(c6, BENCH_VIP6, BENCH_SPLICE_PORT, ACK, true), COUNT_SPLICED, 0 },
+		{ "VXLAN to us, unwrapped and passed", vxlan_frame(), COUNT_DECAP_TO_STACK, 0 },
 	};
 
 	_Static_assert(ARRAY_LEN(kinds) <= BENCH_KINDS_MAX, "too many kinds");

@@ -2,12 +2,17 @@
  * bench_frames.h - the frames that packet_bench sends, and what must become of them.
  */
 #pragma once
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/abi/counter.h"
 
-enum { BENCH_FRAME_MAX = 256, BENCH_KINDS_MAX = 16 };
+enum {
+	BENCH_FRAME_MAX = 256,
+	BENCH_KINDS_MAX = 16,
+	BENCH_MANY_FLOWS = 1 << 17, /* half of what the table of connections holds */
+};
+
+#define BENCH_ALL_NEW UINT32_MAX
 
 /* Addresses and ports that both the frames and the maps have. */
 #define BENCH_CLIENT   "198.51.100.2"
@@ -30,7 +35,7 @@ struct bench_kind {
 	const char *name;
 	struct bench_frame frame;
 	enum counter counted; /* each packet, once */
-	bool next_flow;
+	uint32_t flow_mask;   /* as in bpf/abi/bench.h; BENCH_ALL_NEW: no flow twice */
 };
 
 /* At most BENCH_KINDS_MAX; returns how many. */

@@ -2,12 +2,15 @@
  * packet_bench - nanoseconds a packet of each kind through the verified xdp_ingress.
  *
  * One BPF_PROG_TEST_RUN a case and round, of many repeats, through bench_driver, which undoes what
- * the last repeat did; the same with a program that only returns XDP_TX is the reference. Rounds
- * are interleaved. Each run is checked: the counter of the expected fate must have moved by exactly
- * the repeats. Caches are warm and the frame is in them; a NIC adds a cold line.
+ * the last repeat did. In each round, next to each other: a bare program that returns XDP_TX, the
+ * same behind the driver, and xdp_ingress behind the driver. What the driver itself costs is taken
+ * off, so that a figure is what the program would take alone. Each run is checked: the counter of
+ * the expected fate must have moved by exactly the repeats. The frame is always in the cache; a
+ * NIC adds a cold line.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,14 +23,18 @@
 
 #include "bench_driver.skel.h"
 #include "bpf/abi/counter.h"
+#include "bpf/abi/sizes.h"
 #include "tools/bench/bench_frames.h"
 #include "tools/bench/bench_maps.h"
 #include "userspace/base/must.h"
 
-enum { REPEATS = 500000, NEW_FLOWS = 100000, ROUNDS = 7, CPUS_MAX = 1024 };
+enum { REPEATS = 200000, ROUNDS = 7, CPUS_MAX = 1024 };
 
-struct result {
-	double packet[ROUNDS], reference[ROUNDS]; /* ns */
+/* One kind with its driver, and what its rounds gave; ns. */
+struct bench {
+	struct bench_kind kind;
+	struct bench_driver *driver;
+	double bare[ROUNDS], net[ROUNDS], ratio[ROUNDS];
 };
 
 static void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -56,10 +63,11 @@ static uint64_t counted(const struct xdp_ingress *x, enum counter which)
 	return sum;
 }
 
-static struct bench_driver *driver_load(const struct bench_frame *frame, bool next_flow)
+static struct bench_driver *driver_load(const struct bench_kind *kind)
 {
+	const struct bench_frame *frame = &kind->frame;
 	struct bench_driver *d = bench_driver__open();
-	struct bench_case c = { .frame_bytes = frame->len, .next_flow = next_flow };
+	struct bench_case c = { .frame_bytes = frame->len, .flow_mask = kind->flow_mask };
 
 	if (!d)
 		fail("cannot open the driver");
@@ -71,42 +79,84 @@ static struct bench_driver *driver_load(const struct bench_frame *frame, bool ne
 	return d;
 }
 
-/* ns a packet, as the kernel itself measured. */
-static double run(struct bench_driver *d, int program, const struct bench_frame *frame,
-		  uint32_t repeats)
+struct run {
+	double ns; /* a packet, as the kernel itself measured */
+	uint32_t action;
+	bool resized; /* the frame, each time */
+};
+
+static struct run run_once(const struct bench *b, int program, uint32_t repeats)
 {
+	const struct bench_frame *frame = &b->kind.frame;
 	struct xdp_md in = { .data_end = frame->len, .ingress_ifindex = 1 };
 	uint8_t out[BENCH_FRAME_MAX + 128];
-	uint32_t zero = 0;
+	uint64_t undone = b->driver->bss->undone;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame->bytes, .data_size_in = frame->len,
 		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &in,
 		    .ctx_size_in = sizeof(in), .repeat = (int)repeats);
 
-	if (bpf_map_update_elem(bpf_map__fd(d->maps.programs), &zero, &program, BPF_ANY) < 0)
-		fail("cannot set the program under test");
-	if (bpf_prog_test_run_opts(bpf_program__fd(d->progs.bench_driver), &opts) < 0)
+	if (bpf_prog_test_run_opts(program, &opts) < 0)
 		fail("cannot run: %s", strerror(errno));
-	return opts.duration;
+	undone = b->driver->bss->undone - undone; /* the first repeat finds a new frame */
+	if (undone != 0 && undone != repeats - 1)
+		fail("%s: length changed %llu times in %u", b->kind.name,
+		     (unsigned long long)undone, repeats);
+	return (struct run){ opts.duration, opts.retval, undone != 0 };
 }
 
-static void round_of(struct xdp_ingress *x, const struct bench_kind *kind, struct result *out,
-		     int round)
+static struct run run_driven(const struct bench *b, int program, uint32_t repeats)
 {
-	uint32_t repeats = kind->next_flow ? NEW_FLOWS : REPEATS;
-	struct bench_driver *d = driver_load(&kind->frame, kind->next_flow);
-	uint64_t before;
+	uint32_t zero = 0;
 
-	out->reference[round] = run(d, bpf_program__fd(d->progs.bench_tx), &kind->frame, repeats);
-	if (kind->next_flow) /* none of the last round is known any more: other ports */
-		d->bss->turn = (uint32_t)round * NEW_FLOWS;
-	else /* the first packet of a flow is of another kind */
-		run(d, bpf_program__fd(x->progs.xdp_ingress), &kind->frame, 1);
-	before = counted(x, kind->counted);
-	out->packet[round] = run(d, bpf_program__fd(x->progs.xdp_ingress), &kind->frame, repeats);
-	if (counted(x, kind->counted) - before != repeats)
-		fail("%s: %llu of %u packets met the expected fate", kind->name,
-		     (unsigned long long)(counted(x, kind->counted) - before), repeats);
-	bench_driver__destroy(d);
+	if (bpf_map_update_elem(bpf_map__fd(b->driver->maps.programs), &zero, &program, BPF_ANY))
+		fail("cannot set the program under test");
+	return run_once(b, bpf_program__fd(b->driver->progs.bench_driver), repeats);
+}
+
+static struct run run_tested(const struct bench *b, const struct xdp_ingress *x)
+{
+	uint64_t before = counted(x, b->kind.counted), moved;
+	struct run run = run_driven(b, bpf_program__fd(x->progs.xdp_ingress), REPEATS);
+
+	moved = counted(x, b->kind.counted) - before;
+	if (moved != REPEATS)
+		fail("%s: %llu of %d packets met the expected fate", b->kind.name,
+		     (unsigned long long)moved, REPEATS);
+	return run;
+}
+
+static struct run must_send_back(struct run run)
+{
+	if (run.action != XDP_TX)
+		fail("the reference did not return XDP_TX, but %u", run.action);
+	return run;
+}
+
+static void round_of(struct bench *b, const struct xdp_ingress *x, int round)
+{
+	int tx = bpf_program__fd(b->driver->progs.bench_tx);
+	int grow = bpf_program__fd(b->driver->progs.bench_grow);
+	uint32_t to_learn = b->kind.flow_mask + 1; /* 0 where all shall be new */
+	double bare = must_send_back(run_once(b, tx, REPEATS)).ns;
+	double driven = must_send_back(run_driven(b, tx, REPEATS)).ns;
+	struct run tested;
+	double net;
+
+	if (to_learn)
+		run_driven(b, bpf_program__fd(x->progs.xdp_ingress), to_learn);
+	tested = run_tested(b, x);
+	net = tested.ns - driven;
+	if (tested.resized) /* half of what it costs to resize and to undo it */
+		net -= (must_send_back(run_driven(b, grow, REPEATS)).ns - driven) / 2;
+	b->bare[round] = bare;
+	b->net[round] = net;
+	b->ratio[round] = bare > 0 ? (bare + net) / bare : 0;
+}
+
+/* New connections cost most where each of them has to evict another. */
+static void fill_table(const struct bench *b, const struct xdp_ingress *x)
+{
+	run_driven(b, bpf_program__fd(x->progs.xdp_ingress), 2 * STICKY_MAX);
 }
 
 static int by_value(const void *a, const void *b)
@@ -116,10 +166,11 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static double median(double *values)
+/* Leaves them sorted. */
+static double median(double *values, size_t count)
 {
-	qsort(values, ROUNDS, sizeof(values[0]), by_value);
-	return values[ROUNDS / 2];
+	qsort(values, count, sizeof(values[0]), by_value);
+	return values[count / 2];
 }
 
 static void stay_on_one_cpu(void)
@@ -132,42 +183,63 @@ static void stay_on_one_cpu(void)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static void print_head(void)
+static void print_head(double bare)
 {
 	struct utsname name;
 
 	uname(&name);
-	printf("packets: %s, %ld CPUs, BPF_PROG_TEST_RUN, %d repeats x %d rounds, medians in ns\n",
+	printf("packets: Linux %s, %ld CPUs, one used; BPF_PROG_TEST_RUN, %d repeats x %d rounds, "
+	       "interleaved\n",
 	       name.release, sysconf(_SC_NPROCESSORS_ONLN), REPEATS, ROUNDS);
-	printf("(the driver restores the frame in both columns; undoing a change of length is some "
-	       "12 ns of the first)\n");
-	printf("%-44s %8s %8s %8s %7s\n", "", "packet", "XDP_TX", "net", "ratio");
+	printf("ns a packet beyond a program that only returns XDP_TX (%.0f ns); ratio: to that "
+	       "program\n",
+	       bare);
+	printf("  %-36s %7s %7s %7s %9s\n", "", "median", "min", "max", "ratio");
+}
+
+static void print_all(struct bench *benches, uint32_t count)
+{
+	double bare[BENCH_KINDS_MAX * ROUNDS];
+
+	for (uint32_t i = 0; i < count; i++)
+		memcpy(bare + (size_t)i * ROUNDS, benches[i].bare, sizeof(benches[i].bare));
+	print_head(median(bare, count * ROUNDS));
+	for (uint32_t i = 0; i < count; i++) {
+		double net = median(benches[i].net, ROUNDS); /* sorts them */
+
+		printf("  %-36s %7.0f %7.0f %7.0f %8.1fx\n", benches[i].kind.name, net,
+		       benches[i].net[0], benches[i].net[ROUNDS - 1],
+		       median(benches[i].ratio, ROUNDS));
+	}
 }
 
 int main(void)
 {
+	static struct bench benches[BENCH_KINDS_MAX];
 	struct bench_kind kinds[BENCH_KINDS_MAX];
-	struct result results[BENCH_KINDS_MAX];
+	uint32_t count = bench_kinds(kinds);
 	struct xdp_ingress *x;
-	uint32_t count;
 
-	if (geteuid() != 0)
-		fail("loading BPF programs needs root");
+	if (geteuid() != 0) {
+		puts("packets: not measured, because loading BPF programs needs root");
+		return 0; /* the other benches can still run */
+	}
 	stay_on_one_cpu();
 	x = bench_maps_load();
 	if (!x)
 		fail("the kernel refuses xdp_ingress; see shunt-loader check");
-	count = bench_kinds(kinds);
+	for (uint32_t i = 0; i < count; i++) {
+		benches[i].kind = kinds[i];
+		benches[i].driver = driver_load(&kinds[i]);
+		if (kinds[i].flow_mask == BENCH_ALL_NEW)
+			fill_table(&benches[i], x);
+	}
 	for (int round = 0; round < ROUNDS; round++)
 		for (uint32_t i = 0; i < count; i++)
-			round_of(x, &kinds[i], &results[i], round);
-	print_head();
-	for (uint32_t i = 0; i < count; i++) {
-		double packet = median(results[i].packet), tx = median(results[i].reference);
-
-		printf("%-44s %8.0f %8.0f %8.0f %7.1f\n", kinds[i].name, packet, tx, packet - tx,
-		       tx > 0 ? packet / tx : 0);
-	}
+			round_of(&benches[i], x, round);
+	print_all(benches, count);
+	for (uint32_t i = 0; i < count; i++)
+		bench_driver__destroy(benches[i].driver);
 	xdp_ingress__destroy(x);
 	return 0;
 }
