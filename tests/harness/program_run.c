@@ -1,6 +1,7 @@
 #include "tests/harness/program_run.h"
 
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "tests/harness/test.h"
@@ -10,6 +11,7 @@ static struct xdp_ingress *program;
 struct xdp_ingress *program_load(void)
 {
 	struct bpf_map *map;
+	int err;
 
 	if (program || geteuid() != 0)
 		return program;
@@ -18,9 +20,11 @@ struct xdp_ingress *program_load(void)
 	{
 		bpf_map__set_pin_path(map, NULL);
 	}
-	if (xdp_ingress__load(program)) {
+	err = xdp_ingress__load(program);
+	if (err) {
 		xdp_ingress__destroy(program);
 		program = NULL;
+		CHECK_INT(err, -EPERM); /* anything else is the program's fault, and no skip */
 	}
 	return program;
 }
