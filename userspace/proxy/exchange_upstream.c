@@ -80,8 +80,14 @@ bool session_connect(struct session *s, const struct upstream *upstream)
 	uint32_t *cursor = proxy_cursor(s->proxy, upstream);
 	struct exchange *ex = &s->ex;
 
+	if (ex->attempts == 0)
+		ex->turn = (*cursor)++;
 	for (; ex->attempts < ATTEMPTS_MAX && ex->attempts < upstream->endpoint_count;) {
-		ex->endpoint = balance_round_robin(upstream, cursor, 0);
+		/* Others move the cursor on between two attempts; a turn of our own never comes
+		 * back to an endpoint that has just failed. */
+		uint32_t turn = ex->turn;
+
+		ex->endpoint = balance_round_robin(upstream, &turn, ex->attempts);
 		if (!ex->endpoint)
 			return false;
 		ex->attempts++;
@@ -327,8 +333,7 @@ static void release_server(struct session *s)
 	struct conn *conn = s->ends[SERVER];
 	bool fit = ex->server_keep && ex->request_done && !conn->eof && !conn->reserved_port &&
 		   buf_len(&s->in[SERVER]) == 0 && buf_len(&s->out[SERVER]) == 0 &&
-		   !s->readable[SERVER] &&
-		   ex->upstream->idle_connections > 0;
+		   !s->readable[SERVER] && ex->upstream->idle_connections > 0;
 
 	if (!fit) {
 		session_drop_server(s);

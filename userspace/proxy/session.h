@@ -42,6 +42,7 @@ struct exchange {
 	uint8_t request_framing, response_framing; /* as we send them */
 	uint8_t client_minor;
 	uint8_t attempts;
+	uint32_t turn; /* of the round robin, taken once: each attempt asks the next endpoint */
 	uint8_t interims;
 	bool head_only;      /* HEAD: the response has no body */
 	bool request_done;   /* all of it is in s->to_server or gone */
