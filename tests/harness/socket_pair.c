@@ -64,6 +64,8 @@ int socket_listen(const char *address, uint16_t port)
 
 	CHECK(fd >= 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)); /* also for IPv6 */
 	CHECK_INT(bind(fd, (struct sockaddr *)&at, len), 0);
 	CHECK_INT(listen(fd, 64), 0);
 	return fd;

@@ -12,7 +12,7 @@ bool socket_namespace(void);
 /* The stack answers for an address that is on no interface. */
 void socket_local_route(const char *address);
 
-/* Listening on address ("127.0.0.1", "::1") and port; 0: any. */
+/* Listening on address ("127.0.0.1", "::1") and port, which others may share; 0: any. */
 int socket_listen(const char *address, uint16_t port);
 uint16_t socket_port(int fd);
 /* Connected, or -1 with errno. */
