@@ -84,6 +84,7 @@ static struct session *session_open(struct proxy *proxy, struct conn *client,
 	h1_parser_init(&s->requests, H1_REQUEST, &head_limits);
 	timer_init(&s->timer, proxy->options.loop, session_on_timer, s);
 	timer_init(&s->poll, proxy->options.loop, tunnel_on_poll, s);
+	timer_init(&s->turn, proxy->options.loop, session_on_turn, s);
 	s->next = proxy->sessions;
 	if (s->next)
 		s->next->prev = s;

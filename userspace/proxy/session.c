@@ -120,6 +120,7 @@ static void session_free(struct session *s)
 	}
 	timer_stop(&s->timer);
 	timer_stop(&s->poll);
+	timer_stop(&s->turn);
 	*(s->prev ? &s->prev->next : &proxy->sessions) = s->next;
 	if (s->next)
 		s->next->prev = s->prev;
@@ -217,10 +218,15 @@ static void watch_side(struct session *s, enum side side)
 
 void session_run(struct session *s)
 {
+	int steps = 0;
+
 	s->held = true;
-	while (s->state != SESSION_CLOSED && step(s))
-		;
+	while (s->state != SESSION_CLOSED && steps < STEPS_MAX && step(s))
+		steps++;
 	s->held = false;
+	/* Peers that are as fast as we are would keep the worker for themselves. */
+	if (steps == STEPS_MAX)
+		timer_start(&s->turn, 0);
 	if (s->state == SESSION_CLOSED) {
 		session_free(s);
 		return;
@@ -270,6 +276,11 @@ void session_on_timer(void *context)
 	on_overdue(s);
 	s->held = false;
 	session_run(s);
+}
+
+void session_on_turn(void *context)
+{
+	session_run(context);
 }
 
 static void on_client_ready(void *context, int events)

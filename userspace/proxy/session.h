@@ -29,6 +29,7 @@ enum {
 	LOG_TEXT_MAX = 256,
 	INTERIMS_MAX = 16,      /* 1xx heads before a final one */
 	ATTEMPTS_MAX = 3,       /* connections tried for one exchange */
+	STEPS_MAX = 32,         /* then other sessions of the worker get their turn */
 	HEAD_BYTES_MAX = 16384, /* leaves room in a block for what we add */
 };
 
@@ -77,6 +78,7 @@ struct session {
 	uint64_t deadline_ms;
 	struct timer timer;
 	struct timer poll; /* of a handover */
+	struct timer turn; /* goes on after others had theirs */
 	struct handover *handover;
 	enum splice_reason splice_reason;
 	uint32_t splice_tries;
@@ -113,6 +115,7 @@ bool session_flush(struct session *s, enum side to); /* false: the connection is
 void session_drop_server(struct session *s);
 void session_listen(struct session *s, enum side side);
 void session_on_timer(void *context);
+void session_on_turn(void *context);
 
 /* exchange.c: requests. Each step returns whether it got on. */
 bool exchange_read_head(struct session *s);
