@@ -15,6 +15,8 @@
 enum {
 	MESSAGE_BYTES = 32768,
 	ROUTE_PROTOCOL = 0x73, /* "s": how `ip route` shows which routes are ours */
+	/* Behind everybody's: beside an interface's own local route, never in its place. */
+	ROUTE_METRIC = 4096,
 	DRAIN_MAX = 1024,
 };
 
@@ -140,6 +142,17 @@ static struct addr addr_of(uint8_t family, const void *bytes)
 	return a;
 }
 
+/* A gateway of another family than the route's: IPv4 behind an IPv6 router (RFC 8950). */
+static struct addr gateway_of(const struct nlattr *attr, struct addr otherwise)
+{
+	const struct rtvia *via = mnl_attr_get_payload(attr);
+
+	if (mnl_attr_get_payload_len(attr) != sizeof(*via) + sizeof(otherwise.ip) ||
+	    via->rtvia_family != AF_INET6)
+		return otherwise;
+	return addr_of(AF_INET6, via->rtvia_addr);
+}
+
 bool netlink_route(struct netlink *nl, const struct addr *to, struct netlink_route *out_route)
 {
 	struct nlmsghdr *msg = begin(nl, RTM_GETROUTE, 0);
@@ -164,6 +177,8 @@ bool netlink_route(struct netlink *nl, const struct addr *to, struct netlink_rou
 		else if (mnl_attr_get_type(attr) == RTA_GATEWAY &&
 			 mnl_attr_get_payload_len(attr) == ip_len(to))
 			route.via = addr_of(rt->rtm_family, mnl_attr_get_payload(attr));
+		else if (mnl_attr_get_type(attr) == RTA_VIA)
+			route.via = gateway_of(attr, route.via);
 	}
 	if (!route.ifindex)
 		return false;
@@ -258,6 +273,8 @@ bool netlink_local_route(struct netlink *nl, const struct addr *ip, bool add, st
 	rt->rtm_scope = addr_is_v4(ip) ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
 	mnl_attr_put(msg, RTA_DST, ip_len(ip), ip_bytes(ip));
 	mnl_attr_put_u32(msg, RTA_OIF, if_nametoindex("lo"));
+	if (add) /* those of earlier versions had none */
+		mnl_attr_put_u32(msg, RTA_PRIORITY, ROUTE_METRIC);
 	if (ask(nl, msg) || (!add && errno == ESRCH))
 		return true;
 	return err_sys(err, "cannot %s the local route for vip %s", add ? "add" : "remove",
