@@ -42,11 +42,12 @@ static int socket_from(const struct addr *from)
 	fd = socket(ss.ss_family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
 	if (fd < 0)
 		return -1;
-	/* A vip is on no interface. */
+	/* A vip is on no interface, and once it is configured no more, in no local route either:
+	 * free bind alone would bind but not send. */
 	if (ss.ss_family == AF_INET)
-		setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on));
 	else
-		setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&ss, len) == 0)
 		return fd;
 	close(fd);
