@@ -36,8 +36,7 @@ CTL_SRC := $(wildcard tools/shuntctl/*.c)
 HARNESS_SRC := $(filter-out tests/harness/program_run.c,$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
-BENCH_SRC := $(wildcard tools/bench/*.c)
-PACKET_BENCH := $(B)/bench/packet_bench
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench null_relay http_load)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
 	$(if $(wildcard loader/main.c),$(B)/shunt-loader) $(if $(CTL_SRC),$(B)/shuntctl)
@@ -82,9 +81,9 @@ fuzz: deps ## run each fuzzer for FUZZ_SECONDS (60)
 		-artifact_prefix=$(B)/found/$$name/ $(B)/found/$$name tests/fuzz/corpus/$$name 2>&1 \
 		| tail -n 2 || exit 1; done
 
-bench: all ## ns a packet, and requests per CPU-second beside nginx and haproxy
-	@$(MAKE) --no-print-directory -j$$(nproc) $(PACKET_BENCH)
-	@$(PYTHON) tools/bench/bench
+bench: all ## packets and requests beside nginx and haproxy; BENCH=name for one, QUICK=1 for a glance
+	@$(MAKE) --no-print-directory -j$$(nproc) $(BENCH_PROGRAMS)
+	@$(PYTHON) tools/bench/bench $(if $(QUICK),--quick) $(BENCH)
 
 format: ## lay out all C files by .clang-format
 	@clang-format-19 -i $(C_FILES)
@@ -150,9 +149,13 @@ $(B)/bpftest/%: $(B)/obj/tests/bpf/%.o $(HARNESS_SRC:%.c=$(B)/obj/%.o) \
 		$(B)/obj/tests/harness/program_run.o $(B)/libshunt.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
-$(PACKET_BENCH): $(BENCH_SRC:%.c=$(B)/obj/%.o) $(B)/libshunt.a
+$(B)/bench/packet_bench: $(patsubst %,$(B)/obj/tools/bench/%.o,packet_bench bench_frames bench_maps) \
+		$(B)/libshunt.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+$(B)/bench/null_relay $(B)/bench/http_load: $(B)/bench/%: $(B)/obj/tools/bench/%.o
+	@mkdir -p $(@D)
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@
 $(B)/fuzz/%: $(B)/fuzzobj/tests/fuzz/%.o $(B)/libshunt-fuzz.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CLANG) $(SAN) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)
