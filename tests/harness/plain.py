@@ -1,0 +1,192 @@
+"""shuntd as a plain proxy on loopback beside an endpoint that a test scripts: no devices, no
+namespaces. The environment may name another binary (SHUNTD), such as one with sanitizers."""
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+
+from tests.harness import http1, scripted
+from tests.harness.run import BUILD, wait_until
+
+SHUNTD = os.environ.get("SHUNTD", os.path.join(BUILD, "shuntd"))
+PATIENCE = 20  # seconds until a silent peer is a failure
+PARALLEL = 200
+
+CONFIG = """
+vips:
+  - name: web
+    addresses: [127.0.0.1]
+    listeners:
+      - {{ port: {port}, protocol: http, routes: all }}
+      - {{ port: {hasty}, protocol: http, routes: all,
+          timeouts: {{ head: 300ms, idle: 300ms, body: 300ms, response: 300ms }} }}
+node: {{ tunnel_address: 127.0.0.1 }}
+routes: {{ all: [ {{ name: all, upstream: origin }} ] }}
+upstreams:
+  origin: {{ endpoints: [ {{ address: "127.0.0.1:{origin}" }} ] }}
+"""
+
+
+def free_ports(count):
+    """Ports that nobody listens on."""
+    socks = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [sock.getsockname()[1] for sock in socks]
+    for sock in socks:
+        sock.close()
+    return ports
+
+
+class Client:
+    """A connection to shunt. got: all bytes that came; ending: eof, reset or silence."""
+
+    def __init__(self, port):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.got, self.ending, self.broken = b"", None, False
+
+    def send(self, data):
+        """False once the other side takes no more; what it said can still be read."""
+        try:
+            self.sock.sendall(data)
+        except OSError:
+            self.broken = True
+        return not self.broken
+
+    def finish(self):
+        """Half-closes: nothing more will be sent."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.broken = True
+
+    def reset(self):
+        """Away at once."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def read_some(self):
+        """What comes next; b"" at the end."""
+        try:
+            data = self.sock.recv(1 << 16)
+            self.ending = None if data else "eof"
+        except socket.timeout:
+            data, self.ending = b"", "silence"
+        except OSError:
+            data, self.ending = b"", "reset"
+        self.got += data
+        return data
+
+    def read_all(self):
+        """Everything up to the end, which also ends this side."""
+        while self.read_some():
+            pass
+        self.sock.close()
+        return self
+
+    def read_answer(self, asked=b"GET"):
+        """The next response that is not an interim one, or None where none comes."""
+        while True:
+            found = http1.take(self.got, asked, self.ending is not None)
+            if found:
+                self.got = self.got[found[1]:]
+                if found[0].status >= 200:
+                    return found[0]
+            elif not self.read_some():
+                found = http1.take(self.got, asked, True)
+                return found[0] if found else None
+
+
+class Plain:
+    """shuntd and its endpoint, in a temporary folder, ended whatever happens."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="shunt-plain-")
+        self.origin = scripted.Origin()
+        self.port, self.hasty = free_ports(2)
+        self.daemon = None
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def start(self):
+        with open(self.path("plain.yaml"), "w", encoding="utf-8") as out:
+            out.write(CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port))
+        with open(self.path("log"), "w", encoding="utf-8") as log:
+            self.daemon = subprocess.Popen(
+                [SHUNTD, "-c", self.path("plain.yaml"), "--workers", "1", "--access-log",
+                 self.path("access.log"), "--admin", self.path("admin.sock")],
+                stdout=subprocess.DEVNULL, stderr=log)
+        wait_until(lambda: "ready" in self.log() or self.daemon.poll() is not None, "shuntd is ready")
+        assert self.daemon.poll() is None, self.log()
+
+    def close(self):
+        if self.daemon and self.daemon.poll() is None:
+            self.daemon.terminate()
+            try:
+                self.daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+                self.daemon.wait()
+        self.origin.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def log(self):
+        """What shuntd said."""
+        with open(self.path("log"), encoding="utf-8") as lines:
+            return lines.read()
+
+    def accesses(self):
+        """The access log, one dictionary a line."""
+        with open(self.path("access.log"), encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+
+    def client(self, hasty=False):
+        return Client(self.hasty if hasty else self.port)
+
+    def ask(self, client=None):
+        """One good request, on a connection of its own unless told otherwise, and its own answer."""
+        own = client or self.client()
+        name = scripted.token()
+        own.send(b"GET /%s HTTP/1.1\r\nHost: good.example.com\r\n\r\n" % name)
+        answer = own.read_answer()
+        if not client:
+            own.sock.close()
+        assert self.daemon.poll() is None, self.log()
+        assert answer and answer.status == 200, (answer, own.got, own.ending)
+        assert answer.body == b"GET /" + name, answer
+        assert len(self.origin.whole(name)) == 1
+
+    def together(self, jobs):
+        """
+        jobs: pieces of bytes for one connection each, and how it ends (keep, finish or reset). The
+        next pieces of many connections go out in turn, so each is read by itself. The clients, in
+        order.
+        """
+        out = []
+        for start in range(0, len(jobs), PARALLEL):
+            some = [(self.client(), list(pieces), end) for pieces, end in jobs[start:start + PARALLEL]]
+            for turn in range(max(len(pieces) for _, pieces, _ in some)):
+                for client, pieces, _ in some:
+                    if turn < len(pieces) and not client.broken:
+                        client.send(pieces[turn])
+            for client, _, end in some:
+                if end == "finish":
+                    client.finish()
+                elif end == "reset":
+                    client.reset()
+            out += [client if end == "reset" else client.read_all() for client, _, end in some]
+        return out
