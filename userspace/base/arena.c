@@ -57,6 +57,7 @@ char *arena_text(struct arena *arena, struct span text)
 {
 	char *copy = arena_take(arena, text.len + 1);
 
-	memcpy(copy, text.at, text.len);
+	if (text.len > 0)
+		memcpy(copy, text.at, text.len);
 	return copy;
 }

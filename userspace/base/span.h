@@ -31,10 +31,19 @@ static inline bool span_is(struct span a, struct span b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
-/* Without regard to the case of ASCII letters. */
+static inline char span_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* Without regard to the case of ASCII letters; strncasecmp() would end at a NUL. */
 static inline bool span_is_nocase(struct span a, struct span b)
 {
-	return a.len == b.len && (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
+	size_t i = 0;
+
+	while (i < a.len && a.len == b.len && span_lower(a.at[i]) == span_lower(b.at[i]))
+		i++;
+	return i == a.len && a.len == b.len;
 }
 
 static inline bool span_has_prefix(struct span s, struct span prefix)
