@@ -1,0 +1,110 @@
+/* A snapshot finds listeners and endpoints by number, and lives as long as somebody holds it. */
+#include <pthread.h>
+
+#include "tests/harness/test.h"
+#include "userspace/snapshot/snapshot.h"
+
+static const char text[] = "node: { tunnel_address: 192.0.2.1 }\n"
+			   "vips:\n"
+			   "- name: a\n"
+			   "  addresses: [10.0.0.1, 10.0.0.2]\n"
+			   "  listeners:\n"
+			   "  - { port: 80, protocol: http, routes: r }\n"
+			   "  - { port: 53, protocol: udp, upstream: two, forward: vxlan }\n"
+			   "- name: b\n"
+			   "  addresses: [10.0.0.3]\n"
+			   "  listeners:\n"
+			   "  - { port: 81, protocol: tcp-proxy, upstream: one }\n"
+			   "routes: { r: [ { name: all, upstream: one } ] }\n"
+			   "upstreams:\n"
+			   "  one: { endpoints: [ { address: \"10.1.0.1:1\" } ] }\n"
+			   "  none: { endpoints: [] }\n"
+			   "  two: { balance: maglev, endpoints: [ { address: \"10.1.0.2:53\" },\n"
+			   "    { address: \"10.1.0.3:53\" } ] }\n";
+
+static struct snapshot *snapshot_of(const char *yaml, uint64_t number)
+{
+	struct findings findings = { 0 };
+	struct model *model = model_load_text("f", yaml, strlen(yaml), &findings);
+
+	CHECK_STR(findings.count ? findings.list[0].text : "", "");
+	return snapshot_create(model, number);
+}
+
+TEST(listeners_and_endpoints_are_found_by_their_numbers)
+{
+	struct snapshot *s = snapshot_of(text, 42);
+	bool ports[100] = { 0 };
+
+	CHECK_INT(s->number, 42);
+	CHECK_INT(s->model->listener_count, 3);
+	CHECK_INT(s->model->endpoint_count, 3);
+	for (uint32_t i = 0; i < s->model->listener_count; i++) {
+		CHECK(s->listeners[i]);
+		CHECK_INT(s->listeners[i]->index, i);
+		ports[s->listeners[i]->port] = true;
+	}
+	CHECK(ports[80] && ports[53] && ports[81]);
+	for (uint32_t i = 0; i < s->model->endpoint_count; i++) {
+		CHECK(s->endpoints[i]);
+		CHECK_INT(s->endpoints[i]->index, i);
+		for (uint32_t k = 0; k < i; k++)
+			CHECK(!addr_is(&s->endpoints[i]->address, &s->endpoints[k]->address));
+	}
+	snapshot_unref(s);
+}
+
+TEST(a_configuration_without_anything_is_a_snapshot_too)
+{
+	struct snapshot *s = snapshot_of("{}\n", 1);
+
+	CHECK_INT(s->model->listener_count, 0);
+	CHECK_INT(s->model->endpoint_count, 0);
+	snapshot_unref(s);
+	snapshot_unref(NULL);
+}
+
+/* Reading after the first holder has let go: the sanitizer sees whether it is still there. */
+TEST(a_snapshot_lives_until_its_last_reference_goes)
+{
+	struct snapshot *s = snapshot_of(text, 1), *held = snapshot_ref(s);
+
+	CHECK(held == s);
+	snapshot_unref(s);
+	CHECK_STR(held->model->vips[1].name, "b");
+	CHECK_INT(held->listeners[0]->index, 0);
+	snapshot_unref(held);
+}
+
+enum { THREADS = 4, TURNS = 20000 };
+
+static void *hold_and_let_go(void *context)
+{
+	struct snapshot *mine = context;
+
+	for (int i = 0; i < TURNS; i++) {
+		struct snapshot *session = snapshot_ref(mine);
+
+		if (session->listeners[1]->index != 1)
+			return mine;
+		snapshot_unref(session);
+	}
+	snapshot_unref(mine);
+	return NULL;
+}
+
+TEST(any_thread_may_take_and_drop_references_and_the_last_one_ends_it)
+{
+	struct snapshot *s = snapshot_of(text, 1);
+	pthread_t threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		CHECK_INT(pthread_create(&threads[i], NULL, hold_and_let_go, snapshot_ref(s)), 0);
+	snapshot_unref(s); /* who ends it is left to chance; that nothing leaks is not */
+	for (int i = 0; i < THREADS; i++) {
+		void *wrong;
+
+		CHECK_INT(pthread_join(threads[i], &wrong), 0);
+		CHECK(!wrong);
+	}
+}
