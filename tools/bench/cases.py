@@ -1,0 +1,144 @@
+"""What is measured: one entry of CASES each, run round by round through all proxies in turn.
+
+Rounds are interleaved, so that whatever else the machine does hits all of them; what counts are the
+medians, and their ratios against each other.
+"""
+import statistics
+from dataclasses import dataclass, replace
+
+import proxies
+from load import Load, cpus, idle_bytes, run
+
+WARM_SECONDS = 0.3
+IDLE_CONNECTIONS = 10000
+LATENCY_SHARE = 0.6  # of what the slowest proxy can do
+SMALL = (proxies.shunt, proxies.nginx, proxies.haproxy, proxies.relay)
+LARGE = (proxies.shunt, proxies.nginx, lambda: proxies.nginx("off"), proxies.haproxy,
+         lambda: proxies.haproxy(True), proxies.relay)
+
+
+@dataclass
+class Plan:
+    rounds: int = 5
+    seconds: float = 2
+    idle: int = IDLE_CONNECTIONS
+
+
+QUICK = Plan(rounds=1, seconds=0.7, idle=1000)
+
+
+class Bench:
+    """A directory, an origin, and the proxies of the case that runs."""
+
+    def __init__(self, directory, plan):
+        self.directory, self.plan, self.running = directory, plan, []
+        self.said = set()
+        self.origin = proxies.origin(directory).start(directory, cpus()["origin"])
+
+    def begin(self, kinds):
+        """Starts one of each kind; says a proxy's settings when it is first used."""
+        self.end()
+        for kind in kinds:
+            proxy = kind()
+            self.running.append(proxy)
+            proxy.start(self.directory, cpus()["proxy"], self.origin.port)
+            if proxy.settings not in self.said:
+                print(f"  {proxy.settings}")
+                self.said.add(proxy.settings)
+        return self.running
+
+    def end(self):
+        for proxy in self.running:
+            proxy.stop()
+        self.running = []
+
+    def close(self):
+        self.end()
+        self.origin.stop()
+
+
+def title(text):
+    print(f"\n{text}", flush=True)
+
+
+def table(values, form, less_is_better=False):
+    """values: name to one figure a round. Ratios are of medians, this proxy's to the other's."""
+    middle = {name: statistics.median(v) for name, v in values.items()}
+    others = [name for name in values if name != "shunt"]
+    print(f"    {'':15}{'median':>12}   {'least - most':<23}" + "".join(f"{'/ ' + o:>17}" for o in others))
+    for name, figures in values.items():
+        spread = f"{form(min(figures))} - {form(max(figures))}"
+        ratios = "".join(f"{middle[name] / middle[o] if middle[o] else 0:17.2f}" for o in others)
+        print(f"    {name:15}{form(middle[name]):>12}   {spread:<23}{ratios}")
+    if less_is_better:
+        print("    (less is better)")
+
+
+def interleave(running, plan, measure):
+    """measure(proxy) for each proxy in turn, round after round."""
+    for proxy in running:
+        measure(proxy, WARM_SECONDS)
+    found = {proxy.name: [] for proxy in running}
+    for turn in range(plan.rounds):
+        # Nobody always comes first, or always after the same one.
+        for i in range(len(running)):
+            proxy = running[(i + turn) % len(running)]
+            found[proxy.name].append(measure(proxy, plan.seconds))
+    return found
+
+
+def throughput(load, kinds=SMALL, in_bytes=False):
+    """Answers, or MB of them, for a second of the proxy's CPU."""
+    def case(bench):
+        found = interleave(bench.begin(kinds), bench.plan, lambda proxy, s: run(proxy, load, s))
+        if in_bytes:
+            print("    MB a CPU-second")
+            table({n: [r.bytes_per_cpu() / 1e6 for r in rs] for n, rs in found.items()}, "{:.0f}".format)
+        else:
+            print("    requests a CPU-second")
+            table({n: [r.per_cpu() for r in rs] for n, rs in found.items()}, "{:.0f}".format)
+        busy = ", ".join(f"{n} {statistics.median(r.cpu / r.seconds for r in rs) * 100:.0f} %"
+                         for n, rs in found.items())
+        print(f"    CPU busy with the proxy: {busy}")
+    return case
+
+
+def latency(load):
+    """Times from when requests were due, at a constant rate that all of them can carry."""
+    def case(bench):
+        running = bench.begin(SMALL)
+        seconds = max(bench.plan.seconds / 2, WARM_SECONDS)
+        most = {p.name: max(run(p, load, seconds).answers / seconds for _ in range(2)) for p in running}
+        rate = int(LATENCY_SHARE * min(most.values()))
+        print(f"    {rate} requests a second, {LATENCY_SHARE * 100:.0f} % of what the slowest can do: "
+              + ", ".join(f"{n} {m:.0f}" for n, m in most.items()))
+        steady = replace(load, rate=rate)
+        found = interleave(running, bench.plan, lambda proxy, s: run(proxy, steady, s))
+        for key in ("p50_us", "p99_us"):
+            print(f"    {key[:3]}, us")
+            table({n: [getattr(r, key) for r in rs] for n, rs in found.items()}, "{:.0f}".format, True)
+    return case
+
+
+def memory(bench):
+    """Every round has new processes: what one has freed it might use again without being seen."""
+    found = {}
+    for _ in range(min(bench.plan.rounds, 3)):
+        for proxy in bench.begin(SMALL[:3]):
+            found.setdefault(proxy.name, []).append(idle_bytes(proxy, bench.plan.idle))
+    print(f"    user bytes a connection, {bench.plan.idle} idle after one answer (Private_Dirty)")
+    table(found, "{:.0f}".format, True)
+
+
+# TLS (issue 3: full and resumed handshakes, keep-alive, idle) gets its entries here, a `tls` in Load,
+# certificates and `https` listeners in proxies.py.
+CASES = {
+    "get-64": ("small GET, keep-alive, 64 connections", throughput(Load(connections=64))),
+    "get-512": ("small GET, keep-alive, 512 connections", throughput(Load(connections=512))),
+    "connect": ("a new connection for each request, 64 at once", throughput(Load(close=True))),
+    "body-10k": ("bodies of 10 KB, 64 connections", throughput(Load("/10k", 64), LARGE)),
+    "body-1m": ("bodies of 1 MB, 16 connections", throughput(Load("/1m", 16), LARGE, True)),
+    "body-100m": ("bodies of 100 MB, 4 connections", throughput(Load("/100m", 4), LARGE, True)),
+    "latency": ("times of answers at a constant rate, 64 connections", latency(Load(connections=64))),
+    "idle": ("memory of idle keep-alive connections", memory),
+}
