@@ -61,7 +61,7 @@ static struct conn *take(struct fixture *f, const char *to)
 {
 	struct addr a = address(to);
 
-	return idle_pool_take(f->pool, &a);
+	return idle_pool_take(f->pool, &a, 0);
 }
 
 /* Whether our end of it was closed. */

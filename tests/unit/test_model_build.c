@@ -10,8 +10,8 @@ TEST(a_mistake_is_named_with_its_place)
 	} rows[] = {
 		{ "unknown key", "nodes: {}\n",
 		  "f:1:1: unknown key \"nodes\"; did you mean \"node\"?" },
-		{ "not yet", "certificates: {}\n",
-		  "f:1:1: \"certificates\" is not supported yet by this version; remove it" },
+		{ "not yet", "upstreams: { a: { sticky: {}, endpoints: [] } }\n",
+		  "f:1:19: \"sticky\" is not supported yet by this version; remove it" },
 		{ "a list for a map", "node: []\n",
 		  "f:1:7: expected a map of keys and values, found a list" },
 		{ "twice", "node: {}\nnode: {}\n", "f:2:1: the key \"node\" is there twice" },

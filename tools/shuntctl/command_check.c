@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "tools/shuntctl/command.h"
-#include "userspace/model/model.h"
+#include "userspace/snapshot/snapshot.h"
 
 static void print_json(const struct model *model, const struct findings *findings)
 {
@@ -46,17 +46,17 @@ int command_check(const struct command_options *options)
 {
 	struct findings findings = { 0 };
 	struct model *model = model_load(options->operand, &findings);
-	bool good = model != NULL;
+	struct snapshot *snapshot = model ? snapshot_create(model, 1) : NULL;
+	bool good = snapshot && snapshot_secure(snapshot, true, &findings);
 
 	if (options->json)
-		print_json(model, &findings);
+		print_json(good ? model : NULL, &findings);
 	else if (!good)
 		print_findings(&findings);
 	else
 		printf("%s: ok, %u vips, %u listeners, %u upstreams, %u endpoints\n",
 		       options->operand, model->vip_count, model->listener_count,
 		       model->upstream_count, model->endpoint_count);
-	if (good)
-		model_destroy(model);
+	snapshot_unref(snapshot);
 	return good ? EXIT_DONE : EXIT_REFUSED;
 }

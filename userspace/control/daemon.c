@@ -44,7 +44,7 @@ static void reload(struct daemon *d)
 	if (d->stopping)
 		return;
 	config_watch_seen(d->config); /* before reading: a change in between is an event more */
-	next = reload_read(d->arguments->config, d->number + 1);
+	next = reload_read(d->arguments->config, d->number + 1, false);
 	notify_send("RELOADING=1");
 	if (!next ||
 	    (reload_warn_fixed(&serving_snapshot(d->serving)->model->node, &next->model->node),
@@ -287,7 +287,7 @@ static void say_ready(const struct daemon *d)
 int daemon_run(const struct arguments *arguments)
 {
 	struct daemon d = { .arguments = arguments, .signals = -1, .number = 1 };
-	struct snapshot *first = reload_read(arguments->config, d.number);
+	struct snapshot *first = reload_read(arguments->config, d.number, false);
 	bool fast, ok;
 	struct err err;
 
@@ -314,7 +314,7 @@ int daemon_run(const struct arguments *arguments)
 
 int daemon_check(const struct arguments *arguments)
 {
-	struct snapshot *read = reload_read(arguments->config, 1);
+	struct snapshot *read = reload_read(arguments->config, 1, true);
 
 	if (!read)
 		return 1;

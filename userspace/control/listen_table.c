@@ -9,8 +9,8 @@
 
 bool listen_protocol_is_proxied(enum listener_protocol protocol)
 {
-	return protocol == LISTENER_HTTP || protocol == LISTENER_TLS_PASSTHROUGH ||
-	       protocol == LISTENER_TCP_PROXY;
+	return protocol == LISTENER_HTTP || protocol == LISTENER_HTTPS ||
+	       protocol == LISTENER_TLS_PASSTHROUGH || protocol == LISTENER_TCP_PROXY;
 }
 
 /* The protocol may differ: it is the listener index that gives connections their meaning. */

@@ -3,17 +3,31 @@
 #include <string.h>
 
 #include "userspace/base/log.h"
+#include "userspace/tls/tls_tickets.h"
 
-struct snapshot *reload_read(const char *file, uint64_t number)
+static void say(const struct findings *findings, const char *file)
+{
+	for (uint32_t i = 0; i < findings->count; i++)
+		log_line(LOG_ERROR, "%s", findings->list[i].text);
+	if (findings->more)
+		log_line(LOG_ERROR, "%s: %u more mistakes are not shown", file, findings->more);
+}
+
+struct snapshot *reload_read(const char *file, uint64_t number, bool strict)
 {
 	struct findings findings = { 0 };
 	struct model *model = model_load(file, &findings);
+	struct snapshot *snapshot = model ? snapshot_create(model, number) : NULL;
+	struct err err;
 
-	for (uint32_t i = 0; i < findings.count; i++)
-		log_line(model ? LOG_WARNING : LOG_ERROR, "%s", findings.list[i].text);
-	if (findings.more)
-		log_line(LOG_ERROR, "%s: %u more mistakes are not shown", file, findings.more);
-	return model ? snapshot_create(model, number) : NULL;
+	if (snapshot && snapshot_secure(snapshot, strict, &findings) &&
+	    tls_tickets_use(model->node.ticket_keys, &err))
+		return snapshot;
+	if (snapshot && findings.count == 0)
+		log_line(LOG_ERROR, "%s", err.text);
+	say(&findings, file);
+	snapshot_unref(snapshot);
+	return NULL;
 }
 
 static bool devices_are(const struct node *a, const struct node *b)

@@ -7,7 +7,8 @@
 #include "userspace/model/model.h"
 #include "userspace/snapshot/snapshot.h"
 
-/* NULL where anything is wrong: each finding is one line of the log. */
-struct snapshot *reload_read(const char *file, uint64_t number);
+/* NULL where anything is wrong: each finding is one line of the log. strict: also where a
+ * certificate is not valid now, which a daemon that has to serve only warns of. */
+struct snapshot *reload_read(const char *file, uint64_t number, bool strict);
 /* Warns of what a running daemon does not follow until it is started again. */
 void reload_warn_fixed(const struct node *before, const struct node *after);

@@ -20,6 +20,7 @@ enum listener_protocol {
 	LISTENER_TCP,
 	LISTENER_UDP,
 	LISTENER_HTTP,
+	LISTENER_HTTPS,
 	LISTENER_TLS_PASSTHROUGH,
 	LISTENER_TCP_PROXY,
 	LISTENER_PROTOCOLS
@@ -31,6 +32,42 @@ enum forward_mode { FORWARD_NONE, FORWARD_VXLAN };
 enum splice_policy { SPLICE_AUTO, SPLICE_OFF, SPLICE_CONNECTION };
 
 enum balance { BALANCE_ROUND_ROBIN, BALANCE_MAGLEV };
+
+/* Files, as paths that do not depend on the working directory of the file's author. */
+struct certificate {
+	const char *name;
+	const char *chain; /* PEM: the certificate first, then those that lead to its root */
+	const char *key;   /* PEM */
+	const char *ocsp;  /* DER: an answer to staple; NULL: none */
+	struct place at;
+};
+
+enum client_certificate {
+	CLIENT_CERTIFICATE_NONE,
+	CLIENT_CERTIFICATE_OPTIONAL,
+	CLIENT_CERTIFICATE_REQUIRED
+};
+
+enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+
+/* How a listener ends TLS. */
+struct listener_tls {
+	const struct certificate **certificates; /* the first one where no name fits */
+	uint32_t certificate_count;
+	enum tls_version min_version;
+	const char *client_ca; /* PEM; NULL: client certificates are not asked for */
+	enum client_certificate client_certificate;
+	const char *client_subject; /* field that tells the endpoint who it was; NULL: none */
+};
+
+/* How an endpoint is spoken to. */
+struct upstream_tls {
+	bool used;
+	const char *name; /* in SNI and in the endpoint's certificate; NULL: neither */
+	const char *ca;   /* PEM; NULL: the system's */
+	bool skip_verify;
+	const struct certificate *certificate; /* ours; NULL: none */
+};
 
 struct vpc {
 	const char *name;
@@ -58,6 +95,7 @@ struct upstream {
 	uint32_t index; /* dense over the model */
 	uint32_t connect_timeout_ms;
 	uint32_t idle_connections; /* kept a worker */
+	struct upstream_tls tls;
 	struct place at;
 };
 
@@ -104,19 +142,21 @@ struct sni_route {
 
 /* All in milliseconds; every stage of a session has one. */
 struct timeouts {
-	uint32_t head_ms;     /* to read a request's head or a ClientHello, from its first byte */
-	uint32_t idle_ms;     /* keep-alive between requests */
-	uint32_t body_ms;     /* without a byte of progress, either direction */
-	uint32_t response_ms; /* from the request's end to the response's head */
-	uint32_t tunnel_ms;   /* a tunnel without a byte, relayed or spliced */
-	uint32_t drain_ms;    /* of a stopping worker or a refused session */
+	uint32_t head_ms;      /* to read a request's head or a ClientHello, from its first byte */
+	uint32_t idle_ms;      /* keep-alive between requests */
+	uint32_t body_ms;      /* without a byte of progress, either direction */
+	uint32_t response_ms;  /* from the request's end to the response's head */
+	uint32_t tunnel_ms;    /* a tunnel without a byte, relayed or spliced */
+	uint32_t drain_ms;     /* of a stopping worker or a refused session */
+	uint32_t handshake_ms; /* of TLS, whole */
 };
 
 struct listener {
 	const struct vip *vip;
 	uint16_t port; /* host order */
 	enum listener_protocol protocol;
-	const struct route_table *routes; /* LISTENER_HTTP */
+	const struct route_table *routes; /* LISTENER_HTTP, _HTTPS */
+	struct listener_tls tls;          /* LISTENER_HTTPS */
 	const struct sni_route *sni;      /* LISTENER_TLS_PASSTHROUGH */
 	uint32_t sni_count;
 	const struct upstream *upstream; /* LISTENER_TCP, _UDP, _TCP_PROXY */
@@ -161,6 +201,7 @@ struct node {
 	uint64_t hash_seed; /* 0 unless given */
 	uint16_t splice_port_first,
 		splice_port_last; /* reserved source ports; default 20000-29999 */
+	const char *ticket_keys;  /* file shared by nodes; NULL: keys of this process */
 };
 
 /* As the kernel's tables have rows; dataplane/ asserts that they agree with bpf/abi/sizes.h. */
@@ -170,6 +211,8 @@ struct model {
 	struct node node;
 	struct vpc *vpcs;
 	uint32_t vpc_count;
+	struct certificate *certificates;
+	uint32_t certificate_count;
 	struct upstream *upstreams;
 	uint32_t upstream_count;
 	uint32_t endpoint_count; /* of all upstreams */

@@ -69,6 +69,7 @@ const struct key node_keys[] = {
 	{ "workers", read_number, offsetof(struct node, workers), 1, WORKERS_LIMIT },
 	{ "hash_seed", read_long, offsetof(struct node, hash_seed), 0, UINT64_MAX },
 	{ "splice_ports", read_ports },
+	{ "ticket_keys", read_path_text, offsetof(struct node, ticket_keys) },
 	{ 0 },
 };
 
@@ -91,10 +92,10 @@ static void section_is_known(struct reading *r, const struct key *key, const str
 
 /* What the sections hold is read in build(): here only their names are judged. */
 const struct key top_keys[] = {
-	{ "node", section_is_known },   { "vips", section_is_known },
-	{ "routes", section_is_known }, { "upstreams", section_is_known },
-	{ "vpcs", section_is_known },   { "tests", section_is_known },
-	{ "certificates", NULL },       { 0 },
+	{ "node", section_is_known },         { "vips", section_is_known },
+	{ "routes", section_is_known },       { "upstreams", section_is_known },
+	{ "vpcs", section_is_known },         { "tests", section_is_known },
+	{ "certificates", section_is_known }, { 0 },
 };
 
 static void build(struct building *b, const struct yaml *root)
@@ -104,6 +105,7 @@ static void build(struct building *b, const struct yaml *root)
 		return;
 	build_node(b, yaml_get(root, "node"));
 	build_vpcs(b, yaml_get(root, "vpcs"));
+	build_certificates(b, yaml_get(root, "certificates"));
 	build_upstreams(b, yaml_get(root, "upstreams"));
 	build_routes(b, yaml_get(root, "routes"));
 	build_vips(b, yaml_get(root, "vips"));

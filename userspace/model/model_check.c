@@ -24,7 +24,8 @@ static void has_no(struct building *b, const struct listener *l, bool has, const
 
 static void check_keys(struct building *b, const struct listener *l)
 {
-	bool http = l->protocol == LISTENER_HTTP, tls = l->protocol == LISTENER_TLS_PASSTHROUGH;
+	bool http = l->protocol == LISTENER_HTTP || l->protocol == LISTENER_HTTPS;
+	bool tls = l->protocol == LISTENER_TLS_PASSTHROUGH;
 
 	if (http)
 		needs(b, l, l->routes, "routes");
@@ -38,6 +39,13 @@ static void check_keys(struct building *b, const struct listener *l)
 		has_no(b, l, l->upstream, "upstream");
 	else
 		needs(b, l, l->upstream, "upstream");
+	if (l->protocol == LISTENER_HTTPS)
+		needs(b, l, l->tls.certificate_count > 0, "certificates");
+	else
+		has_no(b, l, l->tls.certificate_count > 0 || l->tls.client_ca, "certificates");
+	if (l->tls.client_certificate != CLIENT_CERTIFICATE_NONE && !l->tls.client_ca)
+		finding(&b->reading, l->at,
+			"\"client_certificate\" needs \"client_ca\": whom to believe");
 	if (is_l4(l))
 		needs(b, l, l->forward != FORWARD_NONE, "forward");
 	else

@@ -12,6 +12,7 @@ const char *const listener_protocol_names[LISTENER_PROTOCOLS] = {
 	[LISTENER_TCP] = "tcp",
 	[LISTENER_UDP] = "udp",
 	[LISTENER_HTTP] = "http",
+	[LISTENER_HTTPS] = "https",
 	[LISTENER_TLS_PASSTHROUGH] = "tls-passthrough",
 	[LISTENER_TCP_PROXY] = "tcp-proxy",
 };
@@ -110,6 +111,19 @@ const struct route_table *building_table(struct building *b, const struct yaml *
 		nearest_try(&near, b->model->tables[i].name);
 	}
 	no_such(&b->reading, name, "table of routes", &near);
+	return NULL;
+}
+
+const struct certificate *building_certificate(struct building *b, const struct yaml *name)
+{
+	struct nearest near = { .to = name->kind == YAML_TEXT ? name->text : "" };
+
+	for (uint32_t i = 0; i < b->model->certificate_count; i++) {
+		if (strcmp(b->model->certificates[i].name, near.to) == 0)
+			return &b->model->certificates[i];
+		nearest_try(&near, b->model->certificates[i].name);
+	}
+	no_such(&b->reading, name, "certificate", &near);
 	return NULL;
 }
 

@@ -11,6 +11,7 @@ struct building {
 };
 
 void build_vpcs(struct building *b, const struct yaml *section);
+void build_certificates(struct building *b, const struct yaml *section);
 void build_upstreams(struct building *b, const struct yaml *section);
 void build_routes(struct building *b, const struct yaml *section);
 void build_vips(struct building *b, const struct yaml *section);
@@ -23,12 +24,14 @@ void check_tests(struct building *b);
 /* All tables of keys; model_schema names them. */
 extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], timeout_keys[],
 	route_keys[], match_keys[], redirect_keys[], respond_keys[], upstream_keys[],
-	endpoint_keys[], vpc_keys[], test_keys[];
+	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
+	upstream_tls_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
 const struct route_table *building_table(struct building *b, const struct yaml *name);
 const struct vpc *building_vpc(struct building *b, const struct yaml *name);
+const struct certificate *building_certificate(struct building *b, const struct yaml *name);
 
 static inline struct building *building_of(struct reading *r)
 {
@@ -41,6 +44,15 @@ uint32_t word_of(struct reading *r, const struct key *key, const struct yaml *va
 /* How many; a map of fields and texts, names in lower case. */
 uint32_t build_headers(struct reading *r, const struct yaml *value,
 		       struct field_match **out_headers);
+/* const char *: a path; one that is not absolute begins at the file that names it. */
+void read_path_text(struct reading *r, const struct key *key, const struct yaml *value, void *into);
+void read_bool(struct reading *r, const struct key *key, const struct yaml *value, void *into);
+void read_certificates(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into); /* struct listener_tls */
+void read_listener_tls(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into); /* struct listener_tls */
+void read_upstream_tls(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into); /* struct upstream_tls */
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);
 /* A lower-case host, "*.example.com" too; NULL and a finding where it is none. */
 const char *host_of(struct reading *r, const struct yaml *value, bool wildcard);

@@ -3,11 +3,21 @@
 #include "userspace/model/model_parts.h"
 
 const struct schema_section model_schema[] = {
-	{ "file", top_keys },          { "node", node_keys },
-	{ "vip", vip_keys },           { "listener", listener_keys },
-	{ "timeouts", timeout_keys },  { "route", route_keys },
-	{ "match", match_keys },       { "redirect", redirect_keys },
-	{ "respond", respond_keys },   { "upstream", upstream_keys },
-	{ "endpoint", endpoint_keys }, { "vpc", vpc_keys },
-	{ "test", test_keys },         { 0 },
+	{ "file", top_keys },
+	{ "node", node_keys },
+	{ "vip", vip_keys },
+	{ "listener", listener_keys },
+	{ "timeouts", timeout_keys },
+	{ "route", route_keys },
+	{ "match", match_keys },
+	{ "redirect", redirect_keys },
+	{ "respond", respond_keys },
+	{ "upstream", upstream_keys },
+	{ "endpoint", endpoint_keys },
+	{ "vpc", vpc_keys },
+	{ "certificate", certificate_keys },
+	{ "listener tls", listener_tls_keys },
+	{ "upstream tls", upstream_tls_keys },
+	{ "test", test_keys },
+	{ 0 },
 };

@@ -154,7 +154,7 @@ static void run_test(struct building *b, const struct expectation *e)
 		for (uint32_t k = 0; k < b->model->vips[i].listener_count && !got; k++) {
 			const struct listener *l = &b->model->vips[i].listeners[k];
 
-			if (l->protocol == LISTENER_HTTP && l->port == e->port)
+			if (l->routes && l->port == e->port)
 				got = router_find(l->routes, &req);
 		}
 	if (!got)

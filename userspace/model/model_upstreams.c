@@ -127,7 +127,7 @@ const struct key upstream_keys[] = {
 	{ "endpoints", read_endpoints, .required = true },
 	{ "sticky", NULL },
 	{ "health", NULL },
-	{ "tls", NULL },
+	{ "tls", read_upstream_tls, offsetof(struct upstream, tls) },
 	{ "fail", NULL },
 	{ 0 },
 };

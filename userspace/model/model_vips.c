@@ -8,17 +8,10 @@ enum { STAGE_MS_MAX = 24 * 3600000 };
 static void read_protocol(struct reading *r, const struct key *key, const struct yaml *value,
 			  void *into)
 {
-	static const char *const names[] = { "tcp",       "udp", "http", "tls-passthrough",
+	static const char *const names[] = { "tcp",       "udp", "http", "https", "tls-passthrough",
 					     "tcp-proxy", NULL };
-	uint32_t word;
+	uint32_t word = word_of(r, key, value, names);
 
-	if (value->kind == YAML_TEXT && strcmp(value->text, "https") == 0) {
-		finding(r, value->at,
-			"protocol \"https\" is not supported yet by this version; use "
-			"tls-passthrough, or http behind something that ends TLS");
-		return;
-	}
-	word = word_of(r, key, value, names);
 	if (word != UINT32_MAX)
 		*(enum listener_protocol *)into = (enum listener_protocol)word;
 }
@@ -85,6 +78,7 @@ const struct key timeout_keys[] = {
 	{ "response", read_duration, offsetof(struct timeouts, response_ms), 1, STAGE_MS_MAX },
 	{ "tunnel", read_duration, offsetof(struct timeouts, tunnel_ms), 1, STAGE_MS_MAX },
 	{ "drain", read_duration, offsetof(struct timeouts, drain_ms), 1, STAGE_MS_MAX },
+	{ "handshake", read_duration, offsetof(struct timeouts, handshake_ms), 1, STAGE_MS_MAX },
 	{ 0 },
 };
 
@@ -95,6 +89,7 @@ static const struct timeouts default_timeouts = {
 	.response_ms = 60000,
 	.tunnel_ms = 3600000,
 	.drain_ms = 10000,
+	.handshake_ms = 10000,
 };
 
 static void read_timeouts(struct reading *r, const struct key *key, const struct yaml *value,
@@ -113,7 +108,8 @@ const struct key listener_keys[] = {
 	{ "forward", read_forward, offsetof(struct listener, forward) },
 	{ "splice", read_splice, offsetof(struct listener, splice) },
 	{ "timeouts", read_timeouts, offsetof(struct listener, timeouts) },
-	{ "certificates", NULL },
+	{ "certificates", read_certificates, offsetof(struct listener, tls) },
+	{ "tls", read_listener_tls, offsetof(struct listener, tls) },
 	{ 0 },
 };
 

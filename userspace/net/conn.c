@@ -81,6 +81,8 @@ int conn_connected(struct conn *conn)
 
 	if (!conn->connecting)
 		return 0;
+	if (conn->wants) /* TCP stands: the handshake goes on */
+		return conn_handshake(conn);
 	if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
 	if (error)
@@ -91,14 +93,41 @@ int conn_connected(struct conn *conn)
 	len = sizeof(ss);
 	if (getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0)
 		addr_from_sockaddr((struct sockaddr *)&ss, &conn->local);
-	conn->connecting = false;
-	return 0;
+	return conn_handshake(conn);
+}
+
+int conn_handshake(struct conn *conn)
+{
+	int error = conn->ops ? conn->ops->handshake(conn) : 0;
+
+	conn->connecting = error == EAGAIN;
+	return conn->connecting ? EINPROGRESS : error;
+}
+
+/* Tickets of TLS 1.3 come when they like, and are no bytes of the peer's. */
+bool conn_is_quiet(struct conn *conn)
+{
+	char byte;
+
+	if (conn->ops)
+		return conn->ops->read(conn, &byte, 1) < 0 && errno == EAGAIN;
+	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
 void conn_listen(struct conn *conn, void (*on_ready)(void *context, int events), void *context)
 {
 	conn->watch.on_ready = on_ready;
 	conn->watch.context = context;
+}
+
+static ssize_t receive(struct conn *conn, char *at, uint32_t room)
+{
+	ssize_t n;
+
+	do
+		n = conn->ops ? conn->ops->read(conn, at, room) : recv(conn->fd, at, room, 0);
+	while (n < 0 && errno == EINTR);
+	return n;
 }
 
 enum conn_result conn_read(struct conn *conn, struct buf *to, struct block_pool *pool)
@@ -111,13 +140,11 @@ enum conn_result conn_read(struct conn *conn, struct buf *to, struct block_pool 
 		return CONN_EOF;
 	if (!at)
 		return CONN_FULL;
-	do
-		n = recv(conn->fd, at, room, 0);
-	while (n < 0 && errno == EINTR);
+	n = receive(conn, at, room);
 	if (n > 0) {
 		buf_added(to, (uint32_t)n);
 		conn->got += (uint64_t)n;
-		conn->drained = (uint32_t)n < room;
+		conn->drained = !conn->ops && (uint32_t)n < room;
 		return CONN_OK;
 	}
 	buf_consume(to, pool, 0); /* gives an unused block back */
@@ -133,7 +160,8 @@ enum conn_result conn_write(struct conn *conn, struct buf *from, struct block_po
 {
 	while (buf_len(from) > 0) {
 		struct span data = buf_data(from);
-		ssize_t n = send(conn->fd, data.at, data.len, MSG_NOSIGNAL);
+		ssize_t n = conn->ops ? conn->ops->write(conn, data.at, data.len)
+				      : send(conn->fd, data.at, data.len, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -150,6 +178,8 @@ void conn_shut(struct conn *conn)
 	if (conn->shut)
 		return;
 	conn->shut = true;
+	if (conn->ops)
+		conn->ops->finish(conn);
 	shutdown(conn->fd, SHUT_WR);
 }
 
@@ -166,6 +196,8 @@ void conn_close(struct conn *conn)
 		return;
 	MUST(!conn->idle_home);
 	watch_fini(&conn->watch);
+	if (conn->ops)
+		conn->ops->free(conn);
 	close(conn->fd);
 	free(conn);
 }

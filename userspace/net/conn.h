@@ -1,7 +1,8 @@
 /*
- * conn.h - one TCP connection: its socket, its watch, and how much went through it.
+ * conn.h - one connection: its socket, its watch, and how much went through it.
  *
- * Knows sockets. Knows nothing of what the bytes mean. Belongs to one worker.
+ * Knows sockets, and that a transport may lie on them. Knows nothing of what the bytes mean.
+ * Belongs to one worker.
  */
 #pragma once
 #include <stdbool.h>
@@ -10,15 +11,20 @@
 #include "userspace/base/addr.h"
 #include "userspace/base/buf.h"
 #include "userspace/net/loop.h"
+#include "userspace/net/transport.h"
 
 struct conn {
 	int fd;
 	struct watch watch;
 	struct addr local, peer;
-	uint64_t got, put; /* bytes read and written since it was established */
-	bool connecting;
-	bool eof;     /* the peer has finished; everything was read */
-	bool shut;    /* we have finished */
+	const struct transport_ops *ops; /* NULL: plain TCP */
+	void *transport;                 /* of ops */
+	uint64_t secured_as; /* hash of how; connections of one kind may stand in for another */
+	int wants;           /* WATCH_...: what the transport waits for, whatever we want */
+	uint64_t got, put;   /* bytes read and written since it was established */
+	bool connecting;     /* or still in its handshake */
+	bool eof;            /* the peer has finished; everything was read */
+	bool shut;           /* we have finished */
 	bool drained; /* the last read emptied the socket: wait for the watch before the next */
 	/* Sequence numbers at establishment, for splicing; see splicer_note. */
 	bool noted;
@@ -51,13 +57,17 @@ struct conn *conn_create(struct loop *loop, int fd, const struct addr *peer);
  * conn_connected. */
 struct conn *conn_connect(struct loop *loop, const struct addr *to,
 			  const struct connect_options *options);
-/* When the watch reports that it is writable: 0 once established, EINPROGRESS, or what went wrong.
- */
+/* When the watch reports readiness: 0 once bytes can flow, EINPROGRESS, or what went wrong. */
 int conn_connected(struct conn *conn);
+/* The handshake of an accepted one: as conn_connected. */
+int conn_handshake(struct conn *conn);
+/* False where an idle one has ended or said something; what its transport says is read. */
+bool conn_is_quiet(struct conn *conn);
 
 /* Who hears of readiness; may change in a connection's life. */
 void conn_listen(struct conn *conn, void (*on_ready)(void *context, int events), void *context);
 
+/* Until its result is CONN_AGAIN, or conn->drained: bytes may wait that no watch tells of. */
 enum conn_result conn_read(struct conn *conn, struct buf *to, struct block_pool *pool);
 /* Writes what from holds and consumes what was taken. CONN_OK where all of it went. */
 enum conn_result conn_write(struct conn *conn, struct buf *from, struct block_pool *pool);

@@ -165,6 +165,8 @@ static void fill(struct line *line, const struct access_line *from)
 	put(line, ",\"bytes_in\":%llu,\"bytes_out\":%llu,\"duration_ms\":%llu",
 	    (unsigned long long)from->bytes_in, (unsigned long long)from->bytes_out,
 	    (unsigned long long)from->duration_ms);
+	put_name(line, "tls", from->tls);
+	put_name(line, "server_name", from->server_name);
 	put_name(line, "splice", from->splice);
 	if (from->splice_reason && *from->splice_reason)
 		put_name(line, "splice_reason", from->splice_reason);

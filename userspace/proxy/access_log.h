@@ -24,9 +24,10 @@ struct access_line {
 	uint32_t status;                /* 0: a tunnel of no HTTP */
 	uint64_t bytes_in, bytes_out;   /* of bodies or tunnel: from the client, to the client */
 	uint64_t duration_ms;
-	const char *splice;        /* "full" or "none" */
-	const char *splice_reason; /* "" where it does not apply */
-	const char *error;         /* why it ended badly; NULL: well */
+	const char *tls, *server_name; /* version and what was asked for; NULL: none */
+	const char *splice;            /* "full" or "none" */
+	const char *splice_reason;     /* "" where it does not apply */
+	const char *error;             /* why it ended badly; NULL: well */
 };
 
 /* "-" is standard output, NULL logs nothing. */

@@ -6,8 +6,12 @@
 #include "userspace/http/path.h"
 #include "userspace/proxy/session.h"
 #include "userspace/route/router.h"
+#include "userspace/tls/transport_tls.h"
 
-enum { CHUNK_ROOM = 64 /* what framing may add to bytes that are passed on */ };
+enum {
+	SUBJECT_BYTES_MAX = 512,
+	CHUNK_ROOM = 64 /* what framing may add to bytes that are passed on */
+};
 
 static const struct h1_limits request_limits = { .head_bytes = HEAD_BYTES_MAX,
 						 .line_bytes = 8192,
@@ -22,7 +26,8 @@ static void note_text(struct exchange *ex, const struct message *msg)
 	if (msg->path.len < path)
 		path = msg->path.len;
 	memcpy(ex->text, msg->method.at, method);
-	memcpy(ex->text + method, msg->host.at, host);
+	if (host > 0) /* HTTP/1.0 may have none */
+		memcpy(ex->text + method, msg->host.at, host);
 	memcpy(ex->text + method + host, msg->path.at, path);
 	ex->method_len = (uint8_t)method;
 	ex->host_len = (uint8_t)host;
@@ -46,6 +51,8 @@ void exchange_log(struct session *s, const char *splice, const char *reason)
 		.bytes_in = ex->bytes_in + s->tunnel_bytes[CLIENT],
 		.bytes_out = ex->bytes_out + s->tunnel_bytes[SERVER],
 		.duration_ms = loop_now_ms(s->proxy->options.loop) - ex->began_ms,
+		.tls = transport_tls_version(s->ends[CLIENT]),
+		.server_name = transport_tls_name(s->ends[CLIENT]),
 		.splice = splice,
 		.splice_reason = reason,
 		.error = ex->error,
@@ -150,6 +157,8 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 	struct exchange *ex = &s->ex;
 	struct addr client = s->ends[CLIENT]->peer;
 	struct addr_text text;
+	char subject[SUBJECT_BYTES_MAX] = "";
+	struct field set = { .name = span_of(s->listener->tls.client_subject) };
 	struct h1_sent how = { .framing = (enum body_framing)msg->framing,
 			       .length = msg->content_length,
 			       .keep_alive = true,
@@ -157,7 +166,9 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 			       .via = SPAN("shunt"),
 			       .path = path,
 			       .keep_expect = msg->expect_100,
-			       .proto = SPAN("http") };
+			       .proto = s->ends[CLIENT]->ops ? SPAN("https") : SPAN("http"),
+			       .set = &set,
+			       .set_count = set.name.at ? 1 : 0 };
 	struct h1_writer w;
 	uint32_t room;
 	char *at = buf_room(&s->out[SERVER], &s->proxy->blocks, &room);
@@ -165,6 +176,10 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 	client.port = 0;
 	text = addr_print(&client);
 	how.client = span_of(text.text);
+	/* Set whatever the client says, so that none can pretend to be somebody. */
+	if (set.name.at)
+		transport_tls_subject(s->ends[CLIENT], subject, sizeof(subject));
+	set.value = span_of(subject);
 	h1_writer_init(&w, at, room);
 	if (!at || !h1_writer_request(&w, msg, &how))
 		return false;
@@ -261,9 +276,12 @@ bool exchange_read_head(struct session *s)
 		case H1_NEED_MORE:
 			break;
 		}
-	if (got == CONN_ERROR || got == CONN_EOF || got == CONN_FULL)
-		session_close(s); /* between requests, or with half a head: nobody to answer */
-	return got == CONN_OK;
+	/* Between requests, or with half a head; earlier answers may still be on their way. */
+	if (got == CONN_ERROR)
+		session_close(s);
+	else if (got == CONN_EOF || got == CONN_FULL)
+		session_enter(s, SESSION_DRAINING);
+	return got == CONN_OK || s->state == SESSION_DRAINING;
 }
 
 /* The span of the client's bytes that may be decoded into the room that is left. */

@@ -6,14 +6,18 @@
 #include "userspace/http/h1_writer.h"
 #include "userspace/proxy/proxy_cursor.h"
 #include "userspace/proxy/session.h"
+#include "userspace/tls/transport_tls.h"
 #include "userspace/upstream/balance_round_robin.h"
 
 enum { PORT_TRIES = 8 };
 
 static struct conn *take_idle(struct session *s, const struct endpoint *to)
 {
-	struct conn *conn = s->ex.tunnels ? NULL : idle_pool_take(s->proxy->idle, &to->address);
+	struct conn *conn;
 
+	if (s->ex.tunnels)
+		return NULL;
+	conn = idle_pool_take(s->proxy->idle, &to->address, secure_identity(s, s->ex.upstream));
 	if (!conn)
 		return NULL;
 	s->ex.reused = true;
@@ -67,11 +71,15 @@ static struct conn *connect_new(struct session *s, const struct endpoint *to)
 	struct conn *conn = NULL;
 
 	stat_add(&session_stats(s)->upstream_connects, 1);
-	if (s->ex.tunnels && s->proxy->options.splicer && source)
+	if (s->ex.tunnels && s->proxy->options.splicer && source && !s->ends[CLIENT]->ops &&
+	    !s->ex.upstream->tls.used)
 		conn = connect_reserved(s, &to->address, source);
 	if (!conn)
 		conn = conn_connect(s->proxy->options.loop, &to->address, &how);
-	return conn;
+	if (!conn || secure_connect(s, conn, s->ex.upstream))
+		return conn;
+	conn_close(conn);
+	return NULL;
 }
 
 /* One endpoint after the other until a connection begins or none is left to be asked. */
@@ -170,9 +178,12 @@ void exchange_connect_ready(struct session *s)
 		return;
 	if (error) {
 		stat_add(&session_stats(s)->upstream_connect_errors, 1);
-		exchange_server_lost(s, 502, "no endpoint could be reached");
+		exchange_server_lost(s, 502,
+				     error == EPROTO ? transport_tls_failure(conn)
+						     : "no endpoint could be reached");
 		return;
 	}
+	s->readable[SERVER] = conn->ops != NULL; /* bytes may have come with the last flight */
 	if (conn->reserved_port && s->proxy->options.splicer)
 		splicer_note(s->proxy->options.splicer, conn);
 	session_progress(s);
@@ -333,7 +344,8 @@ static void release_server(struct session *s)
 	struct conn *conn = s->ends[SERVER];
 	bool fit = ex->server_keep && ex->request_done && !conn->eof && !conn->reserved_port &&
 		   buf_len(&s->in[SERVER]) == 0 && buf_len(&s->out[SERVER]) == 0 &&
-		   !s->readable[SERVER] && ex->upstream->idle_connections > 0;
+		   ex->upstream->idle_connections > 0 &&
+		   (!s->readable[SERVER] || conn_is_quiet(conn));
 
 	if (!fit) {
 		session_drop_server(s);

@@ -80,7 +80,10 @@ static struct session *session_open(struct proxy *proxy, struct conn *client,
 	s->listener = listener;
 	s->id = ((uint64_t)proxy->options.worker << 48) | ++proxy->next_id;
 	s->ends[CLIENT] = client;
-	s->state = listener->protocol == LISTENER_HTTP ? SESSION_READING : SESSION_HELLO;
+	s->state = listener->protocol == LISTENER_HTTP    ? SESSION_READING
+		   : listener->protocol == LISTENER_HTTPS ? SESSION_HANDSHAKE
+							  : SESSION_HELLO;
+	proxy->handshakes += s->state == SESSION_HANDSHAKE;
 	h1_parser_init(&s->requests, H1_REQUEST, &head_limits);
 	timer_init(&s->timer, proxy->options.loop, session_on_timer, s);
 	timer_init(&s->poll, proxy->options.loop, tunnel_on_poll, s);
@@ -129,6 +132,8 @@ void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index)
 	s->held = true;
 	if (listener->protocol == LISTENER_TCP_PROXY)
 		passthrough_begin(s, listener->upstream);
+	else if (listener->protocol == LISTENER_HTTPS && !secure_accept(s))
+		session_close(s);
 	s->held = false;
 	s->readable[CLIENT] = true; /* the first bytes are often there already */
 	session_run(s);

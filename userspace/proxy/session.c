@@ -5,12 +5,13 @@
 #include "userspace/base/must.h"
 
 const char *const session_state_names[SESSION_STATES] = {
-	"hello", "reading", "forwarding", "tunnel", "draining", "closed",
+	"handshake", "hello", "reading", "forwarding", "tunnel", "draining", "closed",
 };
 
 #define TO(state) (1u << SESSION_##state)
 
 static const unsigned moves[SESSION_STATES] = {
+	[SESSION_HANDSHAKE] = TO(READING) | TO(CLOSED),
 	[SESSION_HELLO] = TO(TUNNEL) | TO(DRAINING) | TO(CLOSED),
 	[SESSION_READING] = TO(FORWARDING) | TO(DRAINING) | TO(CLOSED),
 	[SESSION_FORWARDING] = TO(READING) | TO(TUNNEL) | TO(DRAINING) | TO(CLOSED),
@@ -35,6 +36,8 @@ static uint64_t state_ms(const struct session *s, enum session_state state)
 	const struct timeouts *t = &s->listener->timeouts;
 
 	switch (state) {
+	case SESSION_HANDSHAKE:
+		return t->handshake_ms;
 	case SESSION_HELLO:
 		return t->head_ms;
 	case SESSION_READING:
@@ -71,6 +74,7 @@ void session_progress(struct session *s)
 void session_enter(struct session *s, enum session_state next)
 {
 	MUST(moves[s->state] & (1u << next));
+	s->proxy->handshakes -= s->state == SESSION_HANDSHAKE;
 	s->state = next;
 	if (next != SESSION_CLOSED)
 		session_deadline(s, state_ms(s, next));
@@ -183,6 +187,8 @@ static bool drain_step(struct session *s)
 static bool step(struct session *s)
 {
 	switch (s->state) {
+	case SESSION_HANDSHAKE:
+		return secure_handshake(s);
 	case SESSION_HELLO:
 		return passthrough_hello(s);
 	case SESSION_READING:
@@ -209,9 +215,10 @@ static void watch_side(struct session *s, enum side side)
 	if (!conn)
 		return;
 	if (conn->connecting) {
-		watch_set(&conn->watch, WATCH_WRITE);
+		watch_set(&conn->watch, conn->wants ? conn->wants : WATCH_WRITE);
 		return;
 	}
+	events = conn->wants;
 	if (!conn->eof && !s->readable[side] && room->end - room->start < BLOCK_BYTES)
 		events |= WATCH_READ;
 	if (buf_len(&s->out[side]) > 0 || (tunnel && buf_len(&s->in[!side]) > 0))

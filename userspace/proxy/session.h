@@ -14,6 +14,7 @@
 #include "userspace/upstream/idle_pool.h"
 
 enum session_state {
+	SESSION_HANDSHAKE,  /* TLS, with the client */
 	SESSION_HELLO,      /* reads a ClientHello, to route on its name */
 	SESSION_READING,    /* reads a request's head, or waits for one */
 	SESSION_FORWARDING, /* an exchange is under way */
@@ -94,6 +95,7 @@ struct proxy {
 	struct idle_pool *idle;
 	struct session *sessions;
 	uint32_t session_count;
+	uint32_t handshakes; /* sessions in SESSION_HANDSHAKE */
 	uint64_t next_id;
 	bool draining;
 	uint32_t *cursors;         /* round robin, by hash of the upstream's name */
@@ -151,6 +153,15 @@ bool session_connect(struct session *s, const struct upstream *upstream);
 void tunnel_begin(struct session *s);
 void tunnel_on_poll(void *context);
 bool tunnel_step(struct session *s);
+
+/* secure.c: TLS with clients and endpoints. */
+/* Once the connection is accepted; false: it cannot be. */
+bool secure_accept(struct session *s);
+bool secure_handshake(struct session *s);
+/* On a connection that is being made; true where nothing is to be done. */
+bool secure_connect(struct session *s, struct conn *conn, const struct upstream *upstream);
+/* What idle connections to that upstream must be like. */
+uint64_t secure_identity(const struct session *s, const struct upstream *upstream);
 
 /* passthrough.c */
 bool passthrough_hello(struct session *s);

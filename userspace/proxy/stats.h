@@ -24,7 +24,9 @@
 	X(bad_responses) \
 	X(tunnels) \
 	X(accept_errors) \
-	X(sessions_shed)
+	X(sessions_shed) \
+	X(handshakes) \
+	X(handshakes_failed)
 /* clang-format on */
 
 struct stats {

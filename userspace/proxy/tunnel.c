@@ -43,6 +43,8 @@ static void try_splice(struct session *s)
 		reason = SPLICE_REASON_OFF;
 	else if (!s->proxy->options.splicer)
 		reason = SPLICE_REASON_NO_DATAPLANE;
+	else if (s->ends[CLIENT]->ops || s->ends[SERVER]->ops)
+		reason = SPLICE_REASON_TLS;
 	else if (s->ends[CLIENT]->eof || s->ends[SERVER]->eof)
 		reason = SPLICE_REASON_FINISHED;
 	else

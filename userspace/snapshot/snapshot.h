@@ -8,15 +8,21 @@
 #include <stdint.h>
 
 #include "userspace/model/model.h"
+#include "userspace/tls/tls_context.h"
 
 struct snapshot {
 	uint64_t number;
 	const struct model *model;
 	const struct listener **listeners; /* by listener.index; model.listener_count of them */
 	const struct endpoint **endpoints; /* by endpoint.index */
+	struct tls_server **servers;       /* by listener.index; NULL where it speaks no TLS */
+	struct tls_client **clients;       /* by upstream.index; likewise */
 };
 
 /* Takes the model over; the first reference belongs to the caller. Aborts without memory. */
 struct snapshot *snapshot_create(struct model *model, uint64_t number);
+/* Opens certificates and keys, once, before anybody else has the snapshot. False and findings where
+ * any cannot be used; strict: also where one is not valid now. */
+bool snapshot_secure(struct snapshot *snapshot, bool strict, struct findings *findings);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);

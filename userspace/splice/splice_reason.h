@@ -11,6 +11,7 @@
 	X(OFF, "switched off by configuration")                                                    \
 	X(NO_DATAPLANE, "no device has the fast path")                                             \
 	X(NO_QUERY, "socket state cannot be read")                                                 \
+	X(TLS, "shunt ends or begins TLS on it")                                                   \
 	X(TIMESTAMPS, "timestamps on one leg only")                                                \
 	X(ECN, "ECN is in use")                                                                    \
 	X(OUT_OF_ORDER, "segments out of order were waiting")                                      \

@@ -87,6 +87,8 @@ static void on_idle_ready(void *context, int events)
 	struct home *home = conn->idle_home;
 
 	(void)events;
+	if (conn_is_quiet(conn))
+		return; /* its transport had something to say */
 	drop(home->pool, conn);
 }
 
@@ -131,10 +133,10 @@ void idle_pool_give(struct idle_pool *pool, struct conn *conn)
 		timer_start(&pool->sweep, SWEEP_MS);
 }
 
-struct conn *idle_pool_take(struct idle_pool *pool, const struct addr *to)
+struct conn *idle_pool_take(struct idle_pool *pool, const struct addr *to, uint64_t secured_as)
 {
 	for (struct conn *c = home_of(pool, to)->first; c; c = c->idle_next)
-		if (addr_is(&c->peer, to)) {
+		if (addr_is(&c->peer, to) && c->secured_as == secured_as) {
 			take_out(pool, c);
 			return c;
 		}

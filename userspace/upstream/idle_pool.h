@@ -21,8 +21,9 @@ void idle_pool_destroy(struct idle_pool *pool);
 
 /* The pool owns conn from here on, and closes the oldest where a limit is reached. */
 void idle_pool_give(struct idle_pool *pool, struct conn *conn);
-/* The one given last, as its peer is least likely to have closed it; NULL where none is idle. */
-struct conn *idle_pool_take(struct idle_pool *pool, const struct addr *to);
+/* The one given last, as its peer is least likely to have closed it; NULL where none is idle that
+ * was secured like this (0: plain). */
+struct conn *idle_pool_take(struct idle_pool *pool, const struct addr *to, uint64_t secured_as);
 /* Closes those whose endpoint keep() does not want any more. */
 void idle_pool_sift(struct idle_pool *pool,
 		    bool (*keep)(const struct addr *to, const void *context), const void *context);

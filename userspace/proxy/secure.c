@@ -1,0 +1,52 @@
+/* TLS on a session: with its client before anything is read, with endpoints while connecting. */
+#include <errno.h>
+
+#include "userspace/base/must.h"
+#include "userspace/proxy/session.h"
+#include "userspace/tls/transport_tls.h"
+
+/* A handshake costs more than a hundred requests: beyond this many at once, new ones are shed. */
+enum { HANDSHAKES_MAX = 1024 };
+
+bool secure_accept(struct session *s)
+{
+	struct proxy *proxy = s->proxy;
+	const struct tls_server *server = s->snapshot->servers[s->listener->index];
+
+	if (proxy->handshakes > HANDSHAKES_MAX) {
+		stat_add(&session_stats(s)->sessions_shed, 1);
+		return false;
+	}
+	return server && transport_tls_accept(s->ends[CLIENT], server);
+}
+
+bool secure_handshake(struct session *s)
+{
+	int error = conn_handshake(s->ends[CLIENT]);
+
+	if (error == EINPROGRESS)
+		return false;
+	if (error) {
+		stat_add(&session_stats(s)->handshakes_failed, 1);
+		session_close(s);
+		return false;
+	}
+	stat_add(&session_stats(s)->handshakes, 1);
+	session_enter(s, SESSION_READING);
+	s->readable[CLIENT] = true; /* the request may have come with the last flight */
+	return true;
+}
+
+bool secure_connect(struct session *s, struct conn *conn, const struct upstream *upstream)
+{
+	const struct tls_client *client = s->snapshot->clients[upstream->index];
+
+	return !client || transport_tls_connect(conn, client);
+}
+
+uint64_t secure_identity(const struct session *s, const struct upstream *upstream)
+{
+	const struct tls_client *client = s->snapshot->clients[upstream->index];
+
+	return client ? tls_client_identity(client) : 0;
+}

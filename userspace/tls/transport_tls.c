@@ -1,0 +1,156 @@
+#include "userspace/tls/transport_tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <string.h>
+#include <time.h>
+
+#include "userspace/tls/tls_error.h"
+
+enum {
+	RECORD_SMALL = 4096 - 64, /* decodable before a whole 16 KiB has crossed a slow path */
+	RECORD_LARGE = 16384,
+	SMALL_BYTES = 65536, /* small records at first */
+};
+
+static SSL *ssl_of(const struct conn *conn)
+{
+	return conn->transport;
+}
+
+/* What an SSL_... call that moved nothing means, as errno. usual: what the caller waits for anyway.
+ */
+static int explain(struct conn *conn, int result, int usual)
+{
+	conn->wants = 0;
+	switch (SSL_get_error(ssl_of(conn), result)) {
+	case SSL_ERROR_WANT_READ:
+		conn->wants = usual == WATCH_READ ? 0 : WATCH_READ;
+		return EAGAIN;
+	case SSL_ERROR_WANT_WRITE:
+		conn->wants = usual == WATCH_WRITE ? 0 : WATCH_WRITE;
+		return EAGAIN;
+	case SSL_ERROR_SYSCALL:
+		return errno && errno != EAGAIN ? errno : ECONNRESET;
+	default:
+		return EPROTO;
+	}
+}
+
+static int handshake(struct conn *conn)
+{
+	int result;
+
+	ERR_clear_error();
+	result = SSL_do_handshake(ssl_of(conn));
+	if (result != 1)
+		return explain(conn, result, 0); /* what fails stays in the queue, to be told */
+	conn->wants = 0;
+	return 0;
+}
+
+static ssize_t tls_read(struct conn *conn, void *at, size_t len)
+{
+	int n;
+
+	ERR_clear_error();
+	n = SSL_read(ssl_of(conn), at, len < INT32_MAX ? (int)len : INT32_MAX);
+	if (n > 0)
+		return n;
+	if (SSL_get_error(ssl_of(conn), n) == SSL_ERROR_ZERO_RETURN)
+		return 0;
+	errno = explain(conn, n, WATCH_READ);
+	return -1;
+}
+
+static ssize_t tls_write(struct conn *conn, const void *at, size_t len)
+{
+	size_t record = conn->put < SMALL_BYTES ? RECORD_SMALL : RECORD_LARGE;
+	int n;
+
+	ERR_clear_error();
+	n = SSL_write(ssl_of(conn), at, (int)(len < record ? len : record));
+	if (n > 0)
+		return n;
+	errno = explain(conn, n, WATCH_WRITE);
+	return -1;
+}
+
+static void finish(struct conn *conn)
+{
+	ERR_clear_error();
+	if (SSL_is_init_finished(ssl_of(conn)))
+		SSL_shutdown(ssl_of(conn)); /* close_notify, as far as there is room for it */
+	ERR_clear_error();
+}
+
+static void tls_free(struct conn *conn)
+{
+	SSL_free(ssl_of(conn));
+	conn->transport = NULL;
+	conn->ops = NULL;
+}
+
+static const struct transport_ops ops = { handshake, tls_read, tls_write, finish, tls_free };
+
+static bool attach(struct conn *conn, SSL *ssl)
+{
+	if (!ssl)
+		return false;
+	conn->ops = &ops;
+	conn->transport = ssl;
+	return true;
+}
+
+bool transport_tls_accept(struct conn *conn, const struct tls_server *server)
+{
+	return attach(conn, tls_server_ssl(server, conn->fd));
+}
+
+bool transport_tls_connect(struct conn *conn, const struct tls_client *client)
+{
+	conn->secured_as = tls_client_identity(client);
+	return attach(conn, tls_client_ssl(client, conn->fd));
+}
+
+const char *transport_tls_version(const struct conn *conn)
+{
+	return conn->ops == &ops ? SSL_get_version(ssl_of(conn)) : NULL;
+}
+
+const char *transport_tls_name(const struct conn *conn)
+{
+	return conn->ops == &ops ? SSL_get_servername(ssl_of(conn), TLSEXT_NAMETYPE_host_name)
+				 : NULL;
+}
+
+const char *transport_tls_failure(const struct conn *conn)
+{
+	long verdict = conn->ops == &ops ? SSL_get_verify_result(ssl_of(conn)) : X509_V_OK;
+
+	if (verdict != X509_V_OK) {
+		ERR_clear_error();
+		return X509_verify_cert_error_string(verdict);
+	}
+	return tls_error_reason();
+}
+
+bool transport_tls_subject(const struct conn *conn, char *out, size_t cap)
+{
+	X509 *cert = conn->ops == &ops ? SSL_get0_peer_certificate(ssl_of(conn)) : NULL;
+	BIO *text;
+	int n = 0;
+
+	if (!cert || SSL_get_verify_result(ssl_of(conn)) != X509_V_OK)
+		return false;
+	text = BIO_new(BIO_s_mem());
+	if (text && X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) >= 0)
+		n = BIO_read(text, out, (int)cap - 1);
+	if (text && BIO_pending(text) > 0)
+		n = 0;
+	BIO_free(text);
+	if (n <= 0)
+		return false;
+	out[n] = 0;
+	return true;
+}
