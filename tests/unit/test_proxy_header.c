@@ -1,0 +1,251 @@
+#include "tests/harness/test.h"
+#include "userspace/base/must.h"
+#include "userspace/net/proxy_header.h"
+
+/* Bytes of a literal; fields of a row are spelled with these. */
+#define B(bytes) { bytes, sizeof(bytes) - 1 }
+#define SIG      "\r\n\r\n\0\r\nQUIT\n"
+/* 192.0.2.1:56324 to 198.51.100.2:443 */
+#define V4 "\xc0\x00\x02\x01\xc6\x33\x64\x02\xdc\x04\x01\xbb"
+/* [2001:db8::1]:56324 to [2001:db8::2]:443 */
+#define DB8 "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0"
+#define V6  DB8 "\x01" DB8 "\x02\xdc\x04\x01\xbb"
+#define X9  "123456789"
+#define X27 X9 X9 X9
+#define X81 X27 X27 X27
+
+static enum proxy_header_result parse(struct span in, struct proxy_header *out,
+				      enum proxy_header_reason *why)
+{
+	return proxy_header_parse(in, out, why);
+}
+
+/*
+ * Every beginning of in asks for more, up to the one that gives the answer; every longer one gives
+ * the same. Parses copies of their exact length, so that ASan sees a byte read too far.
+ */
+static enum proxy_header_result parse_cut(struct span in, enum proxy_header_reason *out_why)
+{
+	enum proxy_header_result got = PROXY_HEADER_NEED_MORE, now;
+	size_t used = 0;
+
+	*out_why = PROXY_HEADER_NONE;
+	for (size_t n = 0; n <= in.len; n++, got = now) {
+		struct proxy_header header = { .used = 0 };
+		enum proxy_header_reason why = PROXY_HEADER_NONE;
+		char *copy = must_alloc(n);
+
+		memcpy(copy, in.at, n);
+		now = parse(span_make(copy, n), &header, &why);
+		free(copy);
+		if (got == PROXY_HEADER_NEED_MORE && now != PROXY_HEADER_NEED_MORE) {
+			*out_why = why;
+			used = now == PROXY_HEADER_DONE ? n : 0;
+		} else {
+			CHECK_INT(now, got);
+		}
+		CHECK_INT(why, *out_why);
+		CHECK_INT(header.used, used);
+	}
+	return got;
+}
+
+static const char *print(const struct addr *a, char out[ADDR_TEXT_MAX])
+{
+	struct addr_text text = addr_print(a);
+
+	memcpy(out, text.text, ADDR_TEXT_MAX);
+	return out;
+}
+
+TEST(a_header_says_who_speaks_to_whom)
+{
+	static const struct {
+		const char *name;
+		struct span in;
+		const char *source, *destination; /* NULL without addresses */
+		size_t behind;                    /* bytes that are not the header's */
+		uint8_t version;
+		bool is_local, is_datagram;
+	} rows[] = {
+		{ "v1 over IPv4", B("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n"),
+		  "192.0.2.1:56324", "198.51.100.2:443", 0, 1 },
+		{ "v1 with a request behind it",
+		  B("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\nGET / HTTP/1.1\r\n"),
+		  "192.0.2.1:56324", "198.51.100.2:443", 16, 1 },
+		{ "v1 with the longest IPv4 addresses",
+		  B("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n"),
+		  "255.255.255.255:65535", "255.255.255.255:65535", 0, 1 },
+		{ "v1 with ports of 0", B("PROXY TCP4 192.0.2.1 0.0.0.0 0 0\r\n"), "192.0.2.1",
+		  "0.0.0.0", 0, 1 },
+		{ "v1 over IPv6", B("PROXY TCP6 2001:db8::1 ::1 56324 443\r\n"),
+		  "[2001:db8::1]:56324", "[::1]:443", 0, 1 },
+		{ "v1 over IPv6 in capitals and in full",
+		  B("PROXY TCP6 2001:0DB8:0000:0000:0000:0000:0000:00AF "
+		    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"),
+		  "[2001:db8::af]:65535", "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", 0, 1 },
+		{ "v1 over IPv6 with a mapped address",
+		  B("PROXY TCP6 ::ffff:192.0.2.1 ::ffff:c633:6402 1 2\r\n"), "192.0.2.1:1",
+		  "198.51.100.2:2", 0, 1 },
+		{ "v1 unknown", B("PROXY UNKNOWN\r\n"), NULL, NULL, 0, 1 },
+		{ "v1 unknown, with anything behind", B("PROXY UNKNOWN \0 1.2.3.4 x\r\n\r\n"), NULL,
+		  NULL, 2, 1 },
+		{ "v1 unknown of 107 bytes",
+		  B("PROXY UNKNOWN " X81 X9 "0\r\n"
+		    "x"),
+		  NULL, NULL, 1, 1 },
+		{ "v2 over IPv4", B(SIG "\x21\x11\0\x0c" V4 "x"), "192.0.2.1:56324",
+		  "198.51.100.2:443", 1, 2 },
+		{ "v2 over IPv6", B(SIG "\x21\x21\0\x24" V6 "x"), "[2001:db8::1]:56324",
+		  "[2001:db8::2]:443", 1, 2 },
+		{ "v2 over IPv4 for UDP", B(SIG "\x21\x12\0\x0c" V4), "192.0.2.1:56324",
+		  "198.51.100.2:443", 0, 2, false, true },
+		{ "v2 over IPv6 for UDP", B(SIG "\x21\x22\0\x24" V6), "[2001:db8::1]:56324",
+		  "[2001:db8::2]:443", 0, 2, false, true },
+		{ "v2 for Unix sockets", B(SIG "\x21\x31\0\xd8" X81 X81 X27 X27 "x"), NULL, NULL, 1,
+		  2 },
+		{ "v2 local", B(SIG "\x20\0\0\0x"), NULL, NULL, 1, 2, true },
+		{ "v2 local with addresses", B(SIG "\x20\x11\0\x0c" V4), NULL, NULL, 0, 2, true },
+		{ "v2 local with a family that nobody knows and a block of its own",
+		  B(SIG "\x20\xff\0\x02zzx"), NULL, NULL, 1, 2, true },
+		{ "v2 of unspecified family", B(SIG "\x21\x00\0\x00x"), NULL, NULL, 1, 2 },
+		{ "v2 of unspecified family with bytes to skip", B(SIG "\x21\x00\0\x02zzx"), NULL,
+		  NULL, 1, 2 },
+		{ "v2 over IPv4 of unspecified transport", B(SIG "\x21\x10\0\x00"), NULL, NULL, 0,
+		  2 },
+	};
+
+	FOR_ROWS (row, rows) {
+		enum proxy_header_reason why = PROXY_HEADER_TLV_CUT;
+		char text[ADDR_TEXT_MAX];
+		struct proxy_header header;
+
+		CHECK_INT(parse(row->in, &header, &why), PROXY_HEADER_DONE);
+		CHECK_INT(why, PROXY_HEADER_TLV_CUT); /* untouched */
+		CHECK_INT(row->in.len - header.used, row->behind);
+		CHECK_INT(header.version, row->version);
+		CHECK_INT(header.is_local, row->is_local);
+		CHECK_INT(header.is_datagram, row->is_datagram);
+		CHECK_INT(header.has_addresses, row->source != NULL);
+		CHECK_STR(print(&header.source, text), row->source ? row->source : "::");
+		CHECK_STR(print(&header.destination, text),
+			  row->destination ? row->destination : "::");
+		CHECK_INT(parse_cut(row->in, &why), PROXY_HEADER_DONE);
+	}
+}
+
+TEST(what_is_no_good_header_is_refused_with_the_reason)
+{
+	static const struct {
+		const char *name;
+		struct span in;
+		enum proxy_header_reason why;
+	} rows[] = {
+		{ "HTTP", B("GET / HTTP/1.1\r\n"), PROXY_HEADER_NOT_PROXY },
+		{ "HTTP with a method that begins alike",
+		  B("PRO"
+		    "PFIND"),
+		  PROXY_HEADER_NOT_PROXY },
+		{ "TLS", B("\x16\x03\x01"), PROXY_HEADER_NOT_PROXY },
+		{ "lower case", B("proxy TCP4"), PROXY_HEADER_NOT_PROXY },
+		{ "a tab behind PROXY", B("PROXY\tTCP4"), PROXY_HEADER_NOT_PROXY },
+		{ "a signature broken at its last byte", B("\r\n\r\n\0\r\nQUIT\r"),
+		  PROXY_HEADER_NOT_PROXY },
+		{ "an empty line before a request", B("\r\nGET"), PROXY_HEADER_NOT_PROXY },
+		{ "no end in 107 bytes", B("PROXY UNKNOWN " X81 X9 "000"), PROXY_HEADER_V1_LONG },
+		{ "an end one byte too late", B("PROXY UNKNOWN " X81 X9 "00\r\n"),
+		  PROXY_HEADER_V1_LONG },
+		{ "LF alone", B("PROXY UNKNOWN\n"), PROXY_HEADER_V1_LINE_END },
+		{ "CR alone", B("PROXY UNKNOWN\rx"), PROXY_HEADER_V1_LINE_END },
+		{ "CR twice", B("PROXY UNKNOWN\r\r\n"), PROXY_HEADER_V1_LINE_END },
+		{ "LF alone in what is ignored", B("PROXY UNKNOWN x\ny\r\n"),
+		  PROXY_HEADER_V1_LINE_END },
+		{ "no protocol", B("PROXY \r\n"), PROXY_HEADER_V1_PROTOCOL },
+		{ "UDP", B("PROXY UDP4 1.2.3.4 5.6.7.8 1 2\r\n"), PROXY_HEADER_V1_PROTOCOL },
+		{ "tcp4 in lower case", B("PROXY tcp4 1.2.3.4 5.6.7.8 1 2\r\n"),
+		  PROXY_HEADER_V1_PROTOCOL },
+		{ "two spaces behind PROXY", B("PROXY  TCP4 1.2.3.4 5.6.7.8 1 2\r\n"),
+		  PROXY_HEADER_V1_PROTOCOL },
+		{ "UNKNOWN that goes on", B("PROXY UNKNOWNS\r\n"), PROXY_HEADER_V1_PROTOCOL },
+		{ "TCP4 and nothing else", B("PROXY TCP4\r\n"), PROXY_HEADER_V1_PROTOCOL },
+		{ "two spaces before an address", B("PROXY TCP4  1.2.3.4 5.6.7.8 1 2\r\n"),
+		  PROXY_HEADER_V1_ADDRESS },
+		{ "an IPv6 address in TCP4", B("PROXY TCP4 ::1 5.6.7.8 1 2\r\n"),
+		  PROXY_HEADER_V1_ADDRESS },
+		{ "a mapped address in TCP4", B("PROXY TCP4 1.2.3.4 ::ffff:5.6.7.8 1 2\r\n"),
+		  PROXY_HEADER_V1_ADDRESS },
+		{ "an IPv4 address in TCP6", B("PROXY TCP6 ::1 5.6.7.8 1 2\r\n"),
+		  PROXY_HEADER_V1_ADDRESS },
+		{ "a number with a zero in front", B("PROXY TCP4 1.2.3.04 5.6.7.8 1 2\r\n"),
+		  PROXY_HEADER_V1_ADDRESS },
+		{ "a number beyond 255", B("PROXY TCP4 1.2.3.256 5.6.7.8 1 2\r\n"),
+		  PROXY_HEADER_V1_ADDRESS },
+		{ "three numbers", B("PROXY TCP4 1.2.3 5.6.7.8 1 2\r\n"), PROXY_HEADER_V1_ADDRESS },
+		{ "two double colons", B("PROXY TCP6 1::2::3 ::1 1 2\r\n"),
+		  PROXY_HEADER_V1_ADDRESS },
+		{ "five digits in a group", B("PROXY TCP6 ::12345 ::1 1 2\r\n"),
+		  PROXY_HEADER_V1_ADDRESS },
+		{ "a zone", B("PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n"), PROXY_HEADER_V1_ADDRESS },
+		{ "an address in brackets", B("PROXY TCP6 [::1] ::1 1 2\r\n"),
+		  PROXY_HEADER_V1_ADDRESS },
+		{ "NUL behind an address", B("PROXY TCP4 1.2.3.4\0 5.6.7.8 1 2\r\n"),
+		  PROXY_HEADER_V1_ADDRESS },
+		{ "one address", B("PROXY TCP4 1.2.3.4\r\n"), PROXY_HEADER_V1_ADDRESS },
+		{ "no ports", B("PROXY TCP4 1.2.3.4 5.6.7.8 \r\n"), PROXY_HEADER_V1_PORT },
+		{ "one port", B("PROXY TCP4 1.2.3.4 5.6.7.8 1\r\n"), PROXY_HEADER_V1_PORT },
+		{ "an empty port", B("PROXY TCP4 1.2.3.4 5.6.7.8 1 \r\n"), PROXY_HEADER_V1_PORT },
+		{ "three ports", B("PROXY TCP4 1.2.3.4 5.6.7.8 1 2 3\r\n"), PROXY_HEADER_V1_PORT },
+		{ "a space at the end", B("PROXY TCP4 1.2.3.4 5.6.7.8 1 2 \r\n"),
+		  PROXY_HEADER_V1_PORT },
+		{ "a port beyond 65535", B("PROXY TCP4 1.2.3.4 5.6.7.8 1 65536\r\n"),
+		  PROXY_HEADER_V1_PORT },
+		{ "a port with a zero in front", B("PROXY TCP4 1.2.3.4 5.6.7.8 01 2\r\n"),
+		  PROXY_HEADER_V1_PORT },
+		{ "a port of two zeros", B("PROXY TCP4 1.2.3.4 5.6.7.8 1 00\r\n"),
+		  PROXY_HEADER_V1_PORT },
+		{ "a port with a sign", B("PROXY TCP4 1.2.3.4 5.6.7.8 1 -2\r\n"),
+		  PROXY_HEADER_V1_PORT },
+		{ "a port in hexadecimal", B("PROXY TCP4 1.2.3.4 5.6.7.8 1 0x2\r\n"),
+		  PROXY_HEADER_V1_PORT },
+		{ "version 1 in binary", B(SIG "\x11"), PROXY_HEADER_V2_VERSION },
+		{ "version 3 in binary", B(SIG "\x31"), PROXY_HEADER_V2_VERSION },
+		{ "a third command", B(SIG "\x22"), PROXY_HEADER_V2_COMMAND },
+		{ "a fifth family", B(SIG "\x21\x41"), PROXY_HEADER_V2_FAMILY },
+		{ "a fourth transport", B(SIG "\x21\x13"), PROXY_HEADER_V2_FAMILY },
+		{ "a length beyond the limit", B(SIG "\x21\x11\x08\x01"), PROXY_HEADER_V2_LONG },
+		{ "the greatest length, in LOCAL", B(SIG "\x20\0\xff\xff"), PROXY_HEADER_V2_LONG },
+		{ "no room for IPv4", B(SIG "\x21\x11\0\x0b" V4), PROXY_HEADER_V2_SHORT },
+		{ "no room for IPv6", B(SIG "\x21\x22\0\x23" V6), PROXY_HEADER_V2_SHORT },
+		{ "no room for Unix paths", B(SIG "\x21\x31\0\xd7"), PROXY_HEADER_V2_SHORT },
+		{ "one byte behind the addresses", B(SIG "\x21\x11\0\x0d" V4 "\x04"),
+		  PROXY_HEADER_TLV_CUT },
+		{ "half a TLV head", B(SIG "\x21\x11\0\x0e" V4 "\x04\0"), PROXY_HEADER_TLV_CUT },
+		{ "a TLV longer than the header", B(SIG "\x21\x11\0\x10" V4 "\x04\0\x02zzz"),
+		  PROXY_HEADER_TLV_CUT },
+		{ "a second TLV longer than the header",
+		  B(SIG "\x21\x11\0\x13" V4 "\x04\0\x01z\x01\xff\xff"), PROXY_HEADER_TLV_CUT },
+		{ "two protocols", B(SIG "\x21\x11\0\x14" V4 "\x01\0\1a\x01\0\1a"),
+		  PROXY_HEADER_TLV_TWICE },
+		{ "an authority twice, once empty", B(SIG "\x21\x11\0\x13" V4 "\x02\0\0\x02\0\1a"),
+		  PROXY_HEADER_TLV_TWICE },
+		{ "a unique id of 129 bytes",
+		  B(SIG "\x21\x11\0\x90" V4 "\x05\0\x81" X81 X27 X9 X9 "123"),
+		  PROXY_HEADER_TLV_LENGTH },
+		{ "a checksum of three bytes", B(SIG "\x21\x11\0\x12" V4 "\x03\0\x03\0\0\0"),
+		  PROXY_HEADER_TLV_LENGTH },
+		{ "a wrong checksum", B(SIG "\x21\x11\0\x13" V4 "\x03\0\x04\0\0\0\0"),
+		  PROXY_HEADER_CHECKSUM },
+	};
+
+	FOR_ROWS (row, rows) {
+		enum proxy_header_reason why = PROXY_HEADER_NONE;
+		struct proxy_header header = { .used = 77 };
+
+		CHECK_INT(parse(row->in, &header, &why), PROXY_HEADER_REJECT);
+		CHECK_STR(proxy_header_reason_name(why), proxy_header_reason_name(row->why));
+		CHECK_INT(header.used, 77); /* untouched */
+		CHECK(proxy_header_reason_text(why).len > 0);
+		CHECK_INT(parse_cut(row->in, &why), PROXY_HEADER_REJECT);
+		CHECK_INT(why, row->why);
+	}
+}
