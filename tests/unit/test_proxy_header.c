@@ -249,3 +249,245 @@ TEST(what_is_no_good_header_is_refused_with_the_reason)
 		CHECK_INT(why, row->why);
 	}
 }
+
+/* CRC-32C bit by bit (RFC 9260, appendix A), as slow and plain as can be. */
+static uint32_t plain_crc32c(const char *at, size_t len)
+{
+	uint32_t crc = UINT32_MAX;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= (uint8_t)at[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
+	}
+	return ~crc;
+}
+
+/* Puts the right checksum into the four bytes at offset at. */
+static void put_checksum(char *header, size_t len, size_t at)
+{
+	uint32_t crc;
+
+	memset(header + at, 0, 4);
+	crc = htonl(plain_crc32c(header, len));
+	memcpy(header + at, &crc, 4);
+}
+
+TEST(a_header_says_what_was_negotiated)
+{
+	static const struct {
+		const char *name;
+		struct span in;
+		struct span alpn, authority, unique_id;
+	} rows[] = {
+		{ "a protocol", B(SIG "\x21\x11\0\x11" V4 "\x01\0\2h2"), B("h2") },
+		{ "an authority", B(SIG "\x21\x21\0\x2a" V6 "\x02\0\3a.b"), B(""), B("a.b") },
+		{ "a unique id with NUL in it", B(SIG "\x21\x11\0\x12" V4 "\x05\0\3a\0b"), B(""),
+		  B(""), B("a\0b") },
+		{ "a unique id of 128 bytes",
+		  B(SIG "\x21\x11\0\x8f" V4 "\x05\0\x80" X81 X27 X9 X9 "12"), B(""), B(""),
+		  B(X81 X27 X9 X9 "12") },
+		{ "all of it, in another order, among TLVs that we skip",
+		  B(SIG "\x21\x11\0\x28" V4 "\x04\0\0\x05\0\1i\xea\0\2zz\x02\0\1a"
+			"\x20\0\2zz\x04\0\1z\x01\0\0"),
+		  B(""), B("a"), B("i") },
+		{ "TLVs behind Unix paths", B(SIG "\x21\x31\0\xdd" X81 X81 X27 X27 "\x01\0\2h2"),
+		  B("h2") },
+		{ "TLVs behind LOCAL are skipped", B(SIG "\x20\0\0\5\x01\0\2h2") },
+	};
+
+	FOR_ROWS (row, rows) {
+		enum proxy_header_reason why;
+		struct proxy_header header;
+
+		CHECK_INT(parse(row->in, &header, &why), PROXY_HEADER_DONE);
+		CHECK_INT(header.used, row->in.len);
+		CHECK_SPAN(header.alpn, row->alpn);
+		CHECK_SPAN(header.authority, row->authority);
+		CHECK_SPAN(header.unique_id, row->unique_id);
+		CHECK(!header.has_checksum);
+		CHECK_INT(parse_cut(row->in, &why), PROXY_HEADER_DONE);
+	}
+}
+
+TEST(a_header_changed_in_any_bit_does_not_match_its_checksum)
+{
+	/* The checksum's value is at offset 31, with a TLV behind it. */
+	char bytes[] = SIG "\x21\x11\0\x19" V4 "\x03\0\4....\x05\0\3abc";
+	struct span in = span_make(bytes, sizeof(bytes) - 1);
+	enum proxy_header_reason why;
+	struct proxy_header header;
+
+	CHECK_INT(plain_crc32c("123456789", 9), 0xe3069283);
+	put_checksum(bytes, in.len, 31);
+	CHECK_INT(parse(in, &header, &why), PROXY_HEADER_DONE);
+	CHECK(header.has_checksum);
+	CHECK_INT(parse_cut(in, &why), PROXY_HEADER_DONE);
+	for (size_t bit = 16 * 8; bit < in.len * 8; bit++) {
+		bool in_addresses = bit < 28 * 8, in_value = bit >= 31 * 8 && bit < 35 * 8;
+
+		bytes[bit / 8] ^= (char)(1 << bit % 8);
+		if (in_addresses || in_value || bit >= 38 * 8) {
+			CHECK_INT(parse(in, &header, &why), PROXY_HEADER_REJECT);
+			CHECK_INT(why, PROXY_HEADER_CHECKSUM);
+		}
+		bytes[bit / 8] ^= (char)(1 << bit % 8);
+	}
+	CHECK_INT(parse(in, &header, &why), PROXY_HEADER_DONE);
+}
+
+TEST(a_header_of_the_greatest_length_is_read_and_none_longer)
+{
+	static char bytes[PROXY_HEADER_MAX + 1];
+	enum proxy_header_reason why;
+	struct proxy_header header;
+	size_t noop = PROXY_HEADER_V2_BLOCK_MAX - 12 - 3;
+
+	memcpy(bytes, SIG "\x21\x11\x08\x00" V4 "\x04", 29);
+	bytes[29] = (char)(noop >> 8);
+	bytes[30] = (char)noop;
+	CHECK_INT(parse(span_make(bytes, PROXY_HEADER_MAX - 1), &header, &why),
+		  PROXY_HEADER_NEED_MORE);
+	CHECK_INT(parse(span_make(bytes, PROXY_HEADER_MAX), &header, &why), PROXY_HEADER_DONE);
+	CHECK_INT(header.used, PROXY_HEADER_MAX);
+	bytes[15]++;
+	CHECK_INT(parse(span_make(bytes, 16), &header, &why), PROXY_HEADER_REJECT);
+	CHECK_INT(why, PROXY_HEADER_V2_LONG);
+}
+
+/* --- writing ------------------------------------------------------------------------------- */
+
+/* Where source is NULL, without addresses. */
+static struct proxy_header header_of(const char *source, const char *destination)
+{
+	struct proxy_header header = { .has_addresses = source != NULL };
+
+	if (source)
+		CHECK(addr_parse(span_of(source), &header.source) &&
+		      addr_parse(span_of(destination), &header.destination));
+	return header;
+}
+
+TEST(a_header_is_written_as_both_versions_have_it)
+{
+	static const struct {
+		const char *name;
+		const char *source, *destination;
+		struct span v1, v2;
+		bool is_local, is_datagram;
+	} rows[] = {
+		{ "IPv4", "192.0.2.1:56324", "198.51.100.2:443",
+		  B("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n"),
+		  B(SIG "\x21\x11\0\x0c" V4) },
+		{ "IPv6", "[2001:db8::1]:56324", "[2001:db8::2]:443",
+		  B("PROXY TCP6 2001:db8::1 2001:db8::2 56324 443\r\n"),
+		  B(SIG "\x21\x21\0\x24" V6) },
+		{ "the longest line", "[abcd:ef01:abcd:ef01:abcd:ef01:abcd:ef01]:65535",
+		  "[fedc:ba98:fedc:ba98:fedc:ba98:fedc:ba98]:65535",
+		  B("PROXY TCP6 abcd:ef01:abcd:ef01:abcd:ef01:abcd:ef01 "
+		    "fedc:ba98:fedc:ba98:fedc:ba98:fedc:ba98 65535 65535\r\n"),
+		  B(SIG "\x21\x21\0\x24"
+			"\xab\xcd\xef\1\xab\xcd\xef\1\xab\xcd\xef\1\xab\xcd\xef\1"
+			"\xfe\xdc\xba\x98\xfe\xdc\xba\x98\xfe\xdc\xba\x98\xfe\xdc\xba\x98"
+			"\xff\xff\xff\xff") },
+		{ "from IPv4 to IPv6", "192.0.2.1:56324", "[2001:db8::2]:443",
+		  B("PROXY TCP6 0:0:0:0:0:ffff:c000:201 2001:db8::2 56324 443\r\n"),
+		  B(SIG "\x21\x21\0\x24\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\1" DB8
+			"\2\xdc\4\1\xbb") },
+		{ "no addresses", NULL, NULL, B("PROXY UNKNOWN\r\n"), B(SIG "\x21\0\0\0") },
+		{ "local", "192.0.2.1:56324", "198.51.100.2:443", B("PROXY UNKNOWN\r\n"),
+		  B(SIG "\x20\0\0\0"), .is_local = true },
+		{ "UDP", "192.0.2.1:56324", "198.51.100.2:443", B("PROXY UNKNOWN\r\n"),
+		  B(SIG "\x21\x12\0\x0c" V4), .is_datagram = true },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct proxy_header header = header_of(row->source, row->destination);
+		char out[PROXY_HEADER_WRITE_MAX];
+
+		header.is_local = row->is_local;
+		header.is_datagram = row->is_datagram;
+		header.version = 1;
+		CHECK_BYTES(out, proxy_header_write(&header, out), row->v1.at, row->v1.len);
+		header.version = 2;
+		CHECK_BYTES(out, proxy_header_write(&header, out), row->v2.at, row->v2.len);
+	}
+}
+
+TEST(what_is_written_is_read_as_it_was_meant)
+{
+	static const struct {
+		const char *name;
+		const char *source, *destination;
+		struct span alpn, authority, unique_id;
+		bool has_checksum, is_datagram;
+	} rows[] = {
+		{ "IPv4", "192.0.2.1:1", "198.51.100.2:65535" },
+		{ "an IPv6 address that inet_ntop would end in dots", "[::1.2.3.4]:1", "[::]:2" },
+		{ "IPv4 beside IPv6", "[2001:db8::1]:1", "192.0.2.1:2" },
+		{ "a checksum and nothing else", "192.0.2.1:1", "192.0.2.2:2",
+		  .has_checksum = true },
+		{ "UDP", "[::1]:1", "[::2]:2", .is_datagram = true, .has_checksum = true },
+		{ "TLVs", "192.0.2.1:1", "192.0.2.2:2", B("h2"), B("a.b"), B("x\0y") },
+		{ "as many bytes as there can be", "[::1]:1", "[::2]:2", B(X81 X81 X81 X9 "123"),
+		  B(X81 X81 X81 X9 "abc"), B(X81 X27 X9 X9 "12"), true },
+		{ "no addresses", NULL, NULL },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct proxy_header header = header_of(row->source, row->destination), got;
+		enum proxy_header_reason why;
+		char out[PROXY_HEADER_WRITE_MAX];
+		size_t len;
+
+		header.alpn = row->alpn;
+		header.authority = row->authority;
+		header.unique_id = row->unique_id;
+		header.has_checksum = row->has_checksum;
+		header.is_datagram = row->is_datagram;
+		for (header.version = 1; header.version <= 2; header.version++) {
+			bool v2 = header.version == 2;
+			bool told = row->source && (v2 || !row->is_datagram);
+
+			len = proxy_header_write(&header, out);
+			CHECK_INT(parse(span_make(out, len), &got, &why), PROXY_HEADER_DONE);
+			CHECK_INT(got.used, len);
+			if (v2 && row->alpn.len == PROXY_HEADER_ALPN_MAX)
+				CHECK_INT(len, PROXY_HEADER_WRITE_MAX);
+			CHECK_INT(got.version, header.version);
+			CHECK_INT(got.has_addresses, told);
+			CHECK(!told || addr_is(&got.source, &header.source));
+			CHECK(!told || addr_is(&got.destination, &header.destination));
+			CHECK_INT(got.is_datagram, v2 && row->is_datagram);
+			CHECK_INT(got.has_checksum, v2 && row->has_checksum);
+			CHECK_SPAN(got.alpn, v2 ? row->alpn : SPAN(""));
+			CHECK_SPAN(got.authority, v2 ? row->authority : SPAN(""));
+			CHECK_SPAN(got.unique_id, v2 ? row->unique_id : SPAN(""));
+		}
+	}
+}
+
+TEST(a_span_beyond_its_limit_is_not_written)
+{
+	static const struct {
+		const char *name;
+		size_t alpn, authority, unique_id;
+	} rows[] = {
+		{ "a protocol", 256, 0, 0 },
+		{ "an authority", 0, 256, 0 },
+		{ "a unique id", 0, 0, 129 },
+	};
+	static char bytes[300];
+
+	FOR_ROWS (row, rows) {
+		struct proxy_header header = header_of("192.0.2.1:1", "192.0.2.2:2");
+		char out[PROXY_HEADER_WRITE_MAX] = "untouched";
+
+		header.version = 2;
+		header.alpn = span_make(bytes, row->alpn);
+		header.authority = span_make(bytes, row->authority);
+		header.unique_id = span_make(bytes, row->unique_id);
+		CHECK_INT(proxy_header_write(&header, out), 0);
+		CHECK_STR(out, "untouched");
+	}
+}
