@@ -12,6 +12,7 @@
 #include "userspace/base/must.h"
 #include "userspace/control/admin.h"
 #include "userspace/control/config_watch.h"
+#include "userspace/control/file_watch.h"
 #include "userspace/control/flows.h"
 #include "userspace/control/notify.h"
 #include "userspace/control/privileges.h"
@@ -27,6 +28,7 @@ struct daemon {
 	struct serving *serving;
 	struct admin *admin; /* NULL: could not be made, and nobody asked */
 	struct config_watch *config;
+	struct file_watch *files;
 	int signals;
 	struct watch signal_watch;
 	uint64_t number;  /* of the last snapshot */
@@ -56,6 +58,7 @@ static void reload(struct daemon *d)
 			 (unsigned long long)d->number);
 	} else {
 		log_line(LOG_NOTICE, "snapshot %llu is in effect", (unsigned long long)++d->number);
+		file_watch_follow(d->files, next->model);
 	}
 	if (next)
 		snapshot_unref(next);
@@ -251,6 +254,7 @@ static bool start(struct daemon *d, struct snapshot *first, struct err *err)
 	       serving_open(d, first, err) &&
 	       (d->config = config_watch_create(d->loop, a->config, on_config_change, d, err)) !=
 		       NULL &&
+	       (d->files = file_watch_create(d->loop, on_config_change, d)) != NULL &&
 	       admin_hand_over(d->admin, a->user, err) &&
 	       privileges_drop(a->user, d->fast_path != NULL, err) &&
 	       serving_start(d->serving, err);
@@ -259,6 +263,7 @@ static bool start(struct daemon *d, struct snapshot *first, struct err *err)
 /* Whatever was reached is undone, in reverse order. */
 static void finish(struct daemon *d, bool started)
 {
+	file_watch_destroy(d->files);
 	config_watch_destroy(d->config);
 	serving_destroy(d->serving);
 	if (d->fast_path && started)
@@ -280,6 +285,7 @@ static void say_ready(const struct daemon *d)
 	log_line(LOG_NOTICE, "%u vips, %u listeners, up to %u sessions at once",
 		 now->model->vip_count, now->model->listener_count,
 		 serving_sessions_max(d->serving));
+	file_watch_follow(d->files, now->model);
 	log_line(LOG_NOTICE, "ready");
 	notify_send("READY=1");
 }
