@@ -199,6 +199,8 @@ TEST(what_is_no_good_header_is_refused_with_the_reason)
 		  PROXY_HEADER_V1_PORT },
 		{ "a port beyond 65535", B("PROXY TCP4 1.2.3.4 5.6.7.8 1 65536\r\n"),
 		  PROXY_HEADER_V1_PORT },
+		{ "a port beyond 32 bits", B("PROXY TCP4 1.2.3.4 5.6.7.8 1 4294967297\r\n"),
+		  PROXY_HEADER_V1_PORT },
 		{ "a port with a zero in front", B("PROXY TCP4 1.2.3.4 5.6.7.8 01 2\r\n"),
 		  PROXY_HEADER_V1_PORT },
 		{ "a port of two zeros", B("PROXY TCP4 1.2.3.4 5.6.7.8 1 00\r\n"),
