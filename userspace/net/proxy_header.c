@@ -29,6 +29,7 @@ enum {
 _Static_assert(PROXY_HEADER_V1_MAX < PROXY_HEADER_WRITE_MAX, "a line and its NUL fit");
 
 static const struct span v1_signature = { "PROXY ", 6 };
+static const struct span v1_unknown = { "PROXY UNKNOWN\r\n", 15 };
 static const struct span v2_signature = { "\r\n\r\n\0\r\nQUIT\n", SIGNATURE_LEN };
 
 /* The TLVs that we keep. Others are skipped, NOOP among them (PP, 2.2 and 2.2.4). */
@@ -357,8 +358,8 @@ static size_t write_v1(const struct proxy_header *header, char *out)
 	bool v4 = are_v4(header);
 
 	if (!header->has_addresses || header->is_local || header->is_datagram) {
-		memcpy(out, "PROXY UNKNOWN\r\n", 15);
-		return 15;
+		memcpy(out, v1_unknown.at, v1_unknown.len);
+		return v1_unknown.len;
 	}
 	if (v4) {
 		inet_ntop(AF_INET, &header->source.ip[3], from, sizeof(from));
