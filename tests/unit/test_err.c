@@ -56,7 +56,22 @@ TEST(a_sentence_that_is_too_long_is_cut_and_ended)
 	CHECK_INT(strlen(got.err.text), ERR_TEXT_MAX - 1);
 	CHECK(!err_at(&got.err, (struct place){ "f", 1, 1 }, "%s", much));
 	CHECK_INT(strlen(got.err.text), ERR_TEXT_MAX - 1);
-	CHECK(!err_at(&got.err, (struct place){ much, 1, 1 }, "behind the end"));
-	CHECK_INT(strlen(got.err.text), ERR_TEXT_MAX - 1);
 	CHECK_STR(got.behind, "behind");
+}
+
+/* A place alone may fill the text to any point near its end. */
+TEST(a_file_with_a_long_name_leaves_no_room_for_more_than_there_is)
+{
+	for (size_t len = ERR_TEXT_MAX - 16; len < ERR_TEXT_MAX + 8; len++) {
+		char file[ERR_TEXT_MAX + 8] = { 0 };
+		struct {
+			struct err err;
+			char behind[16];
+		} got = { .behind = "behind" };
+
+		memset(file, 'x', len);
+		CHECK(!err_at(&got.err, (struct place){ file, 1, 1 }, "expected more"));
+		CHECK(strlen(got.err.text) < ERR_TEXT_MAX);
+		CHECK_STR(got.behind, "behind");
+	}
 }

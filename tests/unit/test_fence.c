@@ -56,6 +56,23 @@ TEST(requests_in_a_row_never_share_a_period_that_has_begun)
 	fence_destroy(f);
 }
 
+/* Seen as soon as a request comes while the period of the one before it runs. */
+TEST(a_request_during_a_period_waits_for_the_next_one)
+{
+	uint64_t end = clock_monotonic_ms() + LIMIT_MS;
+	struct fence *f = fence_create();
+	bool seen = false;
+
+	while (!seen && clock_monotonic_ms() < end) {
+		uint64_t first = fence_request(f);
+
+		while (!seen && !fence_is_past(f, first))
+			seen = fence_request(f) > first && !fence_is_past(f, first);
+	}
+	CHECK(seen);
+	fence_destroy(f);
+}
+
 struct asker {
 	struct fence *fence;
 	uint64_t last;

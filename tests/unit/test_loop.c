@@ -152,8 +152,8 @@ TEST(deferred_work_runs_once_after_the_callbacks_of_its_turn_in_order)
 	struct line third = { &diary, '3', .defer = &d4 }, second = { &diary, '2' };
 	struct defer d3 = { .on_defer = note, .context = &third };
 	struct defer d2 = { .on_defer = note, .context = &second };
-	struct line a = { &diary, 'a', .defer = &d2 }, b = { &diary, 'b', .defer = &d2 };
-	struct line c = { &diary, 'c', .defer = &d3 };
+	struct line a = { &diary, 'a', .defer = &d2 }, b = { &diary, 'b', .defer = &d3 };
+	struct line c = { &diary, 'c', .defer = &d2 }; /* queued already */
 	struct timer timers[3];
 	struct line *const lines[3] = { &a, &b, &c };
 

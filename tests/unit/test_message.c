@@ -38,8 +38,8 @@ static struct message with_fields(void)
 	struct message msg = { .field_count = 5 };
 
 	msg.fields[0] = (struct field){ SPAN("Accept"), SPAN("a/b") };
-	msg.fields[1] = (struct field){ SPAN("X-Id"), SPAN("1") };
-	msg.fields[2] = (struct field){ SPAN("ACCEPT"), SPAN("c/d") };
+	msg.fields[1] = (struct field){ SPAN("ACCEPT"), SPAN("c/d") };
+	msg.fields[2] = (struct field){ SPAN("X-Id"), SPAN("1") };
 	msg.fields[3] = (struct field){ SPAN("Empty"), SPAN("") };
 	msg.fields[4] = (struct field){ SPAN("accept"), SPAN("e/f") };
 	msg.fields[5] = (struct field){ SPAN("Behind"), SPAN("the end") };

@@ -17,7 +17,10 @@ TEST(spans_are_compared_by_their_bytes)
 		{ "empty and not", SPAN(""), SPAN("a"), false, false },
 		{ "a NUL inside", SPAN("a\0b"), SPAN("a\0c"), false, false },
 		{ "the same NUL inside", SPAN("a\0b"), SPAN("a\0b"), true, true },
-		{ "no letters, 32 apart", SPAN("[@"), SPAN("{`"), false, false },
+		{ "behind Z, 32 apart", SPAN("["), SPAN("{"), false, false },
+		{ "before A, 32 apart", SPAN("@"), SPAN("`"), false, false },
+		{ "the first letter", SPAN("A"), SPAN("a"), false, true },
+		{ "the last letter", SPAN("Z"), SPAN("z"), false, true },
 		{ "beyond ASCII", SPAN("\xc4"), SPAN("\xe4"), false, false },
 	};
 
