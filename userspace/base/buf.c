@@ -73,7 +73,7 @@ char *buf_room(struct buf *b, struct block_pool *pool, uint32_t *out_len)
 			return NULL;
 		b->start = b->end = 0;
 	}
-	if (b->start > 0 && !b->pinned && b->end == BLOCK_BYTES) {
+	if (b->start > 0 && !b->pinned && (b->end == BLOCK_BYTES || b->start >= BUF_LOST_MAX)) {
 		memmove(b->block->bytes, b->block->bytes + b->start, buf_len(b));
 		b->end -= b->start;
 		b->start = 0;

@@ -10,7 +10,10 @@
 
 #include "userspace/base/span.h"
 
-enum { BLOCK_BYTES = 32768 };
+enum {
+	BLOCK_BYTES = 32768,
+	BUF_LOST_MAX = 4096, /* consumed bytes that are not worth moving the others for */
+};
 
 struct block;
 
@@ -38,7 +41,7 @@ static inline uint32_t buf_len(const struct buf *b)
 
 struct span buf_data(const struct buf *b);
 /*
- * Room behind the data, as much as there is after moving the data to the front; NULL where the
+ * Room behind the data: all that is free but for BUF_LOST_MAX bytes at most; NULL where the
  * block is full or the pool is empty (then *out_len is 0). The pointer holds until the next call.
  */
 char *buf_room(struct buf *b, struct block_pool *pool, uint32_t *out_len);
