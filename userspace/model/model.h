@@ -12,6 +12,7 @@
 
 #include "userspace/base/addr.h"
 #include "userspace/base/err.h"
+#include "userspace/base/network.h"
 #include "userspace/config/schema.h"
 
 struct arena;
@@ -69,6 +70,9 @@ struct upstream_tls {
 	const struct certificate *certificate; /* ours; NULL: none */
 };
 
+/* The PROXY protocol, as an endpoint expects it. */
+enum proxy_protocol { PROXY_PROTOCOL_NONE, PROXY_PROTOCOL_V1, PROXY_PROTOCOL_V2 };
+
 struct vpc {
 	const char *name;
 	uint32_t vni; /* 1 to 2^24 - 1 */
@@ -96,6 +100,7 @@ struct upstream {
 	uint32_t connect_timeout_ms;
 	uint32_t idle_connections; /* kept a worker */
 	struct upstream_tls tls;
+	enum proxy_protocol proxy_protocol; /* sent first; connections then serve one session */
 	struct place at;
 };
 
@@ -157,6 +162,8 @@ struct listener {
 	enum listener_protocol protocol;
 	const struct route_table *routes; /* LISTENER_HTTP, _HTTPS */
 	struct listener_tls tls;          /* LISTENER_HTTPS */
+	struct network_list introducers;  /* who must begin with a PROXY header */
+	uint32_t connections_per_source;  /* at once; 0: any */
 	const struct sni_route *sni;      /* LISTENER_TLS_PASSTHROUGH */
 	uint32_t sni_count;
 	const struct upstream *upstream; /* LISTENER_TCP, _UDP, _TCP_PROXY */

@@ -34,6 +34,27 @@ uint32_t word_of(struct reading *r, const struct key *key, const struct yaml *va
 	return UINT32_MAX;
 }
 
+void read_networks(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	struct network_list *list = into;
+	struct network *networks;
+
+	(void)key;
+	if (!schema_is(r, value, YAML_LIST, "a list of networks such as [10.0.0.0/8]"))
+		return;
+	networks = arena_take(r->arena, value->count * sizeof(*networks));
+	for (const struct yaml *v = value->first; v; v = v->next) {
+		struct err err;
+
+		if (v->kind != YAML_TEXT)
+			finding(r, v->at, "expected a network such as 10.0.0.0/8, found %s",
+				schema_found(v));
+		else if (!network_parse(span_of(v->text), &networks[list->count++], &err))
+			finding(r, v->at, "%s", err.text);
+	}
+	list->networks = networks;
+}
+
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into)
 {
 	static const char *const names[] = { "auto", "off", "connection", NULL };

@@ -53,6 +53,8 @@ void read_listener_tls(struct reading *r, const struct key *key, const struct ya
 		       void *into); /* struct listener_tls */
 void read_upstream_tls(struct reading *r, const struct key *key, const struct yaml *value,
 		       void *into); /* struct upstream_tls */
+void read_networks(struct reading *r, const struct key *key, const struct yaml *value,
+		   void *into); /* struct network_list */
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);
 /* A lower-case host, "*.example.com" too; NULL and a finding where it is none. */
 const char *host_of(struct reading *r, const struct yaml *value, bool wildcard);

@@ -118,6 +118,16 @@ static void read_balance(struct reading *r, const struct key *key, const struct 
 		*(enum balance *)into = (enum balance)word;
 }
 
+static void read_proxy_protocol(struct reading *r, const struct key *key, const struct yaml *value,
+				void *into)
+{
+	static const char *const names[] = { "none", "v1", "v2", NULL };
+	uint32_t word = word_of(r, key, value, names);
+
+	if (word != UINT32_MAX)
+		*(enum proxy_protocol *)into = (enum proxy_protocol)word;
+}
+
 const struct key upstream_keys[] = {
 	{ "balance", read_balance, offsetof(struct upstream, balance) },
 	{ "connect_timeout", read_duration, offsetof(struct upstream, connect_timeout_ms), 1,
@@ -128,6 +138,7 @@ const struct key upstream_keys[] = {
 	{ "sticky", NULL },
 	{ "health", NULL },
 	{ "tls", read_upstream_tls, offsetof(struct upstream, tls) },
+	{ "proxy_protocol", read_proxy_protocol, offsetof(struct upstream, proxy_protocol) },
 	{ "fail", NULL },
 	{ 0 },
 };

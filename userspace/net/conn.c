@@ -73,6 +73,17 @@ close_fd:
 	return NULL;
 }
 
+/* The socket's queue is empty, so all of it goes or the connection is of no use. */
+static int send_prelude(struct conn *conn)
+{
+	if (conn->prelude && send(conn->fd, conn->prelude, conn->prelude_len, MSG_NOSIGNAL) !=
+				     (ssize_t)conn->prelude_len)
+		return ECONNABORTED;
+	free(conn->prelude);
+	conn->prelude = NULL;
+	return 0;
+}
+
 int conn_connected(struct conn *conn)
 {
 	struct sockaddr_storage ss;
@@ -93,7 +104,8 @@ int conn_connected(struct conn *conn)
 	len = sizeof(ss);
 	if (getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0)
 		addr_from_sockaddr((struct sockaddr *)&ss, &conn->local);
-	return conn_handshake(conn);
+	error = send_prelude(conn);
+	return error ? error : conn_handshake(conn);
 }
 
 int conn_handshake(struct conn *conn)
@@ -198,6 +210,7 @@ void conn_close(struct conn *conn)
 	watch_fini(&conn->watch);
 	if (conn->ops)
 		conn->ops->free(conn);
+	free(conn->prelude);
 	close(conn->fd);
 	free(conn);
 }

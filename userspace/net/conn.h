@@ -22,10 +22,14 @@ struct conn {
 	uint64_t secured_as; /* hash of how; connections of one kind may stand in for another */
 	int wants;           /* WATCH_...: what the transport waits for, whatever we want */
 	uint64_t got, put;   /* bytes read and written since it was established */
-	bool connecting;     /* or still in its handshake */
-	bool eof;            /* the peer has finished; everything was read */
-	bool shut;           /* we have finished */
-	bool drained; /* the last read emptied the socket: wait for the watch before the next */
+	/* Sent as soon as TCP stands, before a handshake; NULL: nothing. Freed with the connection.
+	 */
+	char *prelude;
+	uint16_t prelude_len;
+	bool connecting; /* or still in its handshake */
+	bool eof;        /* the peer has finished; everything was read */
+	bool shut;       /* we have finished */
+	bool drained;    /* the last read emptied the socket: wait for the watch before the next */
 	/* Sequence numbers at establishment, for splicing; see splicer_note. */
 	bool noted;
 	uint32_t first_write, first_copied;

@@ -39,7 +39,7 @@ void exchange_log(struct session *s, const char *splice, const char *reason)
 	const struct exchange *ex = &s->ex;
 	struct access_line line = {
 		.session = s->id,
-		.client = s->ends[CLIENT]->peer,
+		.client = s->client,
 		.vip = s->listener->vip->name,
 		.port = s->listener->port,
 		.method = span_make(ex->text, ex->method_len),
@@ -155,7 +155,7 @@ static struct span field_of(const void *context, struct span name)
 static bool write_request(struct session *s, const struct message *msg, struct span path)
 {
 	struct exchange *ex = &s->ex;
-	struct addr client = s->ends[CLIENT]->peer;
+	struct addr client = s->client;
 	struct addr_text text;
 	char subject[SUBJECT_BYTES_MAX] = "";
 	struct field set = { .name = span_of(s->listener->tls.client_subject) };

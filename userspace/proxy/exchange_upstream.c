@@ -15,7 +15,7 @@ static struct conn *take_idle(struct session *s, const struct endpoint *to)
 {
 	struct conn *conn;
 
-	if (s->ex.tunnels)
+	if (s->ex.tunnels || s->ex.upstream->proxy_protocol != PROXY_PROTOCOL_NONE)
 		return NULL;
 	conn = idle_pool_take(s->proxy->idle, &to->address, secure_identity(s, s->ex.upstream));
 	if (!conn)
@@ -76,6 +76,8 @@ static struct conn *connect_new(struct session *s, const struct endpoint *to)
 		conn = connect_reserved(s, &to->address, source);
 	if (!conn)
 		conn = conn_connect(s->proxy->options.loop, &to->address, &how);
+	if (conn)
+		introduce_client(s, conn, s->ex.upstream);
 	if (!conn || secure_connect(s, conn, s->ex.upstream))
 		return conn;
 	conn_close(conn);
@@ -345,6 +347,7 @@ static void release_server(struct session *s)
 	bool fit = ex->server_keep && ex->request_done && !conn->eof && !conn->reserved_port &&
 		   buf_len(&s->in[SERVER]) == 0 && buf_len(&s->out[SERVER]) == 0 &&
 		   ex->upstream->idle_connections > 0 &&
+		   ex->upstream->proxy_protocol == PROXY_PROTOCOL_NONE &&
 		   (!s->readable[SERVER] || conn_is_quiet(conn));
 
 	if (!fit) {

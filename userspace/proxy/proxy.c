@@ -80,10 +80,8 @@ static struct session *session_open(struct proxy *proxy, struct conn *client,
 	s->listener = listener;
 	s->id = ((uint64_t)proxy->options.worker << 48) | ++proxy->next_id;
 	s->ends[CLIENT] = client;
-	s->state = listener->protocol == LISTENER_HTTP    ? SESSION_READING
-		   : listener->protocol == LISTENER_HTTPS ? SESSION_HANDSHAKE
-							  : SESSION_HELLO;
-	proxy->handshakes += s->state == SESSION_HANDSHAKE;
+	s->client = client->peer;
+	s->state = SESSION_INTRODUCED;
 	h1_parser_init(&s->requests, H1_REQUEST, &head_limits);
 	timer_init(&s->timer, proxy->options.loop, session_on_timer, s);
 	timer_init(&s->poll, proxy->options.loop, tunnel_on_poll, s);
@@ -96,6 +94,12 @@ static struct session *session_open(struct proxy *proxy, struct conn *client,
 	session_listen(s, CLIENT);
 	session_progress(s);
 	return s;
+}
+
+/* Whether that peer must begin with a PROXY header; from others none is looked for. */
+static bool is_introduced(const struct listener *listener, const struct addr *peer)
+{
+	return network_list_has(&listener->introducers, peer);
 }
 
 void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index)
@@ -130,10 +134,8 @@ void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index)
 		return;
 	}
 	s->held = true;
-	if (listener->protocol == LISTENER_TCP_PROXY)
-		passthrough_begin(s, listener->upstream);
-	else if (listener->protocol == LISTENER_HTTPS && !secure_accept(s))
-		session_close(s);
+	if (!is_introduced(listener, &peer))
+		session_begin(s);
 	s->held = false;
 	s->readable[CLIENT] = true; /* the first bytes are often there already */
 	session_run(s);

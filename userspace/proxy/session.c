@@ -1,16 +1,18 @@
 #include "userspace/proxy/session.h"
+#include "userspace/proxy/source_limit.h"
 
 #include <stdlib.h>
 
 #include "userspace/base/must.h"
 
 const char *const session_state_names[SESSION_STATES] = {
-	"handshake", "hello", "reading", "forwarding", "tunnel", "draining", "closed",
+	"introduced", "handshake", "hello", "reading", "forwarding", "tunnel", "draining", "closed",
 };
 
 #define TO(state) (1u << SESSION_##state)
 
 static const unsigned moves[SESSION_STATES] = {
+	[SESSION_INTRODUCED] = TO(HANDSHAKE) | TO(HELLO) | TO(READING) | TO(CLOSED),
 	[SESSION_HANDSHAKE] = TO(READING) | TO(CLOSED),
 	[SESSION_HELLO] = TO(TUNNEL) | TO(DRAINING) | TO(CLOSED),
 	[SESSION_READING] = TO(FORWARDING) | TO(DRAINING) | TO(CLOSED),
@@ -38,6 +40,7 @@ static uint64_t state_ms(const struct session *s, enum session_state state)
 	switch (state) {
 	case SESSION_HANDSHAKE:
 		return t->handshake_ms;
+	case SESSION_INTRODUCED:
 	case SESSION_HELLO:
 		return t->head_ms;
 	case SESSION_READING:
@@ -74,10 +77,44 @@ void session_progress(struct session *s)
 void session_enter(struct session *s, enum session_state next)
 {
 	MUST(moves[s->state] & (1u << next));
-	s->proxy->handshakes -= s->state == SESSION_HANDSHAKE;
+	s->proxy->handshakes += (next == SESSION_HANDSHAKE) - (s->state == SESSION_HANDSHAKE);
 	s->state = next;
 	if (next != SESSION_CLOSED)
 		session_deadline(s, state_ms(s, next));
+}
+
+static bool may_begin(struct session *s)
+{
+	uint32_t most = s->listener->connections_per_source;
+
+	if (!most)
+		return true;
+	s->counted = source_limit_take(source_limit_shared(), &s->client, most);
+	if (!s->counted)
+		stat_add(&session_stats(s)->sessions_over_source, 1);
+	return s->counted;
+}
+
+void session_begin(struct session *s)
+{
+	if (!may_begin(s)) {
+		session_close(s);
+		return;
+	}
+	switch (s->listener->protocol) {
+	case LISTENER_HTTP:
+		session_enter(s, SESSION_READING);
+		break;
+	case LISTENER_HTTPS:
+		session_enter(s, SESSION_HANDSHAKE);
+		if (!secure_accept(s))
+			session_close(s);
+		break;
+	default:
+		session_enter(s, SESSION_HELLO);
+		if (s->listener->protocol == LISTENER_TCP_PROXY)
+			passthrough_begin(s, s->listener->upstream);
+	}
 }
 
 void session_close(struct session *s)
@@ -121,6 +158,8 @@ static void session_free(struct session *s)
 		handover_abandon(s->handover);
 	session_drop_server(s);
 	conn_close(s->ends[CLIENT]);
+	if (s->counted)
+		source_limit_give(source_limit_shared(), &s->client);
 	for (int side = 0; side < 2; side++) {
 		buf_clear(&s->in[side], &proxy->blocks);
 		buf_clear(&s->out[side], &proxy->blocks);
@@ -187,6 +226,8 @@ static bool drain_step(struct session *s)
 static bool step(struct session *s)
 {
 	switch (s->state) {
+	case SESSION_INTRODUCED:
+		return introduce_read(s);
 	case SESSION_HANDSHAKE:
 		return secure_handshake(s);
 	case SESSION_HELLO:

@@ -14,6 +14,7 @@
 #include "userspace/upstream/idle_pool.h"
 
 enum session_state {
+	SESSION_INTRODUCED, /* reads a PROXY header */
 	SESSION_HANDSHAKE,  /* TLS, with the client */
 	SESSION_HELLO,      /* reads a ClientHello, to route on its name */
 	SESSION_READING,    /* reads a request's head, or waits for one */
@@ -71,10 +72,12 @@ struct session {
 	uint64_t id;
 	enum session_state state;
 	struct conn *ends[2];
-	struct buf in[2];  /* read from that side */
-	struct buf out[2]; /* made by us, goes to that side before anything of the other's in */
+	struct addr client; /* who it is: the peer, or whom a trusted peer speaks for */
+	struct buf in[2];   /* read from that side */
+	struct buf out[2];  /* made by us, goes to that side before anything of the other's in */
 	bool readable[2];
 	bool held;    /* session_run is below us: it frees */
+	bool counted; /* of its source: to be given back */
 	bool relayed; /* a splice was refused for good */
 	uint64_t deadline_ms;
 	struct timer timer;
@@ -153,6 +156,14 @@ bool session_connect(struct session *s, const struct upstream *upstream);
 void tunnel_begin(struct session *s);
 void tunnel_on_poll(void *context);
 bool tunnel_step(struct session *s);
+
+/* The first step of the listener's protocol, once it is known who the client is. May close. */
+void session_begin(struct session *s);
+
+/* introduce.c: the PROXY protocol. */
+bool introduce_read(struct session *s);
+/* On a connection that is being made: the client's header goes first, where one is expected. */
+void introduce_client(struct session *s, struct conn *conn, const struct upstream *upstream);
 
 /* secure.c: TLS with clients and endpoints. */
 /* Once the connection is accepted; false: it cannot be. */

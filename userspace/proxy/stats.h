@@ -25,6 +25,7 @@
 	X(tunnels) \
 	X(accept_errors) \
 	X(sessions_shed) \
+	X(sessions_over_source) \
 	X(handshakes) \
 	X(handshakes_failed)
 /* clang-format on */
