@@ -165,7 +165,10 @@ enum conn_result conn_read(struct conn *conn, struct buf *to, struct block_pool 
 		conn->eof = true;
 		return CONN_EOF;
 	}
-	return errno == EAGAIN ? CONN_AGAIN : CONN_ERROR;
+	if (errno == EAGAIN)
+		return CONN_AGAIN;
+	conn->broken = true;
+	return CONN_ERROR;
 }
 
 enum conn_result conn_write(struct conn *conn, struct buf *from, struct block_pool *pool)

@@ -29,6 +29,7 @@ struct conn {
 	bool connecting; /* or still in its handshake */
 	bool eof;        /* the peer has finished; everything was read */
 	bool shut;       /* we have finished */
+	bool broken;     /* a read failed: an end that comes later is none */
 	bool drained;    /* the last read emptied the socket: wait for the watch before the next */
 	/* Sequence numbers at establishment, for splicing; see splicer_note. */
 	bool noted;

@@ -325,7 +325,8 @@ static bool server_ended(struct session *s)
 		exchange_server_lost(s, 502, "the endpoint closed without an answer");
 		return true;
 	}
-	if (!h1_body_may_close(&ex->response_body)) {
+	/* A reset does not end a body that ends with its connection (RFC 9112, 8). */
+	if (!h1_body_may_close(&ex->response_body) || s->ends[SERVER]->broken) {
 		session_fail(s, "the endpoint closed in the middle of its response");
 		return true;
 	}
