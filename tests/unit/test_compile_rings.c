@@ -99,6 +99,26 @@ TEST(when_a_member_goes_the_others_keep_nearly_all_of_theirs)
 	      SLOTS * 6 / 100); /* the paper's figures for a ring of this fill: some per cent */
 }
 
+/* Where members are as many as slots, each step of each walk counts. */
+TEST(in_the_smallest_rings_every_member_has_a_slot)
+{
+	static const uint32_t sizes[] = { 2, 3, 5, 7, 11, 13 };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		for (uint64_t seed = 0; seed < 100; seed++) {
+			struct ring_member members[MEMBERS];
+			uint32_t slots[MEMBERS] = { 0 };
+
+			fill(members, sizes[i]);
+			CHECK(compile_ring(members, sizes[i], seed, slots, sizes[i]));
+			for (uint32_t k = 0; k < sizes[i]; k++) {
+				CHECK(slots[k] >= 100 && slots[k] < 100 + sizes[i]);
+				for (uint32_t j = 0; j < k; j++)
+					CHECK(slots[j] != slots[k]);
+			}
+		}
+}
+
 TEST(a_ring_without_weight_is_none)
 {
 	static uint32_t slots[SLOTS];

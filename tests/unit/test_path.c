@@ -1,4 +1,5 @@
 #include "tests/harness/test.h"
+#include "userspace/base/must.h"
 #include "userspace/http/path.h"
 
 TEST(a_path_has_one_spelling)
@@ -82,13 +83,24 @@ TEST(what_is_normal_stays_as_it_is)
 	}
 }
 
-TEST(room_that_is_too_small_is_refused)
+/* Each buffer ends where the sanitizer sees a byte too many. */
+TEST(room_that_is_too_small_is_refused_and_nothing_is_written_behind_it)
 {
-	const struct span path = SPAN("/ab/c%20");
-	char out[16];
-	size_t len;
+	static const char *const paths[] = { "/ab/c%20", "/%61%62%63", "/a/", "//", "/a/b/../c" };
 
-	for (size_t cap = 0; cap < path.len; cap++)
-		CHECK(!path_normalise(path, out, cap, &len));
-	CHECK(path_normalise(path, out, path.len, &len));
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		struct span path = span_of(paths[i]);
+		size_t full, len;
+		char whole[64];
+
+		test_row(paths[i]);
+		CHECK(path_normalise(path, whole, path.len, &full));
+		for (size_t cap = 0; cap < full; cap++) {
+			char *out = must_alloc(cap);
+			bool fits = path_normalise(path, out, cap, &len);
+
+			free(out);
+			CHECK(!fits);
+		}
+	}
 }

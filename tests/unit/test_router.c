@@ -151,6 +151,63 @@ TEST(no_path_ranks_as_the_prefix_of_all)
 	CHECK_STR(find(text, "PUT", "x", "/", NULL), "all");
 }
 
+TEST(of_two_routes_the_more_specific_one_comes_first)
+{
+	static const struct {
+		const char *name;
+		struct route first, second;
+	} rows[] = {
+		{ "a host before none", { .host = "a" }, { .path_kind = PATH_EXACT, .path = "/" } },
+		{ "an exact host before a longer wildcard",
+		  { .host = "a.b" },
+		  { .host = "*.longer.example.com" } },
+		{ "the longer wildcard", { .host = "*.a.b" }, { .host = "*.b" } },
+		{ "an exact path before the same prefix with a method",
+		  { .path_kind = PATH_EXACT, .path = "/p" },
+		  { .path_kind = PATH_PREFIX, .path = "/p", .method_count = 1 } },
+		{ "an exact path before a longer prefix",
+		  { .path_kind = PATH_EXACT, .path = "/p" },
+		  { .path_kind = PATH_PREFIX, .path = "/p/longer" } },
+		{ "the longer prefix before a header",
+		  { .path_kind = PATH_PREFIX, .path = "/p/q" },
+		  { .path_kind = PATH_PREFIX, .path = "/p", .header_count = 1 } },
+		{ "a method before headers", { .method_count = 1 }, { .header_count = 5 } },
+		{ "more headers before order",
+		  { .header_count = 2, .order = 9 },
+		  { .header_count = 1 } },
+		{ "the number of methods is no matter",
+		  { .method_count = 1, .order = 1 },
+		  { .method_count = 2, .order = 2 } },
+		{ "the order of writing, at last", { .order = 1 }, { .order = 2 } },
+	};
+
+	FOR_ROWS (row, rows) {
+		CHECK(router_compare(&row->first, &row->second) < 0);
+		CHECK(router_compare(&row->second, &row->first) > 0);
+		CHECK_INT(router_compare(&row->first, &row->first), 0);
+	}
+}
+
+TEST(the_order_of_server_names_is_no_matter)
+{
+	static const struct upstream shorter = { .name = "shorter" }, longer = { .name = "longer" };
+	static const struct upstream exact = { .name = "exact" }, rest = { .name = "rest" };
+	static const struct sni_route sni[] = { { "a.x.example.com", &exact },
+						{ "*.x.example.com", &longer },
+						{ "*.example.com", &shorter },
+						{ "default", &rest } };
+	const struct listener all = { .sni = sni, .sni_count = 4 };
+	const struct listener no_default = { .sni = sni, .sni_count = 3 };
+
+	CHECK(router_find_sni(&all, SPAN("a.x.example.com")) == &exact);
+	CHECK(router_find_sni(&all, SPAN("b.x.example.com")) == &longer);
+	CHECK(router_find_sni(&all, SPAN("b.example.com")) == &shorter);
+	CHECK(router_find_sni(&all, SPAN("default")) == &rest); /* by default, not by name */
+	CHECK(router_find_sni(&no_default, SPAN("b.example.com")) == &shorter);
+	CHECK(!router_find_sni(&no_default, SPAN("other")));
+	CHECK(!router_find_sni(&no_default, SPAN("")));
+}
+
 TEST(server_names_go_exactly_then_by_suffix_then_by_default)
 {
 	static const char text[] =
