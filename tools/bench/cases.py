@@ -7,7 +7,7 @@ import statistics
 from dataclasses import dataclass, replace
 
 import proxies
-from load import Load, cpus, idle_bytes, run
+from load import Load, cpus, idle_bytes, idle_room, run
 
 WARM_SECONDS = 0.3
 IDLE_CONNECTIONS = 10000
@@ -122,11 +122,11 @@ def latency(load):
 
 def memory(bench):
     """Every round has new processes: what one has freed it might use again without being seen."""
-    found = {}
+    found, count = {}, idle_room(bench.plan.idle)
     for _ in range(min(bench.plan.rounds, 3)):
         for proxy in bench.begin(SMALL[:3]):
-            found.setdefault(proxy.name, []).append(idle_bytes(proxy, bench.plan.idle))
-    print(f"    user bytes a connection, {bench.plan.idle} idle after one answer (Private_Dirty)")
+            found.setdefault(proxy.name, []).append(idle_bytes(proxy, count))
+    print(f"    user bytes a connection, {count} idle after one answer (Private_Dirty)")
     table(found, "{:.0f}".format, True)
 
 
