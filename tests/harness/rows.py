@@ -32,6 +32,7 @@ class Row:
     asked: tuple = ()
     tunnel: bool = False  # what follows is no HTTP any more
     wrong: str = ""  # shunt does it wrong until this is mended
+    wrong_cut: str = ""  # the same, where the row is cut and the client half-closes
 
 
 def refused(name, rfc, sent, *status, got=(), **more):
@@ -116,8 +117,8 @@ def judge_cut(row, client, arrived, name, whole):
     if client is None:
         return out
     finals, _, rest = answers_of(row, client)
-    if client.ending == "silence":
-        out.append("neither answered nor closed")
+    if client.ending == "silence" or any(message.status == 408 for message in finals):
+        out.append("was waited for, though no more could come")
     if rest and client.ending == "eof" and not row.tunnel:
         out.append(f"a part of an answer and an orderly end: {rest!r}")
     for i, message in enumerate(finals):

@@ -13,11 +13,11 @@ EDGE = 200  # of longer rows only so many positions at both ends, and SPREAD bet
 SPREAD = 16
 
 
-def row_marks(row):
-    return [pytest.mark.xfail(strict=True, reason=row.wrong)] if row.wrong else []
-
-
-BY_ROW = [pytest.param(row, id=row.name, marks=row_marks(row)) for row in ROWS]
+def by_row(why):
+    """The rows; why(row) says what is wrong with shunt there, if anything is."""
+    marks = [[pytest.mark.xfail(strict=True, reason=why(row))] if why(row) else [] for row in ROWS]
+    cases = [pytest.param(row, id=row.name, marks=mark) for row, mark in zip(ROWS, marks)]
+    return pytest.mark.parametrize("row", cases)
 
 
 @pytest.fixture(scope="module", name="plain")
@@ -55,7 +55,7 @@ def run_cut(plain, some, end):
     """Problems of each row, cut at every position there."""
     cuts = [(row, at, scripted.token()) for row in some for at in positions(len(row.sent))]
     cuts = [(row, at, name, rows.filled(row.sent, name)) for row, at, name in cuts]
-    clients = plain.together([([sent[:at]], end) for _, at, _, sent in cuts])
+    clients = plain.together([([sent[:at]], end) for _, at, _, sent in cuts], hasty=True)
     plain.ask()
     wait_until(lambda: not plain.origin.unfinished(), "no half request stays with the endpoint")
     out = {row.name: [] for row in some}
@@ -86,23 +86,23 @@ def test_there_are_enough_rows():
     assert len({row.name for row in ROWS}) == len(ROWS) >= 50
 
 
-@pytest.mark.parametrize("row", BY_ROW)
+@by_row(lambda row: row.wrong)
 def test_a_request_sent_whole_is_understood_or_refused(plain, row):
     problems = run_whole(plain, [row], lambda data: [data])[row.name]
     assert not problems, "\n".join(problems)
 
 
-@pytest.mark.parametrize("row", BY_ROW)
+@by_row(lambda row: row.wrong)
 def test_a_request_sent_byte_by_byte_means_the_same(bytewise, row):
     assert not bytewise[row.name], "\n".join(bytewise[row.name])
 
 
-@pytest.mark.parametrize("row", BY_ROW)
+@by_row(lambda row: row.wrong_cut)
 def test_a_request_that_ends_early_is_never_taken_for_another(finished, row):
     assert not finished[row.name], "\n".join(finished[row.name][:5])
 
 
-@pytest.mark.parametrize("row", BY_ROW)
+@by_row(lambda row: "")
 def test_a_client_that_vanishes_leaves_nothing_behind(reset, row):
     assert not reset[row.name], "\n".join(reset[row.name][:5])
 
