@@ -1,7 +1,7 @@
 #include "userspace/base/addr.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
+#include <string.h>
 
 bool addr_is_v4(const struct addr *a)
 {
@@ -118,16 +118,44 @@ bool addr_from_sockaddr(const struct sockaddr *sa, struct addr *out_addr)
 	return true;
 }
 
+static char *put_number(char *at, unsigned n)
+{
+	char digits[8];
+	int count = 0;
+
+	do
+		digits[count++] = (char)('0' + n % 10);
+	while (n /= 10);
+	while (count > 0)
+		*at++ = digits[--count];
+	return at;
+}
+
+/* Once a request, so without printf. */
 struct addr_text addr_print(const struct addr *a)
 {
-	char ip[INET6_ADDRSTRLEN] = "?";
+	const uint8_t *v4 = (const uint8_t *)&a->ip[3];
 	struct addr_text out;
-	bool v4 = addr_is_v4(a);
+	char *at = out.text;
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? (const void *)&a->ip[3] : a->ip, ip, sizeof(ip));
-	if (!a->port)
-		snprintf(out.text, sizeof(out.text), "%s", ip);
-	else
-		snprintf(out.text, sizeof(out.text), v4 ? "%s:%u" : "[%s]:%u", ip, ntohs(a->port));
+	if (addr_is_v4(a)) {
+		for (int i = 0; i < 4; i++) {
+			at = put_number(at, v4[i]);
+			*at++ = '.';
+		}
+		at--;
+	} else {
+		if (a->port)
+			*at++ = '[';
+		inet_ntop(AF_INET6, a->ip, at, INET6_ADDRSTRLEN);
+		at += strlen(at);
+		if (a->port)
+			*at++ = ']';
+	}
+	if (a->port) {
+		*at++ = ':';
+		at = put_number(at, ntohs(a->port));
+	}
+	*at = 0;
 	return out;
 }

@@ -10,6 +10,7 @@ enum { HOMES = 1024, SWEEP_MS = 1000 };
 /* Connections to endpoints of one hash; newest first. */
 struct home {
 	struct conn *first, *last;
+	uint32_t count;
 	struct idle_pool *pool;
 };
 
@@ -34,6 +35,7 @@ static void take_out(struct idle_pool *pool, struct conn *conn)
 	*(conn->idle_next ? &conn->idle_next->idle_prev : &home->last) = conn->idle_prev;
 	conn->idle_next = conn->idle_prev = NULL;
 	conn->idle_home = NULL;
+	home->count--;
 	watch_set(&conn->watch, 0);
 	pool->count--;
 }
@@ -109,7 +111,9 @@ void idle_pool_give(struct idle_pool *pool, struct conn *conn)
 	struct home *home = home_of(pool, &conn->peer);
 	struct conn *oldest = NULL;
 
-	if (count_to(home, &conn->peer, &oldest) >= pool->limits.per_endpoint) {
+	/* Few homes have as many as one endpoint may: only those are counted. */
+	if (home->count >= pool->limits.per_endpoint &&
+	    count_to(home, &conn->peer, &oldest) >= pool->limits.per_endpoint) {
 		if (!oldest) {
 			conn_close(conn);
 			return;
@@ -126,6 +130,7 @@ void idle_pool_give(struct idle_pool *pool, struct conn *conn)
 	conn->idle_next = home->first;
 	*(home->first ? &home->first->idle_prev : &home->last) = conn;
 	home->first = conn;
+	home->count++;
 	pool->count++;
 	conn_listen(conn, on_idle_ready, conn);
 	watch_set(&conn->watch, WATCH_READ);
