@@ -1,8 +1,10 @@
 /* Idle connections: the newest first, limits, and peers that close or speak out of turn. */
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/harness/fake_clock.h"
 #include "tests/harness/test.h"
 #include "userspace/upstream/idle_pool.h"
 
@@ -75,7 +77,7 @@ static bool is_closed(int peer)
 /* One turn and what it brings; the pool has nothing that would stop it. */
 static void turn(struct fixture *f)
 {
-	timer_start(&f->limit, 20);
+	timer_start(&f->limit, 0);
 	loop_run(f->loop);
 }
 
@@ -186,4 +188,115 @@ TEST(endpoints_that_nobody_wants_any_more_are_sifted_out)
 	CHECK(take(&f, "10.0.0.2:80") == kept);
 	conn_close(kept);
 	teardown(&f);
+}
+
+TEST(who_was_idle_for_too_long_is_closed)
+{
+	static const struct {
+		const char *name;
+		uint64_t first_ms, second_ms; /* how long each is idle */
+		bool first_closed, second_closed;
+	} rows[] = {
+		{ "neither", AGE_MS - 1000, 5000, false, false },
+		{ "only the older one", AGE_MS + 1000, AGE_MS - 1000, true, false },
+		{ "both", AGE_MS + 9000, AGE_MS + 1000, true, true },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct fixture f;
+
+		setup(&f, 8, 8);
+		idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+		fake_clock_advance(row->first_ms - row->second_ms);
+		idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+		fake_clock_advance(row->second_ms);
+		turn(&f);
+		CHECK_INT(is_closed(f.peers[0]), row->first_closed);
+		CHECK_INT(is_closed(f.peers[1]), row->second_closed);
+		teardown(&f);
+	}
+}
+
+struct later {
+	struct fixture *f;
+	struct timer timer;
+};
+
+static void on_later(void *context)
+{
+	struct later *later = context;
+
+	CHECK(!is_closed(later->f->peers[0]));
+	fake_clock_advance(AGE_MS);
+	timer_start(&later->f->limit, 5000); /* due, too, in the next turn */
+}
+
+TEST(the_sweep_goes_on_while_there_is_somebody_to_close)
+{
+	struct fixture f;
+	struct later later = { .f = &f };
+
+	setup(&f, 8, 8);
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+	timer_init(&later.timer, f.loop, on_later, &later);
+	timer_start(&later.timer, 2000);
+	fake_clock_advance(3000); /* a sweep that finds nobody old enough */
+	loop_run(f.loop);
+	CHECK(is_closed(f.peers[0]));
+	teardown(&f);
+}
+
+TEST(what_the_peer_says_after_the_connection_was_taken_is_for_the_taker)
+{
+	struct fixture f;
+	struct conn *conn;
+	char byte;
+
+	setup(&f, 8, 8);
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+	conn = take(&f, "10.0.0.1:80");
+	CHECK(conn);
+	CHECK_INT(send(f.peers[0], "x", 1, 0), 1);
+	turn(&f);
+	CHECK(!is_closed(f.peers[0]));
+	CHECK_INT(recv(conn->fd, &byte, 1, 0), 1);
+	conn_close(conn);
+	teardown(&f);
+}
+
+/* So many endpoints that some share whatever the pool sorts them by. */
+TEST(each_of_many_endpoints_gets_its_own_connection)
+{
+	enum { MANY = 1500, FDS = MANY + 100 };
+	struct addr to = address("10.0.0.1:1");
+	struct rlimit before, more;
+	struct fixture f;
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	more = before;
+	if (more.rlim_max < FDS)
+		TEST_SKIP("it needs 1600 descriptors");
+	if (more.rlim_cur < FDS)
+		more.rlim_cur = FDS;
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &more), 0);
+	setup(&f, MANY, 1);
+	conn_close(conn_to(&f, "10.0.0.1:1"));
+	for (uint32_t i = 0; i < MANY; i++) {
+		int fd = dup(f.peers[0]);
+
+		CHECK(fd >= 0);
+		to.port = htons((uint16_t)(i + 1));
+		idle_pool_give(f.pool, conn_create(f.loop, fd, &to));
+	}
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct conn *conn;
+
+		to.port = htons((uint16_t)(i + 1));
+		conn = idle_pool_take(f.pool, &to, 0);
+		CHECK(conn);
+		CHECK(addr_is(&conn->peer, &to));
+		conn_close(conn);
+	}
+	teardown(&f);
+	setrlimit(RLIMIT_NOFILE, &before);
 }

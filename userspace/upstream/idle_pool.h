@@ -19,7 +19,8 @@ struct idle_pool;
 struct idle_pool *idle_pool_create(struct loop *loop, struct idle_limits limits);
 void idle_pool_destroy(struct idle_pool *pool);
 
-/* The pool owns conn from here on, and closes the oldest where a limit is reached. */
+/* The pool owns conn from here on. Where its endpoint has as many as it may, the oldest of them is
+ * closed; where the pool is full, conn is. */
 void idle_pool_give(struct idle_pool *pool, struct conn *conn);
 /* The one given last, as its peer is least likely to have closed it; NULL where none is idle that
  * was secured like this (0: plain). */
