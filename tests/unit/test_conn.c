@@ -109,9 +109,11 @@ TEST(an_end_is_said_once_it_is_reached_and_again)
 	CHECK_INT(send(f.peer, "x", 1, 0), 1);
 	shutdown(f.peer, SHUT_WR);
 	CHECK_INT(conn_read(f.conn, &in, &f.pool), CONN_OK);
+	buf_consume(&in, &f.pool, 1);
 	CHECK_INT(conn_read(f.conn, &in, &f.pool), CONN_EOF);
 	CHECK_INT(conn_read(f.conn, &in, &f.pool), CONN_EOF);
 	CHECK(f.conn->eof);
+	CHECK_INT(f.pool.taken, 0); /* nothing is held for what cannot come */
 	buf_clear(&in, &f.pool);
 	teardown(&f);
 }
@@ -125,6 +127,7 @@ TEST(finishing_is_seen_by_the_peer_once_all_was_read)
 	setup(&f);
 	CHECK(buf_append(&out, &f.pool, SPAN("bye")));
 	CHECK_INT(conn_write(f.conn, &out, &f.pool), CONN_OK);
+	CHECK_INT(f.conn->put, 3);
 	conn_shut(f.conn);
 	conn_shut(f.conn); /* no effect */
 	CHECK_INT(recv(f.peer, bytes, sizeof(bytes), 0), 3);
@@ -205,5 +208,96 @@ TEST(a_connection_that_is_refused_says_so)
 	close(fd);
 	CHECK_INT(connect_to(loop, port, &conn), ECONNREFUSED);
 	conn_close(conn);
+	loop_destroy(loop);
+}
+
+/* Accepts the connection that stands; blocking reads end as soon as it ends. */
+static int accept_from(int fd)
+{
+	int peer = accept(fd, NULL, NULL);
+
+	CHECK(peer >= 0);
+	return peer;
+}
+
+TEST(a_close_is_an_end_for_the_peer_and_a_reset_an_error)
+{
+	static const struct {
+		const char *name;
+		bool reset;
+		ssize_t got;
+	} rows[] = { { "closed", false, 0 }, { "reset", true, -1 } };
+
+	FOR_ROWS (row, rows) {
+		struct loop *loop = loop_create();
+		struct conn *conn;
+		int port, peer, fd = listen_on_loopback(&port);
+		char byte;
+
+		CHECK_INT(connect_to(loop, port, &conn), 0);
+		peer = accept_from(fd);
+		if (row->reset)
+			conn_reset(conn);
+		conn_close(conn);
+		CHECK_INT(recv(peer, &byte, 1, 0), row->got);
+		CHECK(!row->reset || errno == ECONNRESET);
+		close(peer);
+		close(fd);
+		loop_destroy(loop);
+	}
+}
+
+TEST(a_reset_by_the_peer_is_an_error_behind_what_it_sent)
+{
+	struct linger now = { .l_onoff = 1 };
+	struct loop *loop = loop_create();
+	struct block_pool pool;
+	struct buf in = { 0 };
+	struct conn *conn;
+	int port, peer, fd = listen_on_loopback(&port);
+
+	block_pool_init(&pool, 1);
+	CHECK_INT(connect_to(loop, port, &conn), 0);
+	peer = accept_from(fd);
+	CHECK_INT(send(peer, "x", 1, 0), 1);
+	setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(peer);
+	CHECK_INT(conn_read(conn, &in, &pool), CONN_OK);
+	buf_consume(&in, &pool, 1);
+	CHECK_INT(conn_read(conn, &in, &pool), CONN_ERROR);
+	CHECK_INT(conn->got, 1);
+	CHECK(!conn->eof); /* it did not finish, it broke off */
+	CHECK_INT(pool.taken, 0);
+	conn_close(conn);
+	block_pool_fini(&pool);
+	close(fd);
+	loop_destroy(loop);
+}
+
+/* The other direction goes on: the peer has finished, we have not. */
+TEST(after_the_peer_has_finished_we_may_still_write)
+{
+	struct loop *loop = loop_create();
+	struct block_pool pool;
+	struct buf in = { 0 }, out = { 0 };
+	struct conn *conn;
+	int port, peer, fd = listen_on_loopback(&port);
+	char bytes[8];
+
+	block_pool_init(&pool, 2);
+	CHECK_INT(connect_to(loop, port, &conn), 0);
+	peer = accept_from(fd);
+	CHECK_INT(shutdown(peer, SHUT_WR), 0);
+	CHECK_INT(conn_read(conn, &in, &pool), CONN_EOF);
+	CHECK(buf_append(&out, &pool, SPAN("late")));
+	CHECK_INT(conn_write(conn, &out, &pool), CONN_OK);
+	conn_shut(conn);
+	CHECK_INT(recv(peer, bytes, sizeof(bytes), MSG_WAITALL), 4);
+	CHECK_BYTES(bytes, 4, "late", 4);
+	conn_close(conn);
+	conn_close(NULL);
+	close(peer);
+	block_pool_fini(&pool);
+	close(fd);
 	loop_destroy(loop);
 }

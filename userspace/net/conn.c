@@ -145,11 +145,12 @@ static ssize_t receive(struct conn *conn, char *at, uint32_t room)
 enum conn_result conn_read(struct conn *conn, struct buf *to, struct block_pool *pool)
 {
 	uint32_t room;
-	char *at = buf_room(to, pool, &room);
 	ssize_t n;
+	char *at;
 
 	if (conn->eof)
 		return CONN_EOF;
+	at = buf_room(to, pool, &room);
 	if (!at)
 		return CONN_FULL;
 	n = receive(conn, at, room);
