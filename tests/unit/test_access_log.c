@@ -123,11 +123,12 @@ TEST(a_line_of_the_worst_bytes_stays_json_and_fits_a_page)
 
 	memset(worst, 1, sizeof(worst));
 	line.path = line.host = line.method = span_make(worst, sizeof(worst));
-	line.error = line.route = line.upstream = line.vip = line.splice_reason =
+	line.detail = line.route = line.upstream = line.vip = line.splice_reason =
 		"\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"
 		"\x01"
 		"\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"
 		"\x01";
+	line.end = END_ENDPOINT_TLS;
 	got = written(&line, text, sizeof(text));
 	CHECK(got != NULL);
 	CHECK(strlen(text) < 4096);

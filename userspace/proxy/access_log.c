@@ -141,6 +141,19 @@ static void put_time(struct line *line)
 	    now.tv_nsec / 1000000);
 }
 
+/* A word for programs always; a sentence for people where it ended badly. */
+static void put_end(struct line *line, const struct access_line *from)
+{
+	char text[NAME_MAX_BYTES];
+
+	put_name(line, "end", end_reason_words[from->end]);
+	if (from->end == END_DONE)
+		return;
+	snprintf(text, sizeof(text), "%s%s%s", end_reason_texts[from->end],
+		 from->detail ? ": " : "", from->detail ? from->detail : "");
+	put_name(line, "error", text);
+}
+
 static void fill(struct line *line, const struct access_line *from)
 {
 	static const struct addr none;
@@ -170,7 +183,7 @@ static void fill(struct line *line, const struct access_line *from)
 	put_name(line, "splice", from->splice);
 	if (from->splice_reason && *from->splice_reason)
 		put_name(line, "splice_reason", from->splice_reason);
-	put_name(line, "error", from->error);
+	put_end(line, from);
 	put(line, "}\n");
 }
 

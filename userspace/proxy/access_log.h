@@ -10,6 +10,7 @@
 #include "userspace/base/addr.h"
 #include "userspace/base/err.h"
 #include "userspace/base/span.h"
+#include "userspace/proxy/end_reason.h"
 
 struct access_log;
 
@@ -27,7 +28,8 @@ struct access_line {
 	const char *tls, *server_name; /* version and what was asked for; NULL: none */
 	const char *splice;            /* "full" or "none" */
 	const char *splice_reason;     /* "" where it does not apply */
-	const char *error;             /* why it ended badly; NULL: well */
+	enum end_reason end;
+	const char *detail; /* of end; NULL: none */
 };
 
 /* "-" is standard output, NULL logs nothing. */

@@ -55,7 +55,8 @@ void exchange_log(struct session *s, const char *splice, const char *reason)
 		.server_name = transport_tls_name(s->ends[CLIENT]),
 		.splice = splice,
 		.splice_reason = reason,
-		.error = ex->error,
+		.end = (enum end_reason)ex->end,
+		.detail = ex->detail,
 	};
 
 	if (ex->endpoint)
@@ -83,7 +84,7 @@ void exchange_end(struct session *s)
 		session_deadline(s, s->listener->timeouts.head_ms);
 }
 
-void exchange_reply(struct session *s, uint16_t status, const char *why)
+void exchange_reply(struct session *s, uint16_t status, enum end_reason why)
 {
 	struct exchange *ex = &s->ex;
 	char text[256];
@@ -98,10 +99,11 @@ void exchange_reply(struct session *s, uint16_t status, const char *why)
 	ex->client_keep = ex->client_keep && ex->request_done;
 	reply.close = !ex->client_keep;
 	reply.minor = ex->client_minor;
-	if (why && status >= 400) {
-		snprintf(text, sizeof(text), "%u: %s\n", status, why);
+	if (why != END_DONE) {
+		snprintf(text, sizeof(text), "%u: %s%s%s\n", status, end_reason_texts[why],
+			 ex->detail ? ": " : "", ex->detail ? ex->detail : "");
 		reply.body = span_of(text);
-		ex->error = why;
+		ex->end = why;
 	}
 	if (ex->route && ex->route->action == ROUTE_RESPOND && ex->route->to)
 		reply.body = span_of(ex->route->to);
@@ -115,7 +117,7 @@ void exchange_reply(struct session *s, uint16_t status, const char *why)
 	at = buf_room(&s->out[CLIENT], &s->proxy->blocks, &room);
 	h1_writer_init(&w, at, room);
 	if (!at || !h1_writer_reply(&w, &reply)) {
-		session_fail(s, "no room for our answer");
+		session_fail(s, END_NO_ROOM);
 		return;
 	}
 	buf_added(&s->out[CLIENT], (uint32_t)w.len);
@@ -127,15 +129,12 @@ void exchange_reply(struct session *s, uint16_t status, const char *why)
 /* A head that cannot be read: where the next one begins is not known. */
 static void refuse(struct session *s, enum h1_reject reject)
 {
-	struct span text = h1_reject_text(reject);
-	char why[128];
-
 	stat_add(&session_stats(s)->bad_requests, 1);
-	snprintf(why, sizeof(why), "%.*s", SPAN_ARG(text));
+	s->ex.detail = h1_reject_text(reject).at; /* a literal */
 	s->ex.client_keep = false;
 	s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
 	session_enter(s, SESSION_FORWARDING);
-	exchange_reply(s, h1_reject_status(reject), why);
+	exchange_reply(s, h1_reject_status(reject), END_BAD_HEAD);
 }
 
 void exchange_refuse_late(struct session *s)
@@ -143,7 +142,7 @@ void exchange_refuse_late(struct session *s)
 	stat_add(&session_stats(s)->timeouts, 1);
 	s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
 	session_enter(s, SESSION_FORWARDING);
-	exchange_reply(s, 408, "the request's head did not come in time");
+	exchange_reply(s, 408, END_HEAD_TIMEOUT);
 }
 
 static struct span field_of(const void *context, struct span name)
@@ -163,10 +162,8 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 			       .length = msg->content_length,
 			       .keep_alive = true,
 			       .upgrade = msg->upgrade,
-			       .via = SPAN("shunt"),
 			       .path = path,
 			       .keep_expect = msg->expect_100,
-			       .proto = s->ends[CLIENT]->ops ? SPAN("https") : SPAN("http"),
 			       .set = &set,
 			       .set_count = set.name.at ? 1 : 0 };
 	struct h1_writer w;
@@ -175,7 +172,13 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 
 	client.port = 0;
 	text = addr_print(&client);
-	how.client = span_of(text.text);
+	how.forwarded = (struct forwarded){
+		.modes = s->listener->forwarded.modes,
+		.via = SPAN("shunt"),
+		.trusted = network_list_has(&s->listener->forwarded.trusted, &client),
+		.client = span_of(text.text),
+		.proto = s->ends[CLIENT]->ops ? SPAN("https") : SPAN("http"),
+	};
 	/* Set whatever the client says, so that none can pretend to be somebody. */
 	if (set.name.at)
 		transport_tls_subject(s->ends[CLIENT], subject, sizeof(subject));
@@ -216,21 +219,21 @@ static void act(struct session *s, const struct message *msg)
 
 	begin(s, msg);
 	if (msg->method_id == METHOD_CONNECT) {
-		exchange_reply(s, 405, "CONNECT is not offered here");
+		exchange_reply(s, 405, END_NO_CONNECT);
 		return;
 	}
 	if (!path_normalise(msg->path, s->proxy->path, sizeof(s->proxy->path), &path_len)) {
-		exchange_reply(s, 400, "the path can be read in more than one way");
+		exchange_reply(s, 400, END_BAD_PATH);
 		return;
 	}
 	req.path = span_make(s->proxy->path, path_len);
 	ex->route = router_find(s->listener->routes, &req);
 	if (!ex->route) {
-		exchange_reply(s, 404, "no route matches this host and path");
+		exchange_reply(s, 404, END_NO_ROUTE);
 		return;
 	}
 	if (ex->route->action != ROUTE_UPSTREAM) {
-		exchange_reply(s, ex->route->status, NULL);
+		exchange_reply(s, ex->route->status, END_DONE);
 		return;
 	}
 	ex->upstream = ex->route->upstream;
@@ -238,7 +241,7 @@ static void act(struct session *s, const struct message *msg)
 	h1_parser_init(&s->responses, H1_RESPONSE, &request_limits);
 	h1_parser_answers(&s->responses, msg);
 	if (!write_request(s, msg, req.path)) {
-		exchange_reply(s, 431, "the head does not fit with what we must add");
+		exchange_reply(s, 431, END_HEAD_TOO_LARGE);
 		return;
 	}
 	exchange_connect(s);
@@ -374,10 +377,9 @@ static bool request_body_step(struct session *s)
 		stat_add(&session_stats(s)->bad_requests, 1);
 		ex->client_keep = false;
 		if (ex->response_begun)
-			session_fail(s, "the request's body is malformed");
+			session_fail(s, END_BAD_BODY);
 		else
-			exchange_reply(s, h1_reject_status(reject),
-				       "the request's body is malformed");
+			exchange_reply(s, h1_reject_status(reject), END_BAD_BODY);
 		return true;
 	}
 	if (moved)
@@ -398,13 +400,13 @@ static bool client_step(struct session *s)
 	bool moved = got == CONN_OK;
 
 	if (got == CONN_ERROR) {
-		session_fail(s, "the client has gone");
+		session_fail(s, END_CLIENT_GONE);
 		return true;
 	}
 	moved = request_body_step(s) || moved;
 	if (s->state == SESSION_FORWARDING && s->ends[CLIENT]->eof && !ex->request_done &&
 	    buf_len(&s->in[CLIENT]) == 0) {
-		session_fail(s, "the client has gone in the middle of its request");
+		session_fail(s, END_CLIENT_CUT);
 		return true;
 	}
 	return moved;
@@ -447,7 +449,7 @@ bool exchange_step(struct session *s)
 		return true;
 	before = s->ends[CLIENT]->put;
 	if (!session_flush(s, CLIENT)) {
-		session_fail(s, "the client has gone");
+		session_fail(s, END_CLIENT_GONE);
 		return true;
 	}
 	if (s->ex.response_done && buf_len(&s->out[CLIENT]) == 0) {
@@ -463,12 +465,13 @@ void exchange_time_out(struct session *s)
 
 	stat_add(&session_stats(s)->timeouts, 1);
 	if (ex->response_begun) {
-		session_fail(s, "no progress for too long");
+		session_fail(s, buf_len(&s->out[CLIENT]) > 0 ? END_CLIENT_STALLED
+							     : END_ENDPOINT_STALLED);
 		return;
 	}
 	ex->client_keep = false;
 	if (ex->request_done)
-		exchange_reply(s, 504, "the endpoint did not answer in time");
+		exchange_reply(s, 504, END_RESPONSE_TIMEOUT);
 	else
-		exchange_reply(s, 408, "the request's body did not come in time");
+		exchange_reply(s, 408, END_BODY_TIMEOUT);
 }

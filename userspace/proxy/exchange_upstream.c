@@ -124,9 +124,9 @@ bool exchange_connect(struct session *s)
 
 	if (!session_connect(s, ex->upstream)) {
 		if (ex->upstream->endpoint_count == 0 || !ex->endpoint)
-			exchange_reply(s, 503, "the upstream has no endpoint");
+			exchange_reply(s, 503, END_NO_ENDPOINT);
 		else
-			exchange_reply(s, 502, "no endpoint could be reached");
+			exchange_reply(s, 502, END_UNREACHABLE);
 		return false;
 	}
 	if (!s->ends[SERVER]->connecting)
@@ -159,10 +159,12 @@ static bool try_again(struct session *s)
 	return true;
 }
 
-void exchange_server_lost(struct session *s, uint16_t status, const char *why)
+void exchange_server_lost(struct session *s, uint16_t status, enum end_reason why)
 {
-	if (try_again(s))
+	if (try_again(s)) {
+		s->ex.detail = NULL;
 		return;
+	}
 	if (s->state != SESSION_FORWARDING || s->ex.response_begun) {
 		session_fail(s, why);
 		return;
@@ -180,9 +182,8 @@ void exchange_connect_ready(struct session *s)
 		return;
 	if (error) {
 		stat_add(&session_stats(s)->upstream_connect_errors, 1);
-		exchange_server_lost(s, 502,
-				     error == EPROTO ? transport_tls_failure(conn)
-						     : "no endpoint could be reached");
+		s->ex.detail = error == EPROTO ? transport_tls_failure(conn) : NULL;
+		exchange_server_lost(s, 502, error == EPROTO ? END_ENDPOINT_TLS : END_UNREACHABLE);
 		return;
 	}
 	s->readable[SERVER] = conn->ops != NULL; /* bytes may have come with the last flight */
@@ -197,7 +198,8 @@ static bool write_response(struct session *s, const struct message *msg)
 	struct h1_sent how = { .length = msg->content_length,
 			       .minor = ex->client_minor,
 			       .upgrade = msg->upgrade,
-			       .via = SPAN("shunt") };
+			       .forwarded = { .modes = s->listener->forwarded.modes,
+					      .via = SPAN("shunt") } };
 	struct h1_writer w;
 	uint32_t room;
 	char *at = buf_room(&s->out[CLIENT], &s->proxy->blocks, &room);
@@ -218,7 +220,7 @@ static bool write_response(struct session *s, const struct message *msg)
 	return true;
 }
 
-static void bad_response(struct session *s, const char *why)
+static void bad_response(struct session *s, enum end_reason why)
 {
 	stat_add(&session_stats(s)->bad_responses, 1);
 	if (s->ex.response_begun) {
@@ -237,13 +239,13 @@ static void begin_response(struct session *s, const struct message *msg)
 	bool interim = msg->status < 200 && !msg->tunnel;
 
 	if (interim && ++ex->interims > INTERIMS_MAX) {
-		bad_response(s, "too many interim responses");
+		bad_response(s, END_TOO_MANY_INTERIMS);
 		return;
 	}
 	if (interim && ex->client_minor == 0)
 		return; /* HTTP/1.0 knows none (RFC 9110, 15.2) */
 	if (!write_response(s, msg)) {
-		bad_response(s, "the response's head does not fit with what we must add");
+		bad_response(s, END_RESPONSE_TOO_LARGE);
 		return;
 	}
 	if (interim)
@@ -282,11 +284,8 @@ static bool read_response_head(struct session *s)
 		return true;
 	}
 	case H1_REJECT: {
-		char why[128];
-
-		snprintf(why, sizeof(why), "the endpoint's response is malformed: %.*s",
-			 SPAN_ARG(h1_reject_text(reject)));
-		bad_response(s, why);
+		s->ex.detail = h1_reject_text(reject).at;
+		bad_response(s, END_BAD_RESPONSE);
 		return true;
 	}
 	default:
@@ -308,7 +307,7 @@ static bool read_response_body(struct session *s)
 	bool moved = exchange_copy_body(s, &copy, &ex->response_done);
 
 	if (reject != H1_REJECT_NONE) {
-		bad_response(s, "the endpoint's response has a malformed body");
+		bad_response(s, END_BAD_RESPONSE_BODY);
 		return true;
 	}
 	if (moved)
@@ -322,12 +321,12 @@ static bool server_ended(struct session *s)
 	struct exchange *ex = &s->ex;
 
 	if (!ex->response_begun) {
-		exchange_server_lost(s, 502, "the endpoint closed without an answer");
+		exchange_server_lost(s, 502, END_ENDPOINT_CLOSED);
 		return true;
 	}
 	/* A reset does not end a body that ends with its connection (RFC 9112, 8). */
 	if (!h1_body_may_close(&ex->response_body) || s->ends[SERVER]->broken) {
-		session_fail(s, "the endpoint closed in the middle of its response");
+		session_fail(s, END_ENDPOINT_CUT);
 		return true;
 	}
 	if (ex->response_framing == BODY_CHUNKED &&
@@ -383,7 +382,7 @@ bool exchange_response_step(struct session *s)
 		moved = server_ended(s) || moved;
 	else if (!ex->response_done && !ex->response_begun &&
 		 (got == CONN_EOF || got == CONN_ERROR || got == CONN_FULL)) {
-		bad_response(s, "the endpoint's response has no end of its head");
+		bad_response(s, END_RESPONSE_NO_HEAD);
 		return true;
 	}
 	if (s->state == SESSION_FORWARDING && ex->response_done && s->ends[SERVER])

@@ -8,9 +8,9 @@
 static const char alert_unknown_name[] = { 21, 3, 3, 0, 2, 2, 112 };
 static const char alert_unreachable[] = { 21, 3, 3, 0, 2, 2, 80 };
 
-static void refuse(struct session *s, const char *alert, const char *why)
+static void refuse(struct session *s, const char *alert, enum end_reason why)
 {
-	s->ex.error = why;
+	s->ex.end = why;
 	exchange_log(s, "none", "");
 	buf_clear(&s->in[CLIENT], &s->proxy->blocks);
 	buf_append(&s->out[CLIENT], &s->proxy->blocks,
@@ -27,9 +27,9 @@ void passthrough_begin(struct session *s, const struct upstream *upstream)
 	if (session_connect(s, upstream))
 		return;
 	if (s->listener->protocol == LISTENER_TLS_PASSTHROUGH)
-		refuse(s, alert_unreachable, "no endpoint could be reached");
+		refuse(s, alert_unreachable, END_UNREACHABLE);
 	else
-		session_fail(s, "no endpoint could be reached");
+		session_fail(s, END_UNREACHABLE);
 }
 
 static void on_hello(struct session *s, const struct tls_hello *hello)
@@ -44,7 +44,7 @@ static void on_hello(struct session *s, const struct tls_hello *hello)
 	if (upstream)
 		passthrough_begin(s, upstream);
 	else
-		refuse(s, alert_unknown_name, "no upstream for this server name");
+		refuse(s, alert_unknown_name, END_NO_NAME);
 }
 
 bool passthrough_hello(struct session *s)
@@ -69,7 +69,7 @@ bool passthrough_hello(struct session *s)
 		return got == CONN_OK;
 	default:
 		stat_add(&session_stats(s)->bad_requests, 1);
-		session_fail(s, "what came is no ClientHello");
+		session_fail(s, END_BAD_HELLO);
 		return false;
 	}
 }

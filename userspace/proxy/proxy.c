@@ -167,7 +167,7 @@ void proxy_drain(struct proxy *proxy)
 
 static void cut_one(struct session *s)
 {
-	session_fail(s, "the daemon stops");
+	session_fail(s, END_STOPPED);
 }
 
 void proxy_cut(struct proxy *proxy)

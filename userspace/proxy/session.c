@@ -124,10 +124,10 @@ void session_close(struct session *s)
 		session_run(s);
 }
 
-void session_fail(struct session *s, const char *why)
+void session_fail(struct session *s, enum end_reason why)
 {
 	if (s->ex.began_ms > 0) {
-		s->ex.error = why;
+		s->ex.end = why;
 		exchange_log(s, "none", splice_reason_texts[s->splice_reason]);
 	}
 	for (int side = 0; side < 2; side++)
@@ -294,11 +294,11 @@ static void on_overdue(struct session *s)
 	case SESSION_HELLO:
 	case SESSION_FORWARDING:
 		if (connecting)
-			exchange_server_lost(s, 504, "no endpoint could be reached in time");
+			exchange_server_lost(s, 504, END_CONNECT_TIMEOUT);
 		else if (s->state == SESSION_FORWARDING)
 			exchange_time_out(s);
 		else
-			session_fail(s, "no ClientHello came in time");
+			session_fail(s, END_HELLO_TIMEOUT);
 		return;
 	case SESSION_READING:
 		if (buf_len(&s->in[CLIENT]) > 0)
@@ -307,7 +307,7 @@ static void on_overdue(struct session *s)
 			session_close(s);
 		return;
 	case SESSION_TUNNEL:
-		session_fail(s, "the tunnel was idle for too long");
+		session_fail(s, END_TUNNEL_IDLE);
 		return;
 	default:
 		session_close(s);

@@ -9,6 +9,7 @@
 #include "userspace/http/h1_parser.h"
 #include "userspace/net/conn.h"
 #include "userspace/proxy/access_log.h"
+#include "userspace/proxy/end_reason.h"
 #include "userspace/proxy/proxy.h"
 #include "userspace/splice/handover.h"
 #include "userspace/upstream/idle_pool.h"
@@ -58,7 +59,8 @@ struct exchange {
 	bool request_last, response_last; /* the last chunk's line was written */
 	uint16_t status;
 	uint64_t bytes_in, bytes_out;
-	const char *error;
+	const char *detail; /* of end; NULL: none. Lives as long as the call that ends it */
+	uint8_t end;        /* enum end_reason */
 	uint8_t method_len, host_len;
 	uint16_t path_len;
 	char text[LOG_TEXT_MAX]; /* method, host, path for the log */
@@ -114,7 +116,7 @@ void session_close(struct session *s); /* enters CLOSED; session_run frees */
 /* The state's time is counted from now again. */
 void session_progress(struct session *s);
 void session_deadline(struct session *s, uint64_t after_ms);
-void session_fail(struct session *s, const char *why); /* no more use: cuts both sides */
+void session_fail(struct session *s, enum end_reason why); /* no more use: cuts both sides */
 enum conn_result session_read(struct session *s, enum side from);
 bool session_flush(struct session *s, enum side to); /* false: the connection is gone */
 void session_drop_server(struct session *s);
@@ -140,13 +142,13 @@ struct body_copy {
 };
 bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *out_done);
 /* Our own answer instead of the endpoint's; ends the exchange. Never after response_begun. */
-void exchange_reply(struct session *s, uint16_t status, const char *why);
+void exchange_reply(struct session *s, uint16_t status, enum end_reason why);
 
 /* exchange_upstream.c: connections and responses. */
 bool exchange_connect(struct session *s); /* false: the exchange has been answered */
 void exchange_connect_ready(struct session *s);
 /* Goes on with another connection where that is safe, else answers with status or cuts. */
-void exchange_server_lost(struct session *s, uint16_t status, const char *why);
+void exchange_server_lost(struct session *s, uint16_t status, enum end_reason why);
 bool exchange_response_step(struct session *s);
 
 /* Begins a connection to one of the upstream's endpoints; false: none can be reached. */

@@ -105,8 +105,7 @@ static bool carry(struct session *s, enum side from, bool *out_moved)
 			handover_residual(s->handover, from, pending(s, from));
 	}
 	if (got == CONN_ERROR || !flush(s, !from)) {
-		session_fail(s, from == CLIENT ? "the tunnel broke on the client's side"
-					       : "the tunnel broke on the endpoint's side");
+		session_fail(s, from == CLIENT ? END_TUNNEL_CLIENT : END_TUNNEL_ENDPOINT);
 		return false;
 	}
 	/* What was written made room: bytes that are known to wait can be read now. */

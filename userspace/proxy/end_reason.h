@@ -1,0 +1,56 @@
+/*
+ * end_reason.h - why an exchange or tunnel ended, as one list: for the access log, and for the
+ * bodies of our own answers.
+ *
+ * Names are stable, programs may look for them; texts are for people and may become better.
+ */
+#pragma once
+
+/* clang-format off */
+/* X(name, word in the access log, text). */
+#define END_REASON_LIST(X)                                                                         \
+	X(DONE, "done", "")                                                                        \
+	X(BAD_HEAD, "bad_head", "the request's head cannot be accepted")                           \
+	X(HEAD_TIMEOUT, "head_timeout", "the request's head did not come in time")                 \
+	X(NO_CONNECT, "no_connect", "CONNECT is not offered here")                                 \
+	X(BAD_PATH, "bad_path", "the path can be read in more than one way")                       \
+	X(NO_ROUTE, "no_route", "no route matches this host and path")                             \
+	X(NO_NAME, "no_name", "no upstream for this server name")                                  \
+	X(BAD_HELLO, "bad_hello", "what came is no ClientHello")                                   \
+	X(HELLO_TIMEOUT, "hello_timeout", "no ClientHello came in time")                           \
+	X(HEAD_TOO_LARGE, "head_too_large", "the head does not fit with what we must add")         \
+	X(BAD_BODY, "bad_body", "the request's body is malformed")                                 \
+	X(BODY_TIMEOUT, "body_timeout", "the request's body did not come in time")                 \
+	X(CLIENT_GONE, "client_gone", "the client has gone")                                       \
+	X(CLIENT_CUT, "client_cut", "the client has gone in the middle of its request")            \
+	X(CLIENT_STALLED, "client_stalled", "the client took nothing of the response for too long") \
+	X(NO_ENDPOINT, "no_endpoint", "the upstream has no endpoint")                              \
+	X(UNREACHABLE, "unreachable", "no endpoint could be reached")                              \
+	X(CONNECT_TIMEOUT, "connect_timeout", "no endpoint could be reached in time")              \
+	X(ENDPOINT_TLS, "endpoint_tls", "the endpoint cannot be trusted or spoken to by TLS")      \
+	X(RESPONSE_TIMEOUT, "response_timeout", "the endpoint did not answer in time")             \
+	X(ENDPOINT_CLOSED, "endpoint_closed", "the endpoint closed without an answer")             \
+	X(ENDPOINT_CUT, "endpoint_cut", "the endpoint closed in the middle of its response")       \
+	X(ENDPOINT_STALLED, "endpoint_stalled", "the endpoint's response made no progress for too long") \
+	X(BAD_RESPONSE, "bad_response", "the endpoint's response is malformed")                    \
+	X(BAD_RESPONSE_BODY, "bad_response_body", "the endpoint's response has a malformed body")  \
+	X(RESPONSE_NO_HEAD, "response_no_head", "the endpoint's response has no end of its head")  \
+	X(RESPONSE_TOO_LARGE, "response_too_large",                                                \
+	  "the response's head does not fit with what we must add")                                \
+	X(TOO_MANY_INTERIMS, "too_many_interims", "too many interim responses")                    \
+	X(TUNNEL_CLIENT, "tunnel_client", "the tunnel broke on the client's side")                 \
+	X(TUNNEL_ENDPOINT, "tunnel_endpoint", "the tunnel broke on the endpoint's side")           \
+	X(TUNNEL_IDLE, "tunnel_idle", "the tunnel was idle for too long")                          \
+	X(NO_ROOM, "no_room", "no room for our answer")                                            \
+	X(STOPPED, "stopped", "the daemon stops")
+/* clang-format on */
+
+enum end_reason {
+#define X(name, word, text) END_##name,
+	END_REASON_LIST(X)
+#undef X
+		END_REASONS
+};
+
+extern const char *const end_reason_words[END_REASONS];
+extern const char *const end_reason_texts[END_REASONS]; /* "" where all went well */
