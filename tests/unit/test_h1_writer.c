@@ -62,12 +62,6 @@ TEST(requests_go_on_without_what_was_meant_for_us)
 		  { .keep_alive = true }, "GET / HTTP/1.1\r\nHost: h\r\n\r\n" },
 		{ "an upgrade that nobody asked for", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", { .keep_alive = true, .upgrade = true },
 		  "GET / HTTP/1.1\r\nHost: h\r\n\r\n" },
-		{ "the client's address", "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n\r\n",
-		  { .keep_alive = true, .client = { "1.2.3.4", 7 }, .proto = { "http", 4 }, .via = { "shunt", 5 } },
-		  "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\nVia: 1.1 shunt\r\n\r\n" },
-		{ "what a trusted client says", "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 7.7.7.7\r\nX-Forwarded-Proto: https\r\n\r\n",
-		  { .keep_alive = true, .client = { "1.2.3.4", 7 }, .proto = { "http", 4 }, .keep_forwarded = true },
-		  "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 6.6.6.6, 7.7.7.7, 1.2.3.4\r\nX-Forwarded-Host: h\r\n\r\n" },
 		{ "a field that was set", "GET / HTTP/1.1\r\nHost: h\r\nx-key: forged\r\nConnection: x-key\r\n\r\n",
 		  { .keep_alive = true, .set = cookie, .set_count = 1 },
 		  "GET / HTTP/1.1\r\nHost: h\r\nX-Key: v\r\n\r\n" },
@@ -92,6 +86,133 @@ TEST(requests_go_on_without_what_was_meant_for_us)
 	}
 }
 
+#define GET(fields) "GET / HTTP/1.1\r\nHost: h:8\r\n" fields "\r\n"
+#define FOR         { .x_forwarded_for = FORWARDED_APPEND }
+#define PROTO       { .x_forwarded_proto = FORWARDED_APPEND }
+#define ELEMENT     { .forwarded = FORWARDED_APPEND }
+#define VIA         { .via = FORWARDED_APPEND }
+#define SET_ALL     { FORWARDED_SET, FORWARDED_SET, FORWARDED_SET, FORWARDED_SET, FORWARDED_SET }
+#define APPEND_ALL                                                                                 \
+	{ FORWARDED_APPEND, FORWARDED_APPEND, FORWARDED_APPEND, FORWARDED_APPEND, FORWARDED_APPEND }
+#define SAID                                                                                       \
+	"via: 1.0 a\r\nX-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n"                     \
+	"X-FORWARDED-PROTO: x\r\nX-Forwarded-Host: evil\r\nX-Forwarded-For: 7.7.7.7\r\n"
+#define OURS                                                                                       \
+	"X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h:8\r\n"         \
+	"Forwarded: for=1.2.3.4;proto=http;host=\"h:8\"\r\nVia: 1.1 shunt\r\n"
+
+TEST(endpoints_hear_of_a_request_s_way_from_us_and_from_whom_we_trust)
+{
+	/* clang-format off */
+	static const struct {
+		const char *name, *head;
+		bool trusted;
+		struct forwarded_modes modes;
+		const char *client, *want; /* NULL: 1.2.3.4 */
+	} rows[] = {
+		{ "off, from anybody", GET(SAID), false, { 0 }, NULL, GET("") },
+		{ "off, from a trusted one", GET(SAID), true, { 0 }, NULL, GET(SAID) },
+		{ "set, from anybody", GET(SAID), false, SET_ALL, NULL, GET(OURS) },
+		{ "set, from a trusted one", GET(SAID), true, SET_ALL, NULL, GET(OURS) },
+		{ "set, where nothing was said", GET(""), true, SET_ALL, NULL, GET(OURS) },
+		{ "append, from anybody", GET(SAID), false, APPEND_ALL, NULL, GET(OURS) },
+		{ "append, where nothing was said", GET(""), true, APPEND_ALL, NULL, GET(OURS) },
+		{ "append, from a trusted one", GET(SAID), true, APPEND_ALL, NULL,
+		  GET("X-Forwarded-For: 6.6.6.6, 7.7.7.7, 1.2.3.4\r\nX-Forwarded-Proto: x, http\r\nX-Forwarded-Host: evil, h:8\r\n"
+		      "Forwarded: for=6.6.6.6, for=1.2.3.4;proto=http;host=\"h:8\"\r\nVia: 1.0 a, 1.1 shunt\r\n") },
+		{ "one appended, the others off, from a trusted one", GET("Via: a\r\nX-Forwarded-Proto: https\r\n"), true, PROTO, NULL,
+		  GET("Via: a\r\nX-Forwarded-Proto: https, http\r\n") },
+		{ "one appended, the others off, from anybody", GET("Via: a\r\nX-Forwarded-Proto: https\r\n"), false, PROTO, NULL,
+		  GET("X-Forwarded-Proto: http\r\n") },
+		{ "an empty value", GET("X-Forwarded-For:  \r\n"), true, FOR, NULL, GET("X-Forwarded-For: 1.2.3.4\r\n") },
+		{ "a field that Connection names", GET("Connection: x-forwarded-for, via\r\nX-Forwarded-For: 6.6.6.6\r\nVia: a\r\n"), true, FOR, NULL,
+		  GET("X-Forwarded-For: 1.2.3.4\r\n") },
+		{ "no client", GET("X-Forwarded-For: 6.6.6.6\r\n"), false, FOR, "", GET("") },
+		{ "no client, behind a trusted one", GET("X-Forwarded-For: 6.6.6.6\r\n"), true, FOR, "", GET("X-Forwarded-For: 6.6.6.6\r\n") },
+		{ "a client of IPv6", GET(""), false, FOR, "2001:db8::1", GET("X-Forwarded-For: 2001:db8::1\r\n") },
+		{ "a client of IPv6 in Forwarded", GET(""), false, ELEMENT, "2001:db8::1",
+		  GET("Forwarded: for=\"[2001:db8::1]\";proto=http;host=\"h:8\"\r\n") },
+		{ "a host that is a token", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", false, ELEMENT, NULL,
+		  "GET / HTTP/1.1\r\nHost: a.example\r\nForwarded: for=1.2.3.4;proto=http;host=a.example\r\n\r\n" },
+		{ "a host of IPv6", "GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", false, ELEMENT, NULL,
+		  "GET / HTTP/1.1\r\nHost: [::1]\r\nForwarded: for=1.2.3.4;proto=http;host=\"[::1]\"\r\n\r\n" },
+		{ "no host", "GET / HTTP/1.0\r\n\r\n", false, SET_ALL, NULL,
+		  "GET / HTTP/1.1\r\nHost: \r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: http\r\n"
+		  "Forwarded: for=1.2.3.4;proto=http\r\nVia: 1.0 shunt\r\n\r\n" },
+		{ "no host, and one that somebody claims", "GET / HTTP/1.0\r\nX-Forwarded-Host: evil\r\n\r\n", false,
+		  { .x_forwarded_host = FORWARDED_SET }, NULL, "GET / HTTP/1.1\r\nHost: \r\n\r\n" },
+		{ "two Forwarded, one of several elements", GET("Forwarded: for=a;by=\"b,c\", for=d\r\nForwarded: for=\"e\\\"\"\r\n"), true, ELEMENT, NULL,
+		  GET("Forwarded: for=a;by=\"b,c\", for=d, for=\"e\\\"\", for=1.2.3.4;proto=http;host=\"h:8\"\r\n") },
+		{ "a quoted string without end", GET("Forwarded: for=\"a\r\nForwarded: for=b\r\n"), true, ELEMENT, NULL,
+		  GET("Forwarded: for=b, for=1.2.3.4;proto=http;host=\"h:8\"\r\n") },
+		{ "a quote that is escaped at the end", GET("Forwarded: for=\"a\\\"\r\n"), true, ELEMENT, NULL,
+		  GET("Forwarded: for=1.2.3.4;proto=http;host=\"h:8\"\r\n") },
+		{ "two Via", GET("Via: 1.1 a (b)\r\nvia: HTTP/2 c, 1.1 d\r\n"), true, VIA, NULL,
+		  GET("Via: 1.1 a (b), HTTP/2 c, 1.1 d, 1.1 shunt\r\n") },
+		{ "names that are only alike", GET("X-Forwarded-Port: 1\r\nX-Forwarded: 2\r\n"), false, VIA, NULL,
+		  GET("X-Forwarded-Port: 1\r\nX-Forwarded: 2\r\nVia: 1.1 shunt\r\n") },
+	};
+	/* clang-format on */
+
+	FOR_ROWS (row, rows) {
+		struct h1_sent how = { .keep_alive = true };
+		struct h1_writer w;
+
+		how.forwarded = (struct forwarded){ row->modes, SPAN("shunt"), row->trusted,
+						    span_of(row->client ? row->client : "1.2.3.4"),
+						    SPAN("http") };
+		parse(H1_REQUEST, row->head);
+		h1_writer_init(&w, bytes, sizeof(bytes));
+		CHECK(h1_writer_request(&w, &msg, &how));
+		CHECK_SPAN(span_make(bytes, w.len), span_of(row->want));
+		h1_writer_init(&w, bytes, strlen(row->want) - 1);
+		CHECK(!h1_writer_request(&w, &msg, &how));
+	}
+}
+
+TEST(clients_hear_of_a_response_s_way_in_via_alone)
+{
+	/* clang-format off */
+	static const struct {
+		const char *name;
+		enum forwarded_mode mode;
+		const char *want;
+	} rows[] = {
+		{ "append", FORWARDED_APPEND, "X-Forwarded-For: x\r\nForwarded: y\r\nVia: 1.1 a, 1.1 b, 1.0 s\r\n" },
+		{ "set", FORWARDED_SET, "X-Forwarded-For: x\r\nForwarded: y\r\nVia: 1.0 s\r\n" },
+		{ "off", FORWARDED_OFF, "Via: 1.1 a\r\nX-Forwarded-For: x\r\nForwarded: y\r\nVia: 1.1 b\r\n" },
+	};
+	/* clang-format on */
+
+	FOR_ROWS (row, rows) {
+		struct h1_sent how = { .minor = 1, .forwarded = { SET_ALL, .via = SPAN("s") } };
+		struct h1_writer w;
+		char want[256];
+
+		how.forwarded.modes.via = row->mode;
+		snprintf(want, sizeof(want), "HTTP/1.1 103 E\r\n%s\r\n", row->want);
+		parse(H1_RESPONSE, "HTTP/1.0 103 E\r\nVia: 1.1 a\r\nX-Forwarded-For: x\r\n"
+				   "Forwarded: y\r\nVia: 1.1 b\r\n\r\n");
+		h1_writer_init(&w, bytes, sizeof(bytes));
+		CHECK(h1_writer_response(&w, &msg, &how));
+		CHECK_SPAN(span_make(bytes, w.len), span_of(want));
+	}
+}
+
+TEST(a_field_that_is_set_takes_the_place_of_ours)
+{
+	static const struct field set = { .name = { "x-forwarded-for", 15 },
+					  .value = { "CN=a", 4 } };
+	struct h1_sent how = { .keep_alive = true, .set = &set, .set_count = 1 };
+	struct h1_writer w;
+
+	how.forwarded = (struct forwarded){ FOR, SPAN("s"), true, SPAN("1.2.3.4"), SPAN("http") };
+	parse(H1_REQUEST, GET("X-Forwarded-For: 6.6.6.6\r\n"));
+	h1_writer_init(&w, bytes, sizeof(bytes));
+	CHECK(h1_writer_request(&w, &msg, &how));
+	CHECK_SPAN(span_make(bytes, w.len), SPAN(GET("x-forwarded-for: CN=a\r\n")));
+}
+
 TEST(responses_go_on_in_the_framing_that_the_client_knows)
 {
 	/* clang-format off */
@@ -109,7 +230,8 @@ TEST(responses_go_on_in_the_framing_that_the_client_knows)
 		{ "to HTTP/1.0, of unknown length", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
 		  { .keep_alive = true, .framing = BODY_UNTIL_CLOSE },
 		  "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" },
-		{ "of unknown length", "HTTP/1.0 200 OK\r\n\r\n", { .keep_alive = true, .minor = 1, .framing = BODY_CHUNKED, .via = { "s", 1 } },
+		{ "of unknown length", "HTTP/1.0 200 OK\r\n\r\n", { .keep_alive = true, .minor = 1, .framing = BODY_CHUNKED,
+		    .forwarded = { .modes = { .via = FORWARDED_APPEND }, .via = { "s", 1 } } },
 		  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nVia: 1.0 s\r\n\r\n" },
 		{ "one that ends the connection", "HTTP/1.1 204 No\r\n\r\n", { .minor = 1 },
 		  "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n" },

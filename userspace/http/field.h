@@ -46,6 +46,7 @@ enum field_id {
 	FIELD_TRANSFER_ENCODING,
 	FIELD_UPGRADE,
 	FIELD_VIA,
+	FIELD_FORWARDED,
 	FIELD_FORWARDED_FOR,   /* X-Forwarded-For */
 	FIELD_FORWARDED_HOST,  /* X-Forwarded-Host */
 	FIELD_FORWARDED_PROTO, /* X-Forwarded-Proto */

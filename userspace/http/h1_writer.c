@@ -78,6 +78,28 @@ static bool is_set(const struct h1_sent *how, struct span name)
 	return false;
 }
 
+static enum forwarded_mode mode_of(const struct forwarded_modes *modes, enum field_id id)
+{
+	switch (id) {
+	case FIELD_VIA:
+		return modes->via;
+	case FIELD_FORWARDED_FOR:
+		return modes->x_forwarded_for;
+	case FIELD_FORWARDED_PROTO:
+		return modes->x_forwarded_proto;
+	case FIELD_FORWARDED_HOST:
+		return modes->x_forwarded_host;
+	default:
+		return modes->forwarded;
+	}
+}
+
+/* What it says of the way that it took. */
+static bool is_believed(const struct message *msg, const struct h1_sent *how)
+{
+	return msg->status > 0 || how->forwarded.trusted;
+}
+
 /* Fields that go on unchanged: no hop-by-hop ones, and none that we write ourselves. */
 static bool is_passed(const struct message *msg, const struct field *f, const struct h1_sent *how)
 {
@@ -94,11 +116,16 @@ static bool is_passed(const struct message *msg, const struct field *f, const st
 		return !is_request || (how->keep_expect && msg->expect_100);
 	case FIELD_TRAILER:
 		return how->framing == BODY_CHUNKED;
+	case FIELD_FORWARDED:
 	case FIELD_FORWARDED_FOR:
-		return !is_request; /* put_forwarded() decides */
 	case FIELD_FORWARDED_HOST:
 	case FIELD_FORWARDED_PROTO:
-		return !is_request || how->keep_forwarded;
+		if (!is_request)
+			return true;
+		/* fall through */
+	case FIELD_VIA: /* else put_way() decides */
+		return is_believed(msg, how) &&
+		       mode_of(&how->forwarded.modes, (enum field_id)f->id) == FORWARDED_OFF;
 	default:
 		return true;
 	}
@@ -114,60 +141,124 @@ static void put_passed(struct out *o, const struct message *msg, const struct h1
 	}
 }
 
-/* Whether msg has a field of that kind which goes on. */
-static bool has_passed(const struct message *msg, enum field_id id, const struct h1_sent *how)
+/* --- the way that a message took ------------------------------------------------------------ */
+
+/* A list that begins with its first element. */
+static void put_next(struct out *o, struct span name, bool *first)
 {
-	for (size_t i = 0; i < msg->field_count; i++) {
-		if (msg->fields[i].id == id && is_passed(msg, &msg->fields[i], how))
-			return true;
-	}
-	return false;
+	put(o, *first ? name : SPAN(""));
+	put(o, *first ? SPAN(": ") : SPAN(", "));
+	*first = false;
 }
 
-/* One X-Forwarded-For with the addresses that came in, where they are believed, and the client. */
-static void put_forwarded_for(struct out *o, const struct message *msg, const struct h1_sent *how)
+/* What is appended to an open quoted string would be a part of it. */
+static bool is_open(struct span s)
 {
-	bool first = true;
+	bool quoted = false;
 
-	for (size_t i = 0; how->keep_forwarded && i < msg->field_count; i++) {
+	for (size_t i = 0; i < s.len; i++) {
+		if (quoted && s.at[i] == '\\')
+			i++;
+		else if (s.at[i] == '"')
+			quoted = !quoted;
+	}
+	return quoted;
+}
+
+static void put_received(struct out *o, const struct message *msg, enum field_id id,
+			 struct span name, bool *first)
+{
+	for (size_t i = 0; i < msg->field_count; i++) {
 		const struct field *f = &msg->fields[i];
 
-		if (f->id != FIELD_FORWARDED_FOR || f->is_hop || f->value.len == 0)
+		if (f->id != id || f->is_hop || f->value.len == 0 ||
+		    (id == FIELD_FORWARDED && is_open(f->value)))
 			continue;
-		put(o, first ? SPAN("X-Forwarded-For: ") : SPAN(", "));
+		put_next(o, name, first);
 		put(o, f->value);
-		first = false;
 	}
-	if (how->client.len > 0) {
-		put(o, first ? SPAN("X-Forwarded-For: ") : SPAN(", "));
-		put(o, how->client);
-		first = false;
+}
+
+/* RFC 7239, 6: an IPv6 address is in brackets, and quoted since it is then no token. */
+static void put_for(struct out *o, struct span client)
+{
+	bool v6 = memchr(client.at, ':', client.len);
+
+	put(o, v6 ? SPAN("for=\"[") : SPAN("for="));
+	put(o, client);
+	put(o, v6 ? SPAN("]\"") : SPAN(""));
+}
+
+/* An authority has neither quotes nor backslashes: see field_parse_host(). */
+static void put_host(struct out *o, struct span host)
+{
+	bool token = span_is_all(host, BYTE_TOKEN);
+
+	put(o, token ? SPAN(";host=") : SPAN(";host=\""));
+	put(o, host);
+	put(o, token ? SPAN("") : SPAN("\""));
+}
+
+/* What there is to say of ours; where it is empty, nothing is. */
+static struct span own_of(const struct message *msg, const struct forwarded *f, enum field_id id)
+{
+	switch (id) {
+	case FIELD_VIA:
+		return f->via;
+	case FIELD_FORWARDED_PROTO:
+		return f->proto;
+	case FIELD_FORWARDED_HOST:
+		return msg->authority;
+	default:
+		return f->client;
+	}
+}
+
+static void put_own(struct out *o, const struct message *msg, const struct forwarded *f,
+		    enum field_id id)
+{
+	/* RFC 9110, 7.6.3: the version as received */
+	if (id == FIELD_VIA)
+		put(o, msg->minor > 0 ? SPAN("1.1 ") : SPAN("1.0 "));
+	if (id != FIELD_FORWARDED) {
+		put(o, own_of(msg, f, id));
+		return;
+	}
+	put_for(o, f->client);
+	if (f->proto.len > 0) {
+		put(o, SPAN(";proto="));
+		put(o, f->proto);
+	}
+	if (msg->authority.len > 0)
+		put_host(o, msg->authority);
+}
+
+/* All lines of a list are joined: who reads only the first or the last of them reads all. */
+static void put_way(struct out *o, const struct message *msg, const struct h1_sent *how,
+		    enum field_id id, struct span name)
+{
+	enum forwarded_mode mode = mode_of(&how->forwarded.modes, id);
+	bool first = true;
+
+	if (mode == FORWARDED_OFF || is_set(how, name))
+		return;
+	if (mode == FORWARDED_APPEND && is_believed(msg, how))
+		put_received(o, msg, id, name, &first);
+	if (own_of(msg, &how->forwarded, id).len > 0) {
+		put_next(o, name, &first);
+		put_own(o, msg, &how->forwarded, id);
 	}
 	if (!first)
 		put(o, SPAN("\r\n"));
 }
 
-static void put_forwarded(struct out *o, const struct message *msg, const struct h1_sent *how)
+static void put_ways(struct out *o, const struct message *msg, const struct h1_sent *how)
 {
-	struct span proto = SPAN("X-Forwarded-Proto"), host = SPAN("X-Forwarded-Host");
-
-	if (!is_set(how, SPAN("X-Forwarded-For")))
-		put_forwarded_for(o, msg, how);
-	if (how->proto.len > 0 && !is_set(how, proto) &&
-	    !has_passed(msg, FIELD_FORWARDED_PROTO, how))
-		put_field(o, proto, how->proto);
-	if (how->proto.len > 0 && msg->authority.len > 0 && !is_set(how, host) &&
-	    !has_passed(msg, FIELD_FORWARDED_HOST, how))
-		put_field(o, host, msg->authority);
-}
-
-static void put_via(struct out *o, const struct message *msg, const struct h1_sent *how)
-{
-	if (how->via.len == 0)
-		return;
-	put(o, msg->minor > 0 ? SPAN("Via: 1.1 ") : SPAN("Via: 1.0 "));
-	put(o, how->via);
-	put(o, SPAN("\r\n"));
+	put_way(o, msg, how, FIELD_FORWARDED_FOR, SPAN("X-Forwarded-For"));
+	put_way(o, msg, how, FIELD_FORWARDED_PROTO, SPAN("X-Forwarded-Proto"));
+	put_way(o, msg, how, FIELD_FORWARDED_HOST, SPAN("X-Forwarded-Host"));
+	put_way(o, msg, how, FIELD_FORWARDED, SPAN("Forwarded"));
+	put_way(o, msg, how, FIELD_VIA, SPAN("Via"));
 }
 
 /* --- fields of our own --------------------------------------------------------------------- */
@@ -233,8 +324,7 @@ bool h1_writer_request(struct h1_writer *w, const struct message *msg, const str
 	put_set(&o, how->set, how->set_count);
 	put_framing(&o, how->framing, how->length);
 	put_options(&o, !how->keep_alive, how->upgrade && msg->upgrade, msg->te_trailers);
-	put_forwarded(&o, msg, how);
-	put_via(&o, msg, how);
+	put_ways(&o, msg, how);
 	put(&o, SPAN("\r\n"));
 	return out_end(&o, w);
 }
@@ -274,7 +364,7 @@ bool h1_writer_response(struct h1_writer *w, const struct message *msg, const st
 		put_options(&o, false, how->upgrade && msg->upgrade, false);
 	else if (msg->status >= 200)
 		put_final(&o, msg, how);
-	put_via(&o, msg, how);
+	put_way(&o, msg, how, FIELD_VIA, SPAN("Via"));
 	put(&o, SPAN("\r\n"));
 	return out_end(&o, w);
 }

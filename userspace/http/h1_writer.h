@@ -7,6 +7,7 @@
  * about framing and connections, or a value has a control byte.
  */
 #pragma once
+#include "userspace/http/forwarded.h"
 #include "userspace/http/message.h"
 
 struct h1_writer {
@@ -23,21 +24,18 @@ static inline void h1_writer_init(struct h1_writer *w, void *at, size_t cap)
 /* How a head goes out. Zero means "leave out" for all spans. */
 struct h1_sent {
 	enum body_framing framing;
-	uint64_t length;         /* for BODY_LENGTH */
-	bool keep_alive;         /* our side lets the connection live */
-	bool upgrade;            /* pass the upgrade to WebSocket on; only where msg->upgrade */
-	uint8_t minor;           /* response: of the client's HTTP/1.x */
-	struct span via;         /* our name in Via */
+	uint64_t length; /* for BODY_LENGTH */
+	bool keep_alive; /* our side lets the connection live */
+	bool upgrade;    /* pass the upgrade to WebSocket on; only where msg->upgrade */
+	uint8_t minor;   /* response: of the client's HTTP/1.x */
+	struct forwarded forwarded;
 	const struct field *set; /* in place of fields of the same names; id and is_hop unused */
 	uint32_t set_count;
 
 	/* requests only */
-	struct span path;    /* normalised, in place of msg->path; the query is kept */
-	struct span host;    /* in place of msg->authority */
-	struct span client;  /* address without port: X-Forwarded-For */
-	struct span proto;   /* "http" or "https": X-Forwarded-Proto */
-	bool keep_expect;    /* pass Expect: 100-continue on */
-	bool keep_forwarded; /* client is trusted: append to what its X-Forwarded-* say */
+	struct span path; /* normalised, in place of msg->path; the query is kept */
+	struct span host; /* in place of msg->authority */
+	bool keep_expect; /* pass Expect: 100-continue on */
 };
 
 /* In origin-form whatever came in; CONNECT is not forwarded as such. Always HTTP/1.1. */

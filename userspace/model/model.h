@@ -14,6 +14,7 @@
 #include "userspace/base/err.h"
 #include "userspace/base/network.h"
 #include "userspace/config/schema.h"
+#include "userspace/http/forwarded.h"
 
 struct arena;
 
@@ -68,6 +69,13 @@ struct upstream_tls {
 	const char *ca;   /* PEM; NULL: the system's */
 	bool skip_verify;
 	const struct certificate *certificate; /* ours; NULL: none */
+};
+
+/* What endpoints are told of a request's way. */
+struct listener_forwarded {
+	struct network_list trusted; /* clients whose own words about it are kept */
+	struct forwarded_modes modes;
+	bool given;
 };
 
 /* The PROXY protocol, as an endpoint expects it. */
@@ -160,11 +168,12 @@ struct listener {
 	const struct vip *vip;
 	uint16_t port; /* host order */
 	enum listener_protocol protocol;
-	const struct route_table *routes; /* LISTENER_HTTP, _HTTPS */
-	struct listener_tls tls;          /* LISTENER_HTTPS */
-	struct network_list introducers;  /* who must begin with a PROXY header */
-	uint32_t connections_per_source;  /* at once; 0: any */
-	const struct sni_route *sni;      /* LISTENER_TLS_PASSTHROUGH */
+	const struct route_table *routes;    /* LISTENER_HTTP, _HTTPS */
+	struct listener_tls tls;             /* LISTENER_HTTPS */
+	struct listener_forwarded forwarded; /* LISTENER_HTTP, _HTTPS */
+	struct network_list introducers;     /* who must begin with a PROXY header */
+	uint32_t connections_per_source;     /* at once; 0: any */
+	const struct sni_route *sni;         /* LISTENER_TLS_PASSTHROUGH */
 	uint32_t sni_count;
 	const struct upstream *upstream; /* LISTENER_TCP, _UDP, _TCP_PROXY */
 	enum forward_mode forward;       /* LISTENER_TCP, _UDP */

@@ -31,6 +31,8 @@ static void check_keys(struct building *b, const struct listener *l)
 		needs(b, l, l->routes, "routes");
 	else
 		has_no(b, l, l->routes, "routes");
+	if (!http)
+		has_no(b, l, l->forwarded.given, "forwarded");
 	if (tls)
 		needs(b, l, l->sni_count > 0, "sni");
 	else

@@ -7,6 +7,7 @@ const struct schema_section model_schema[] = {
 	{ "node", node_keys },
 	{ "vip", vip_keys },
 	{ "listener", listener_keys },
+	{ "forwarded", forwarded_keys },
 	{ "timeouts", timeout_keys },
 	{ "route", route_keys },
 	{ "match", match_keys },

@@ -110,6 +110,7 @@ const struct key listener_keys[] = {
 	{ "proxy_protocol_from", read_networks, offsetof(struct listener, introducers) },
 	{ "connections_per_source", read_number, offsetof(struct listener, connections_per_source),
 	  1, 1000000 },
+	{ "forwarded", read_forwarded, offsetof(struct listener, forwarded) },
 	{ "timeouts", read_timeouts, offsetof(struct listener, timeouts) },
 	{ "certificates", read_certificates, offsetof(struct listener, tls) },
 	{ "tls", read_listener_tls, offsetof(struct listener, tls) },
@@ -132,6 +133,7 @@ static void read_listeners(struct reading *r, const struct key *key, const struc
 		l->at = v->at;
 		l->index = building_of(r)->model->listener_count++;
 		l->timeouts = default_timeouts;
+		l->forwarded = default_forwarded;
 		schema_read(r, listener_keys, v, l);
 	}
 }
