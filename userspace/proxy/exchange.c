@@ -162,10 +162,8 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 			       .length = msg->content_length,
 			       .keep_alive = true,
 			       .upgrade = msg->upgrade,
-			       .via = SPAN("shunt"),
 			       .path = path,
 			       .keep_expect = msg->expect_100,
-			       .proto = s->ends[CLIENT]->ops ? SPAN("https") : SPAN("http"),
 			       .set = &set,
 			       .set_count = set.name.at ? 1 : 0 };
 	struct h1_writer w;
@@ -174,7 +172,13 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 
 	client.port = 0;
 	text = addr_print(&client);
-	how.client = span_of(text.text);
+	how.forwarded = (struct forwarded){
+		.modes = s->listener->forwarded.modes,
+		.via = SPAN("shunt"),
+		.trusted = network_list_has(&s->listener->forwarded.trusted, &client),
+		.client = span_of(text.text),
+		.proto = s->ends[CLIENT]->ops ? SPAN("https") : SPAN("http"),
+	};
 	/* Set whatever the client says, so that none can pretend to be somebody. */
 	if (set.name.at)
 		transport_tls_subject(s->ends[CLIENT], subject, sizeof(subject));

@@ -198,7 +198,8 @@ static bool write_response(struct session *s, const struct message *msg)
 	struct h1_sent how = { .length = msg->content_length,
 			       .minor = ex->client_minor,
 			       .upgrade = msg->upgrade,
-			       .via = SPAN("shunt") };
+			       .forwarded = { .modes = s->listener->forwarded.modes,
+					      .via = SPAN("shunt") } };
 	struct h1_writer w;
 	uint32_t room;
 	char *at = buf_room(&s->out[CLIENT], &s->proxy->blocks, &room);
