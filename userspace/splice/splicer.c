@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bpf/abi/event.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
 #include "userspace/splice/segment.h"
@@ -378,6 +379,7 @@ struct splicer *splicer_create(const struct splice_maps *maps, const struct node
 		return NULL;
 	splicer = must_alloc(sizeof(*splicer));
 	splicer->maps = *maps;
+	splicer->now_ms = clock_monotonic_ms(); /* what is adopted lingers from now */
 	splicer->first_free = splicer->last_free = SLOT_NONE;
 	splicer->slots = must_alloc(maps->count * sizeof(splicer->slots[0]));
 	splicer->ports = ports_create(node->splice_port_first, node->splice_port_last);
