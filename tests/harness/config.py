@@ -31,7 +31,7 @@ vips:
   - name: stream6
     addresses: ["2001:db8:53::11"]
     listeners:
-      - {{ port: 7000, protocol: tcp-proxy, upstream: odd6 }}
+      - {{ port: 7000, protocol: tcp-proxy, upstream: odd6, timeouts: {{ tunnel: {tunnel} }} }}
   - name: l4
     addresses: [203.0.113.53, "2001:db8:53::53"]
     listeners:
@@ -41,6 +41,8 @@ routes:
   web:
     {extra_routes}
     - {{ name: stream, match: {{ path: /stream }}, upstream: odd, splice: connection }}
+    - {{ name: stream6, match: {{ host: v6.example.com, path: /stream }}, upstream: odd6, splice: connection }}
+    - {{ name: websocket6, match: {{ path: /ws6 }}, upstream: odd6 }}
     - {{ name: slow, match: {{ path: /slow }}, upstream: odd, timeout: 300ms }}
     - {{ name: websocket, match: {{ path: /ws }}, upstream: odd }}
     - {{ name: up, match: {{ path: /up }}, upstream: odd }}

@@ -9,6 +9,7 @@ from tests.harness import config
 from tests.harness.lab import PYTHON, WEB_VIP, WEB_VIP6, run, wait_until
 
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
+STREAM6 = r"GET /stream HTTP/1.1\r\nHost: v6.example.com\r\n\r\n"
 WEBSOCKET = (r"GET /ws HTTP/1.1\r\nHost: x.example.com\r\nUpgrade: websocket\r\n"
              r"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
              r"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
@@ -27,7 +28,8 @@ def wait_spliced(lab, count):
 
 @pytest.mark.parametrize("vip,port,request_text", [
     (V4, 7000, STREAM), (V6, 7000, STREAM), (WEB_VIP, 80, STREAM), (WEB_VIP, 80, WEBSOCKET),
-], ids=["tcp-proxy", "tcp-proxy-v6", "splice-connection", "websocket"])
+    (WEB_VIP6, 80, STREAM6), (WEB_VIP6, 80, WEBSOCKET.replace("/ws", "/ws6")),
+], ids=["tcp-proxy", "tcp-proxy-v6", "splice-connection", "websocket", "splice-connection-v6", "websocket-v6"])
 def test_a_tunnel_leaves_userspace_and_half_closes_cleanly(shunt, vip, port, request_text):
     before = spliced(shunt)
     talk = shunt.talk(vip, port, 5, request_text)
@@ -56,25 +58,27 @@ def test_families_that_differ_are_relayed_and_it_says_so(shunt):
     assert shunt.access_log()[-1]["splice_reason"] == "address families differ"
 
 
-def test_a_reset_goes_through_and_ends_the_splice(shunt):
+@pytest.mark.parametrize("vip,source", [(V4, "198.51.100.2:"), (V6, "[2001:db8:1::2]:")])
+def test_a_reset_goes_through_and_ends_the_splice(shunt, vip, source):
     code = ("import socket,struct,time; s=socket.create_connection(('%s',7000));"
             "s.sendall(b'GET /stream HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n');\n"
             "while b'streaming' not in s.recv(999): pass\n"
             "print('ready',flush=True); input()\n"
-            "s.setsockopt(socket.SOL_SOCKET,socket.SO_LINGER,struct.pack('ii',1,0)); s.close()" % V4)
+            "s.setsockopt(socket.SOL_SOCKET,socket.SO_LINGER,struct.pack('ii',1,0)); s.close()" % vip)
     client = shunt.start("client", PYTHON, "-c", code, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     client.stdout.readline()
     wait_spliced(shunt, 1)
     before = shunt.status()["splices"]["reset"]
     client.communicate(b"\n")
     wait_until(lambda: shunt.status()["splices"]["reset"] == before + 1, "the reset was seen")
-    port = [f["port"] for f in shunt.flows() if f["client"].startswith("198.51.100.2:")][-1]
+    port = [f["port"] for f in shunt.flows() if f["client"].startswith(source)][-1]
     wait_until(lambda: f":{port} " not in shunt.sh("web_a", "ss", "-tan").stdout + " ",
                "the endpoint heard of it")
 
 
-def test_killing_the_daemon_breaks_no_splice_and_the_next_one_adopts_them(shunt):
-    talk = shunt.talk(V4, 7000, 50, STREAM)
+@pytest.mark.parametrize("vip", [V4, V6])
+def test_killing_the_daemon_breaks_no_splice_and_the_next_one_adopts_them(shunt, vip):
+    talk = shunt.talk(vip, 7000, 50, STREAM)
     wait_spliced(shunt, 50)
     shunt.stop(signal.SIGKILL)
     talk.goes_on()
@@ -99,12 +103,13 @@ def test_flows_are_listed_while_the_daemon_is_stopped(shunt):
     assert talk.end()["bad"] == 0
 
 
-def test_an_idle_splice_is_ended_at_both_ends(shunt):
+@pytest.mark.parametrize("vip", [V4, V6])
+def test_an_idle_splice_is_ended_at_both_ends(shunt, vip):
     shunt.reload(config.full(tunnel="1500ms"))
     code = ("import socket; s=socket.create_connection(('%s',7000),timeout=15);"
             "s.sendall(b'GET /stream HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n');\n"
             "while b'streaming' not in s.recv(999): pass\n"
-            "try: s.recv(1)\nexcept ConnectionResetError: print('reset')" % V4)
+            "try: s.recv(1)\nexcept ConnectionResetError: print('reset')" % vip)
     before = shunt.status()["splices"]["idled"]
     assert shunt.sh("client", PYTHON, "-c", code).stdout == "reset\n"
     assert shunt.status()["splices"]["idled"] == before + 1
