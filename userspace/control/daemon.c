@@ -282,6 +282,7 @@ static void say_ready(const struct daemon *d)
 {
 	const struct snapshot *now = serving_snapshot(d->serving);
 
+	serving_accept(d->serving);
 	log_line(LOG_NOTICE, "%u vips, %u listeners, up to %u sessions at once",
 		 now->model->vip_count, now->model->listener_count,
 		 serving_sessions_max(d->serving));

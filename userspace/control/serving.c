@@ -13,6 +13,7 @@ struct serving {
 	struct snapshot *snapshot;
 	struct listen_table *table;
 	struct worker **workers;
+	bool accepting;
 	uint32_t running, ended;
 	uint32_t sessions_max; /* of all workers */
 };
@@ -29,11 +30,11 @@ static void on_worker_end(void *context)
 static uint64_t files_of_others(const struct serving *s, const struct snapshot *snapshot,
 				const struct listen_table *table)
 {
-	uint64_t each = FILES_PER_WORKER + table->count;
+	uint64_t each = FILES_PER_WORKER;
 
 	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
 		each += snapshot->model->upstreams[i].idle_connections;
-	return FILES_OTHER + each * s->options.workers;
+	return FILES_OTHER + listen_table_fds(table) + each * s->options.workers;
 }
 
 static void workers_create(struct serving *s, const struct snapshot *first)
@@ -56,11 +57,12 @@ static void workers_create(struct serving *s, const struct snapshot *first)
 
 static void workers_set(struct serving *s)
 {
-	struct worker_socket *sockets = must_alloc(s->table->count * sizeof(*sockets));
+	struct worker_socket *sockets = must_alloc(listen_table_fds(s->table) * sizeof(*sockets));
 
 	for (uint32_t i = 0; i < s->options.workers; i++) {
-		listen_table_sockets(s->table, i, sockets);
-		worker_set(s->workers[i], s->snapshot, sockets, s->table->count);
+		uint32_t count = listen_table_sockets(s->table, i, sockets);
+
+		worker_set(s->workers[i], s->snapshot, sockets, count);
 	}
 	free(sockets);
 }
@@ -72,8 +74,8 @@ static bool fast_path_follow(struct serving *s, struct snapshot *snapshot,
 
 	if (fast_path_apply(fast, snapshot, err) && fast_path_steer(fast, table, err))
 		return true;
-	if (s->snapshot && fast_path_apply(fast, s->snapshot, NULL))
-		fast_path_steer(fast, s->table, NULL);
+	if (s->snapshot)
+		serving_restore(s);
 	return false;
 }
 
@@ -84,7 +86,8 @@ bool serving_apply(struct serving *s, struct snapshot *snapshot, struct err *err
 		.free_bind = s->options.fast_path != NULL,
 		.max_segment = s->options.fast_path ? path_mtu_max_segment(snapshot->model) : 0,
 	};
-	struct listen_table *table = listen_table_plan(s->table, snapshot, &options, err);
+	const struct listen_table *before = s->table ? s->table : s->options.inherited;
+	struct listen_table *table = listen_table_plan(before, snapshot, &options, err);
 
 	if (!table)
 		return false;
@@ -99,7 +102,8 @@ bool serving_apply(struct serving *s, struct snapshot *snapshot, struct err *err
 	else
 		workers_create(s, snapshot);
 	s->snapshot = snapshot_ref(snapshot);
-	workers_set(s);
+	if (s->accepting)
+		workers_set(s);
 	return true;
 }
 
@@ -115,6 +119,8 @@ struct serving *serving_create(const struct serving_options *options, struct sna
 		free(s);
 		return NULL;
 	}
+	if (options->inherited)
+		listen_table_close_missing(options->inherited, s->table);
 	return s;
 }
 
@@ -124,6 +130,57 @@ bool serving_start(struct serving *s, struct err *err)
 		if (!worker_start(s->workers[s->running], err))
 			return false;
 	return true;
+}
+
+void serving_accept(struct serving *s)
+{
+	s->accepting = true;
+	workers_set(s);
+}
+
+void serving_let_go(struct serving *s, const bool *taken)
+{
+	struct worker_socket *sockets = must_alloc(listen_table_fds(s->table) * sizeof(*sockets));
+
+	for (uint32_t w = 0; w < s->options.workers; w++) {
+		uint32_t count = 0;
+
+		for (uint32_t i = 0; i < s->table->count; i++) {
+			const struct listen_place *place = &s->table->places[i];
+
+			for (uint32_t k = w; taken[i] && k < place->fd_count;
+			     k += s->options.workers)
+				sockets[count++].fd = place->fds[k];
+		}
+		worker_let_go(s->workers[w], sockets, count);
+	}
+	free(sockets);
+}
+
+void serving_restore(struct serving *s)
+{
+	if (fast_path_apply(s->options.fast_path, s->snapshot, NULL))
+		fast_path_steer(s->options.fast_path, s->table, NULL);
+}
+
+const struct listen_table *serving_table(const struct serving *s)
+{
+	return s->table;
+}
+
+bool serving_is_well(struct serving *s)
+{
+	bool well = true;
+
+	for (uint32_t i = 0; i < s->running; i++)
+		well &= worker_is_well(s->workers[i]); /* all of them are asked */
+	return well;
+}
+
+void serving_drain_patiently(struct serving *s, uint32_t drain_ms)
+{
+	for (uint32_t i = 0; i < s->running; i++)
+		worker_drain_patiently(s->workers[i], drain_ms);
 }
 
 void serving_drain(struct serving *s, uint32_t drain_ms)

@@ -25,9 +25,11 @@ struct worker {
 	uint64_t drain_until_ms;
 	struct post ended;
 	pthread_t thread;
+	struct post ping;
+	atomic_bool pinged; /* and not answered */
 	bool started;
 	atomic_bool silent; /* being destroyed: on_end would come too late */
-	bool over;          /* the loop runs no more: late messages are only freed */
+	atomic_bool over;   /* the loop runs no more: late messages are only freed */
 };
 
 struct message {
@@ -35,6 +37,7 @@ struct message {
 	struct worker *worker;
 	struct snapshot *snapshot;
 	uint32_t drain_ms;
+	bool patiently;
 	uint32_t count;
 	struct worker_socket sockets[];
 };
@@ -156,10 +159,24 @@ static void on_drain(struct post *post)
 	}
 	listeners_close(w);
 	if (w->proxy)
-		proxy_drain(w->proxy);
+		(m->patiently ? proxy_drain_patiently : proxy_drain)(w->proxy);
 	w->drain_until_ms = loop_now_ms(w->loop) + m->drain_ms;
 	free(m);
 	on_drain_look(w);
+}
+
+static void on_let_go(struct post *post)
+{
+	struct message *m = CONTAINER_OF(post, struct message, post);
+
+	for (uint32_t i = 0; i < m->count && !m->worker->over; i++)
+		listener_watch_destroy(listener_take(m->worker, m->sockets[i].fd));
+	free(m);
+}
+
+static void on_ping(struct post *post)
+{
+	atomic_store(&CONTAINER_OF(post, struct worker, ping)->pinged, false);
 }
 
 static void on_ended(struct post *post)
@@ -191,6 +208,7 @@ struct worker *worker_create(const struct worker_options *options)
 	w->options = *options;
 	w->loop = loop_create();
 	w->ended.on_post = on_ended;
+	w->ping.on_post = on_ping;
 	timer_init(&w->drain_look, w->loop, on_drain_look, w);
 	return w;
 }
@@ -222,14 +240,48 @@ bool worker_start(struct worker *w, struct err *err)
 	return true;
 }
 
-void worker_drain(struct worker *w, uint32_t drain_ms)
+void worker_let_go(struct worker *w, const struct worker_socket *sockets, uint32_t count)
+{
+	struct message *m = must_alloc(sizeof(*m) + count * sizeof(*sockets));
+
+	m->post.on_post = on_let_go;
+	m->worker = w;
+	m->count = count;
+	if (count)
+		memcpy(m->sockets, sockets, count * sizeof(*sockets));
+	loop_post(w->loop, &m->post);
+}
+
+static void drain(struct worker *w, uint32_t drain_ms, bool patiently)
 {
 	struct message *m = must_alloc(sizeof(*m));
 
 	m->post.on_post = on_drain;
 	m->worker = w;
 	m->drain_ms = drain_ms;
+	m->patiently = patiently;
 	loop_post(w->loop, &m->post);
+}
+
+void worker_drain(struct worker *w, uint32_t drain_ms)
+{
+	drain(w, drain_ms, false);
+}
+
+void worker_drain_patiently(struct worker *w, uint32_t drain_ms)
+{
+	drain(w, drain_ms, true);
+}
+
+bool worker_is_well(struct worker *w)
+{
+	if (atomic_load(&w->over))
+		return true;
+	if (atomic_load(&w->pinged))
+		return false;
+	atomic_store(&w->pinged, true);
+	loop_post(w->loop, &w->ping);
+	return true;
 }
 
 void worker_destroy(struct worker *w)

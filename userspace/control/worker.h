@@ -38,8 +38,15 @@ struct worker *worker_create(const struct worker_options *options);
 void worker_set(struct worker *worker, struct snapshot *snapshot,
 		const struct worker_socket *sockets, uint32_t count);
 bool worker_start(struct worker *worker, struct err *err); /* after the first worker_set */
+/* Those sockets are served by another process from now on: they are closed, their queues are not.
+ */
+void worker_let_go(struct worker *worker, const struct worker_socket *sockets, uint32_t count);
+/* As worker_drain, but idle keep-alive sessions may have one more exchange, and go last. */
+void worker_drain_patiently(struct worker *worker, uint32_t drain_ms);
 /* No new sessions; on_end is called when the old ones have ended or after drain_ms. */
 void worker_drain(struct worker *worker, uint32_t drain_ms);
 /* Ends it at once where it runs, without on_end; joins; accepts NULL. */
 void worker_destroy(struct worker *worker);
+/* Has its loop turned since it was asked last? Asks again. A worker that has ended is well. */
+bool worker_is_well(struct worker *worker);
 const struct stats *worker_stats(const struct worker *worker); /* any thread */

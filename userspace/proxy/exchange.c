@@ -72,7 +72,8 @@ void exchange_log(struct session *s, const char *splice, const char *reason)
 void exchange_end(struct session *s)
 {
 	bool waiting = buf_len(&s->in[CLIENT]) > 0; /* another request, or a part of one */
-	bool keep = s->ex.client_keep && s->ex.request_done && !s->proxy->draining &&
+	bool ending = s->proxy->draining && !s->proxy->patient; /* a promise to keep it is kept */
+	bool keep = s->ex.client_keep && s->ex.request_done && !ending &&
 		    (!s->ends[CLIENT]->eof || waiting);
 
 	exchange_log(s, "none", "");
@@ -96,7 +97,7 @@ void exchange_reply(struct session *s, uint16_t status, enum end_reason why)
 
 	MUST(!ex->response_begun);
 	/* What follows an unread body cannot be found: the connection ends. */
-	ex->client_keep = ex->client_keep && ex->request_done;
+	ex->client_keep = ex->client_keep && ex->request_done && !s->proxy->draining;
 	reply.close = !ex->client_keep;
 	reply.minor = ex->client_minor;
 	if (why != END_DONE) {

@@ -152,22 +152,36 @@ static void each_session(struct proxy *proxy, void (*what)(struct session *s))
 	}
 }
 
+static bool is_idle(const struct session *s)
+{
+	return s->state == SESSION_READING && buf_len(&s->in[CLIENT]) == 0 &&
+	       buf_len(&s->out[CLIENT]) == 0;
+}
+
 static void drain_one(struct session *s)
 {
-	if (s->state == SESSION_READING && buf_len(&s->in[CLIENT]) == 0 &&
-	    buf_len(&s->out[CLIENT]) == 0)
+	if (is_idle(s))
 		session_close(s);
 }
 
 void proxy_drain(struct proxy *proxy)
 {
 	proxy->draining = true;
+	proxy->patient = false;
 	each_session(proxy, drain_one);
+}
+
+void proxy_drain_patiently(struct proxy *proxy)
+{
+	proxy->draining = proxy->patient = true;
 }
 
 static void cut_one(struct session *s)
 {
-	session_fail(s, END_STOPPED);
+	if (is_idle(s))
+		session_close(s);
+	else
+		session_fail(s, END_STOPPED);
 }
 
 void proxy_cut(struct proxy *proxy)

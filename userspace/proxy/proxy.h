@@ -36,6 +36,11 @@ void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index);
 
 /* Keep-alive sessions end with their present exchange, idle ones at once; tunnels go on. */
 void proxy_drain(struct proxy *proxy);
+/*
+ * Keep-alive sessions end with the exchange in whose answer that is said, so that no request meets
+ * a connection that is being closed; idle ones wait for it.
+ */
+void proxy_drain_patiently(struct proxy *proxy);
 /* Cuts what is left. */
 void proxy_cut(struct proxy *proxy);
 uint32_t proxy_sessions(const struct proxy *proxy);

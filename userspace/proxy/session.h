@@ -103,6 +103,7 @@ struct proxy {
 	uint32_t handshakes; /* sessions in SESSION_HANDSHAKE */
 	uint64_t next_id;
 	bool draining;
+	bool patient; /* while draining: an idle session may have one more exchange */
 	uint32_t *cursors;         /* round robin, by hash of the upstream's name */
 	struct message message;    /* scratch: a head while it is looked at */
 	char path[HEAD_BYTES_MAX]; /* scratch: a normalised path */
