@@ -3,6 +3,7 @@ namespaces. The environment may name another binary (SHUNTD), such as one with s
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -126,9 +127,18 @@ class Plain:
     def path(self, name):
         return os.path.join(self.dir, name)
 
+    def configuration(self):
+        return CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port)
+
+    def reload(self):
+        """By signal, until the new snapshot is in effect."""
+        before = self.log().count(" is in effect")
+        self.daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.log().count(" is in effect") > before, "the reload")
+
     def start(self):
         with open(self.path("plain.yaml"), "w", encoding="utf-8") as out:
-            out.write(CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port))
+            out.write(self.configuration())
         with open(self.path("log"), "w", encoding="utf-8") as log:
             self.daemon = subprocess.Popen(
                 [SHUNTD, "-c", self.path("plain.yaml"), "--workers", "1", "--access-log",
