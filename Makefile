@@ -82,7 +82,7 @@ fuzz: deps ## run each fuzzer for FUZZ_SECONDS (60)
 		| tail -n 2 || exit 1; done
 
 bench: all ## packets and requests beside nginx and haproxy; BENCH=name for one, QUICK=1 for a glance
-	@$(MAKE) --no-print-directory -j$$(nproc) $(BENCH_PROGRAMS)
+	@$(MAKE) -s --no-print-directory -j$$(nproc) $(BENCH_PROGRAMS)
 	@$(PYTHON) tools/bench/bench $(if $(QUICK),--quick) $(BENCH)
 
 format: ## lay out all C files by .clang-format
