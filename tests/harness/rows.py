@@ -27,7 +27,7 @@ class Row:
     sent: bytes
     statuses: tuple
     got: tuple = ()
-    closes: bool = False
+    closes: bool = False  # None: may go on, since where the next request begins is beyond doubt
     interims: tuple = ()
     asked: tuple = ()
     tunnel: bool = False  # what follows is no HTTP any more
@@ -41,10 +41,18 @@ def refused(name, rfc, sent, *status, got=(), **more):
     return Row(name, rfc, sent, statuses, tuple(got), True, **more)
 
 
+def declined(name, rfc, sent, *status, **more):
+    """An error and nothing at the endpoint; but the framing is clear, so the connection may stay."""
+    row = refused(name, rfc, sent, *status, **more)
+    row.closes = None
+    return row
+
+
 def served(name, rfc, sent, *got, **more):
     """Arrives as meant, is answered, and the connection goes on unless closes is set."""
     got = got or (Got(),)
-    return Row(name, rfc, sent, ({200},) * len(got), got, **more)
+    statuses = ({101},) if more.get("tunnel") else ({200},) * len(got)
+    return Row(name, rfc, sent, statuses, got, **more)
 
 
 def filled(data, name):
@@ -92,15 +100,16 @@ def answers_of(row, client):
 def judge_whole(row, client, arrived, after, name):
     """Problems with a row after which a good request was sent. after: it reached the endpoint."""
     finals, interims, rest = answers_of(row, client)
-    wanted = list(row.statuses) + ([] if row.closes or row.tunnel else [{200}])
+    closes = row.closes if row.closes is not None else not after
+    wanted = list(row.statuses) + ([] if closes or row.tunnel else [{200}])
     out = arrived_problems(row, arrived, name, True)
     if len(finals) != len(wanted) or any(m.status not in w for m, w in zip(finals, wanted)):
         out.append(f"answered {[m.status for m in finals]}, wanted {wanted}: {client.got!r}")
-    if interims != row.interims:
+    if row.interims is not None and interims != row.interims:
         out.append(f"interim answers {interims}, wanted {row.interims}")
     if not row.tunnel and (rest or client.ending != "eof"):
         out.append(f"ended with {client.ending} and {rest!r}")
-    if row.closes and after:
+    if closes and after:
         out.append("what stood behind it was taken for a request")
     if not row.tunnel and finals and finals[-1].one(b"connection") != b"close":
         out.append(f"does not say that it closes: {finals[-1].raw!r}")
@@ -113,7 +122,7 @@ def judge_whole(row, client, arrived, after, name):
 
 def judge_cut(row, client, arrived, name, whole):
     """Problems with a row that ended early. whole: it did not, but nothing followed."""
-    out = arrived_problems(row, arrived, name, whole and not row.closes)
+    out = arrived_problems(row, arrived, name, whole)
     if client is None:
         return out
     finals, _, rest = answers_of(row, client)
@@ -125,6 +134,8 @@ def judge_cut(row, client, arrived, name, whole):
         expected = i < len(row.statuses) and message.status in row.statuses[i]
         if not expected and not (message.status >= 400 and i == len(finals) - 1):
             out.append(f"answered {[m.status for m in finals]}, wanted {row.statuses}")
-    if whole and len(finals) != len(row.statuses):
+    # What is refused may be so only for what follows; here nothing does.
+    refusal = not row.statuses[-1] & {200, 101}
+    if whole and not refusal and len(finals) != len(row.statuses):
         out.append(f"whole, but answered {[m.status for m in finals]}, wanted {row.statuses}")
     return out
