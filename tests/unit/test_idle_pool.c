@@ -11,6 +11,7 @@
 enum { PAIRS = 8, AGE_MS = 60000 };
 
 struct fixture {
+	uint32_t per_endpoint;
 	struct loop *loop;
 	struct idle_pool *pool;
 	struct timer limit;
@@ -34,8 +35,8 @@ static void on_limit(void *context)
 
 static void setup(struct fixture *f, uint32_t total, uint32_t per_endpoint)
 {
-	*f = (struct fixture){ .loop = loop_create() };
-	f->pool = idle_pool_create(f->loop, (struct idle_limits){ total, per_endpoint, AGE_MS });
+	*f = (struct fixture){ .loop = loop_create(), .per_endpoint = per_endpoint };
+	f->pool = idle_pool_create(f->loop, (struct idle_limits){ total, AGE_MS });
 	timer_init(&f->limit, f->loop, on_limit, f);
 }
 
@@ -90,9 +91,9 @@ TEST(the_newest_of_an_endpoint_comes_first)
 	a = conn_to(&f, "10.0.0.1:80");
 	other = conn_to(&f, "10.0.0.1:81");
 	b = conn_to(&f, "10.0.0.1:80");
-	idle_pool_give(f.pool, a);
-	idle_pool_give(f.pool, other);
-	idle_pool_give(f.pool, b);
+	idle_pool_give(f.pool, a, f.per_endpoint);
+	idle_pool_give(f.pool, other, f.per_endpoint);
+	idle_pool_give(f.pool, b, f.per_endpoint);
 	CHECK(take(&f, "10.0.0.1:80") == b);
 	CHECK(take(&f, "10.0.0.1:80") == a);
 	CHECK(take(&f, "10.0.0.1:80") == NULL);
@@ -112,7 +113,7 @@ TEST(at_the_limit_of_an_endpoint_the_oldest_goes)
 	setup(&f, 8, 2);
 	for (int i = 0; i < 3; i++) {
 		conns[i] = conn_to(&f, "10.0.0.1:80");
-		idle_pool_give(f.pool, conns[i]);
+		idle_pool_give(f.pool, conns[i], f.per_endpoint);
 	}
 	CHECK(is_closed(f.peers[0]));
 	CHECK(!is_closed(f.peers[1]) && !is_closed(f.peers[2]));
@@ -125,8 +126,8 @@ TEST(at_the_limit_of_all_the_new_one_goes)
 	struct fixture f;
 
 	setup(&f, 1, 8);
-	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
-	idle_pool_give(f.pool, conn_to(&f, "10.0.0.2:80"));
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"), f.per_endpoint);
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.2:80"), f.per_endpoint);
 	CHECK(!is_closed(f.peers[0]));
 	CHECK(is_closed(f.peers[1]));
 	teardown(&f);
@@ -137,7 +138,7 @@ TEST(a_limit_of_none_keeps_none)
 	struct fixture f;
 
 	setup(&f, 8, 0);
-	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"), f.per_endpoint);
 	CHECK(is_closed(f.peers[0]));
 	teardown(&f);
 }
@@ -147,7 +148,7 @@ TEST(a_peer_that_closes_is_forgotten)
 	struct fixture f;
 
 	setup(&f, 8, 8);
-	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"), f.per_endpoint);
 	shutdown(f.peers[0], SHUT_WR);
 	turn(&f);
 	CHECK(take(&f, "10.0.0.1:80") == NULL);
@@ -160,7 +161,7 @@ TEST(a_peer_that_speaks_out_of_turn_is_closed)
 	struct fixture f;
 
 	setup(&f, 8, 8);
-	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"), f.per_endpoint);
 	CHECK_INT(send(f.peers[0], "HTTP/1.1 200 OK\r\n", 17, 0), 17);
 	turn(&f);
 	CHECK(take(&f, "10.0.0.1:80") == NULL);
@@ -179,10 +180,10 @@ TEST(endpoints_that_nobody_wants_any_more_are_sifted_out)
 	struct conn *kept;
 
 	setup(&f, 8, 8);
-	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"), f.per_endpoint);
 	kept = conn_to(&f, "10.0.0.2:80");
-	idle_pool_give(f.pool, kept);
-	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+	idle_pool_give(f.pool, kept, f.per_endpoint);
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"), f.per_endpoint);
 	idle_pool_sift(f.pool, is_second, &wanted);
 	CHECK(is_closed(f.peers[0]) && is_closed(f.peers[2]));
 	CHECK(take(&f, "10.0.0.2:80") == kept);
@@ -206,9 +207,9 @@ TEST(who_was_idle_for_too_long_is_closed)
 		struct fixture f;
 
 		setup(&f, 8, 8);
-		idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+		idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"), f.per_endpoint);
 		fake_clock_advance(row->first_ms - row->second_ms);
-		idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+		idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"), f.per_endpoint);
 		fake_clock_advance(row->second_ms);
 		turn(&f);
 		CHECK_INT(is_closed(f.peers[0]), row->first_closed);
@@ -237,7 +238,7 @@ TEST(the_sweep_goes_on_while_there_is_somebody_to_close)
 	struct later later = { .f = &f };
 
 	setup(&f, 8, 8);
-	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"), f.per_endpoint);
 	timer_init(&later.timer, f.loop, on_later, &later);
 	timer_start(&later.timer, 2000);
 	fake_clock_advance(3000); /* a sweep that finds nobody old enough */
@@ -253,7 +254,7 @@ TEST(what_the_peer_says_after_the_connection_was_taken_is_for_the_taker)
 	char byte;
 
 	setup(&f, 8, 8);
-	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"));
+	idle_pool_give(f.pool, conn_to(&f, "10.0.0.1:80"), f.per_endpoint);
 	conn = take(&f, "10.0.0.1:80");
 	CHECK(conn);
 	CHECK_INT(send(f.peers[0], "x", 1, 0), 1);
@@ -286,7 +287,7 @@ TEST(each_of_many_endpoints_gets_its_own_connection)
 
 		CHECK(fd >= 0);
 		to.port = htons((uint16_t)(i + 1));
-		idle_pool_give(f.pool, conn_create(f.loop, fd, &to));
+		idle_pool_give(f.pool, conn_create(f.loop, fd, &to), f.per_endpoint);
 	}
 	for (uint32_t i = 0; i < MANY; i++) {
 		struct conn *conn;

@@ -13,7 +13,7 @@
 #include "userspace/base/must.h"
 #include "userspace/control/admin_request.h"
 
-enum { CLIENTS_MAX = 16, CLIENT_DEADLINE_MS = 5000, BACKLOG = 16 };
+enum { CLIENTS_MAX = 16, CLIENT_DEADLINE_MS = 5000, FULL_PAUSE_MS = 100, BACKLOG = 16 };
 
 struct client {
 	struct admin *admin;
@@ -35,6 +35,7 @@ struct admin {
 	bool made_folder;
 	int fd;
 	struct watch watch;
+	struct timer pause; /* out of descriptors */
 	struct client clients[CLIENTS_MAX];
 	uint32_t busy;
 };
@@ -139,6 +140,13 @@ static void on_deadline(void *context)
 	client_end(context);
 }
 
+static void on_pause_over(void *context)
+{
+	struct admin *admin = context;
+
+	watch_set(&admin->watch, WATCH_READ);
+}
+
 static void on_connection(void *context, int events)
 {
 	struct admin *admin = context;
@@ -150,6 +158,10 @@ static void on_connection(void *context, int events)
 		c++;
 	MUST(c < admin->clients + CLIENTS_MAX); /* the watch rests while all are busy */
 	fd = accept4(admin->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+		watch_set(&admin->watch, 0); /* it stays readable: not at once again */
+		timer_start(&admin->pause, FULL_PAUSE_MS);
+	}
 	if (fd < 0)
 		return;
 	c->fd = fd;
@@ -274,6 +286,7 @@ struct admin *admin_create(struct loop *loop, const char *path, const struct adm
 		admin->clients[i].fd = -1;
 		admin->clients[i].admin = admin;
 	}
+	timer_init(&admin->pause, loop, on_pause_over, admin);
 	watch_init(&admin->watch, loop, admin->fd, on_connection, admin);
 	watch_set(&admin->watch, WATCH_READ);
 	return admin;
@@ -309,6 +322,7 @@ void admin_destroy(struct admin *admin)
 	    there.st_ino == admin->inode)
 		unlink(admin->at.sun_path);
 	watch_fini(&admin->watch);
+	timer_stop(&admin->pause);
 	close(admin->fd);
 	free(admin);
 }

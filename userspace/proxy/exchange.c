@@ -80,6 +80,7 @@ void exchange_end(struct session *s)
 	session_drop_server(s);
 	buf_clear(&s->out[SERVER], &s->proxy->blocks);
 	s->ex = (struct exchange){ 0 };
+	keep = session_renew(s) && keep;
 	session_enter(s, keep ? SESSION_READING : SESSION_DRAINING);
 	if (keep && waiting)
 		session_deadline(s, s->listener->timeouts.head_ms);

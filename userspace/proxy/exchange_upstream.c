@@ -165,6 +165,11 @@ void exchange_server_lost(struct session *s, uint16_t status, enum end_reason wh
 		s->ex.detail = NULL;
 		return;
 	}
+	if (s->state == SESSION_HELLO && s->listener->protocol == LISTENER_TLS_PASSTHROUGH) {
+		session_drop_server(s);
+		passthrough_unreachable(s, why);
+		return;
+	}
 	if (s->state != SESSION_FORWARDING || s->ex.response_begun) {
 		session_fail(s, why);
 		return;
@@ -263,6 +268,12 @@ static void begin_response(struct session *s, const struct message *msg)
 	session_progress(s);
 }
 
+/* Interim answers that the client does not read come first. */
+static bool has_room_for_head(const struct session *s)
+{
+	return buf_len(&s->out[CLIENT]) <= BLOCK_BYTES / 4;
+}
+
 static bool read_response_head(struct session *s)
 {
 	enum h1_reject reject;
@@ -270,8 +281,8 @@ static bool read_response_head(struct session *s)
 
 	if (buf_len(&s->in[SERVER]) == 0)
 		return false;
-	if (buf_len(&s->out[CLIENT]) > BLOCK_BYTES / 4)
-		return false; /* room for a head first */
+	if (!has_room_for_head(s))
+		return false;
 	switch (h1_parser_head(&s->responses, buf_data(&s->in[SERVER]), &s->proxy->message, &used,
 			       &reject)) {
 	case H1_DONE: {
@@ -357,7 +368,7 @@ static void release_server(struct session *s)
 	}
 	s->ends[SERVER] = NULL;
 	s->readable[SERVER] = false;
-	idle_pool_give(s->proxy->idle, conn);
+	idle_pool_give(s->proxy->idle, conn, ex->upstream->idle_connections);
 }
 
 bool exchange_response_step(struct session *s)
@@ -380,7 +391,7 @@ bool exchange_response_step(struct session *s)
 	if (!ex->response_done && buf_len(&s->in[SERVER]) == 0 &&
 	    (got == CONN_EOF || got == CONN_ERROR))
 		moved = server_ended(s) || moved;
-	else if (!ex->response_done && !ex->response_begun &&
+	else if (!ex->response_done && !ex->response_begun && has_room_for_head(s) &&
 		 (got == CONN_EOF || got == CONN_ERROR || got == CONN_FULL)) {
 		bad_response(s, END_RESPONSE_NO_HEAD);
 		return true;

@@ -18,6 +18,11 @@ static void refuse(struct session *s, const char *alert, enum end_reason why)
 	session_enter(s, SESSION_DRAINING);
 }
 
+void passthrough_unreachable(struct session *s, enum end_reason why)
+{
+	refuse(s, alert_unreachable, why);
+}
+
 void passthrough_begin(struct session *s, const struct upstream *upstream)
 {
 	s->ex.upstream = upstream;
@@ -27,7 +32,7 @@ void passthrough_begin(struct session *s, const struct upstream *upstream)
 	if (session_connect(s, upstream))
 		return;
 	if (s->listener->protocol == LISTENER_TLS_PASSTHROUGH)
-		refuse(s, alert_unreachable, END_UNREACHABLE);
+		passthrough_unreachable(s, END_UNREACHABLE);
 	else
 		session_fail(s, END_UNREACHABLE);
 }

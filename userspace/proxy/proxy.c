@@ -11,7 +11,6 @@
 enum {
 	CURSORS = 1024,
 	IDLE_TOTAL = 1024,
-	IDLE_PER_ENDPOINT = 64,
 	IDLE_AGE_MS =
 		30000, /* below what common servers allow (nginx 75 s, Apache 5 s is found out) */
 };
@@ -23,7 +22,7 @@ static const struct h1_limits head_limits = { .head_bytes = HEAD_BYTES_MAX,
 struct proxy *proxy_create(const struct proxy_options *options, struct snapshot *first)
 {
 	struct proxy *proxy = must_alloc(sizeof(*proxy));
-	struct idle_limits idle = { IDLE_TOTAL, IDLE_PER_ENDPOINT, IDLE_AGE_MS };
+	struct idle_limits idle = { IDLE_TOTAL, IDLE_AGE_MS };
 
 	proxy->options = *options;
 	proxy->snapshot = snapshot_ref(first);
@@ -61,11 +60,38 @@ static bool is_endpoint(const struct addr *to, const void *context)
 	return false;
 }
 
+/* Runs what(s) for every session; it may free it. */
+static void each_session(struct proxy *proxy, void (*what)(struct session *s))
+{
+	struct session *next;
+
+	for (struct session *s = proxy->sessions; s; s = next) {
+		next = s->next;
+		what(s);
+	}
+}
+
+static bool is_idle(const struct session *s)
+{
+	return s->state == SESSION_READING && buf_len(&s->in[CLIENT]) == 0 &&
+	       buf_len(&s->out[CLIENT]) == 0;
+}
+
+/* Those that are busy follow when their exchange ends. */
+static void renew_one(struct session *s)
+{
+	if (is_idle(s) && !session_renew(s))
+		session_close(s);
+}
+
 void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot)
 {
-	snapshot_unref(proxy->snapshot);
+	struct snapshot *before = proxy->snapshot;
+
 	proxy->snapshot = snapshot_ref(snapshot);
+	snapshot_unref(before);
 	idle_pool_sift(proxy->idle, is_endpoint, snapshot);
+	each_session(proxy, renew_one);
 }
 
 static struct session *session_open(struct proxy *proxy, struct conn *client,
@@ -139,23 +165,6 @@ void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index)
 	s->held = false;
 	s->readable[CLIENT] = true; /* the first bytes are often there already */
 	session_run(s);
-}
-
-/* Runs what(s) for every session; it may free it. */
-static void each_session(struct proxy *proxy, void (*what)(struct session *s))
-{
-	struct session *next;
-
-	for (struct session *s = proxy->sessions; s; s = next) {
-		next = s->next;
-		what(s);
-	}
-}
-
-static bool is_idle(const struct session *s)
-{
-	return s->state == SESSION_READING && buf_len(&s->in[CLIENT]) == 0 &&
-	       buf_len(&s->out[CLIENT]) == 0;
 }
 
 static void drain_one(struct session *s)

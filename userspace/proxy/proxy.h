@@ -28,7 +28,8 @@ struct proxy *proxy_create(const struct proxy_options *options, struct snapshot 
 /* Every session must be gone: proxy_sessions() == 0, or they are cut. */
 void proxy_destroy(struct proxy *proxy);
 
-/* For sessions that begin from now on; idle connections to endpoints that are gone are closed. */
+/* For exchanges that begin from now on; idle connections to endpoints that are gone are closed, and
+ * those of clients whose listener is. */
 void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot);
 
 /* Takes fd over (non-blocking). listener_index is that of the present snapshot. */

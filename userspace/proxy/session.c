@@ -2,6 +2,7 @@
 #include "userspace/proxy/source_limit.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "userspace/base/must.h"
 
@@ -81,6 +82,35 @@ void session_enter(struct session *s, enum session_state next)
 	s->state = next;
 	if (next != SESSION_CLOSED)
 		session_deadline(s, state_ms(s, next));
+}
+
+/* The listener that took its place: what a client calls by the same address and port. */
+static const struct listener *successor(const struct snapshot *snapshot, const struct listener *old)
+{
+	for (uint32_t i = 0; i < snapshot->model->listener_count; i++) {
+		const struct listener *l = snapshot->listeners[i];
+
+		if (l->port == old->port && l->protocol == old->protocol &&
+		    strcmp(l->vip->name, old->vip->name) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+bool session_renew(struct session *s)
+{
+	struct snapshot *now = s->proxy->snapshot, *before = s->snapshot;
+	const struct listener *listener;
+
+	if (before == now)
+		return true;
+	listener = successor(now, s->listener);
+	if (!listener)
+		return false;
+	s->snapshot = snapshot_ref(now);
+	s->listener = listener;
+	snapshot_unref(before);
+	return true;
 }
 
 static bool may_begin(struct session *s)

@@ -103,7 +103,7 @@ struct proxy {
 	uint32_t handshakes; /* sessions in SESSION_HANDSHAKE */
 	uint64_t next_id;
 	bool draining;
-	bool patient; /* while draining: an idle session may have one more exchange */
+	bool patient;              /* while draining: an idle session may have one more exchange */
 	uint32_t *cursors;         /* round robin, by hash of the upstream's name */
 	struct message message;    /* scratch: a head while it is looked at */
 	char path[HEAD_BYTES_MAX]; /* scratch: a normalised path */
@@ -162,6 +162,8 @@ bool tunnel_step(struct session *s);
 
 /* The first step of the listener's protocol, once it is known who the client is. May close. */
 void session_begin(struct session *s);
+/* Between exchanges: goes on by the present snapshot. False: it has no such listener any more. */
+bool session_renew(struct session *s);
 
 /* introduce.c: the PROXY protocol. */
 bool introduce_read(struct session *s);
@@ -179,6 +181,8 @@ uint64_t secure_identity(const struct session *s, const struct upstream *upstrea
 
 /* passthrough.c */
 bool passthrough_hello(struct session *s);
+/* Says so to a client that waits for TLS. */
+void passthrough_unreachable(struct session *s, enum end_reason why);
 void passthrough_begin(struct session *s, const struct upstream *upstream);
 
 static inline struct stats *session_stats(const struct session *s)

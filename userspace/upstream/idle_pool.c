@@ -106,14 +106,13 @@ static uint32_t count_to(const struct home *home, const struct addr *to, struct 
 	return n;
 }
 
-void idle_pool_give(struct idle_pool *pool, struct conn *conn)
+void idle_pool_give(struct idle_pool *pool, struct conn *conn, uint32_t per_endpoint)
 {
 	struct home *home = home_of(pool, &conn->peer);
 	struct conn *oldest = NULL;
 
 	/* Few homes have as many as one endpoint may: only those are counted. */
-	if (home->count >= pool->limits.per_endpoint &&
-	    count_to(home, &conn->peer, &oldest) >= pool->limits.per_endpoint) {
+	if (home->count >= per_endpoint && count_to(home, &conn->peer, &oldest) >= per_endpoint) {
 		if (!oldest) {
 			conn_close(conn);
 			return;

@@ -9,8 +9,7 @@
 #include "userspace/net/conn.h"
 
 struct idle_limits {
-	uint32_t total; /* connections in the pool */
-	uint32_t per_endpoint;
+	uint32_t total;  /* connections in the pool */
 	uint64_t age_ms; /* idle for longer: closed by the sweep */
 };
 
@@ -21,7 +20,7 @@ void idle_pool_destroy(struct idle_pool *pool);
 
 /* The pool owns conn from here on. Where its endpoint has as many as it may, the oldest of them is
  * closed; where the pool is full, conn is. */
-void idle_pool_give(struct idle_pool *pool, struct conn *conn);
+void idle_pool_give(struct idle_pool *pool, struct conn *conn, uint32_t per_endpoint);
 /* The one given last, as its peer is least likely to have closed it; NULL where none is idle that
  * was secured like this (0: plain). */
 struct conn *idle_pool_take(struct idle_pool *pool, const struct addr *to, uint64_t secured_as);
