@@ -98,6 +98,18 @@ static void parse_by(uint8_t options, struct span in, size_t step, struct answer
 	}
 }
 
+/* Whatever a trusted client said, what we appended is an element by itself. */
+static void check_way(const struct message *sent)
+{
+	struct span list = message_value(sent, SPAN("Forwarded")), element = { 0 };
+
+	while (field_list_take(&list, &element))
+		;
+	MUST(span_has_prefix(element, SPAN("for=192.0.2.1;proto=http")));
+	MUST(!message_find_next(sent, message_find(sent, SPAN("Forwarded"))));
+	MUST(!message_find_next(sent, message_find(sent, SPAN("X-Forwarded-For"))));
+}
+
 /* What goes on must be read as what came in. */
 static void check_forwarded(const struct message *msg, bool is_request)
 {
@@ -112,6 +124,13 @@ static void check_forwarded(const struct message *msg, bool is_request)
 			       .upgrade = msg->upgrade,
 			       .minor = 1,
 			       .keep_expect = true,
+			       .forwarded = { .modes = { .via = FORWARDED_APPEND,
+							 .x_forwarded_for = FORWARDED_APPEND,
+							 .forwarded = FORWARDED_APPEND },
+					      .trusted = true,
+					      .via = SPAN("s"),
+					      .client = SPAN("192.0.2.1"),
+					      .proto = SPAN("http") },
 			       .host = msg->authority.len ? msg->authority : SPAN("none") };
 	struct h1_parser p;
 	struct answer a = { 0 };
@@ -131,6 +150,8 @@ static void check_forwarded(const struct message *msg, bool is_request)
 	MUST(same_span(a.msg.query, msg->query) && a.msg.upgrade == msg->upgrade);
 	MUST(!msg->authority.len || span_is(a.msg.host, msg->host));
 	MUST(a.msg.expect_100 == msg->expect_100);
+	if (is_request)
+		check_way(&a.msg);
 	MUST(msg->status == 0 || msg->status >= 200 ? a.msg.keep_alive == msg->keep_alive : 1);
 }
 
