@@ -13,7 +13,6 @@ enum forwarded_mode {
 	FORWARDED_OFF,    /* nothing of ours; what a trusted sender says goes on as it is */
 	FORWARDED_APPEND, /* ours, behind what a trusted sender says */
 	FORWARDED_SET,    /* ours alone */
-	FORWARDED_MODES
 };
 
 /* One for each field. */
