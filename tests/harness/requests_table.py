@@ -126,7 +126,6 @@ for name, body in (
         ("an endless size", b"0" * 1000)):
     CHUNKS.append(refused(name, "9112 7.1", post(TE, body=body)))
 
-IN_TRAILER = "exchange.c client_step: an end in the middle of a trailer line is not seen"
 SUM = (b"x-sum", b"1")
 TRAILERS = [
     served("a trailer", "9112 7.1.2", post(TE, body=FIVE[:-2] + b"X-Sum: 1\r\n\r\n"),
@@ -469,11 +468,3 @@ LIMITS = [
 
 ROWS = (LENGTHS + CODINGS + CHUNKS + TRAILERS + LINES + FIRST_LINES + TARGETS + HOSTS + FIELDS + HOPS + OTHERS
         + PIPELINES + LIMITS)
-
-# An end of the client in the middle of a line of the trailer section, its last one included.
-for row in ROWS:
-    if (row in TRAILERS or (row in CHUNKS and row.closes is False)
-            or row.name in ("chunked", "chunked in capitals", "an end with CR alone", "Connection names the coding",
-                            "Expect with chunks", "chunks, then GET", "two good and a bad one",
-                            "a smuggled request behind a last chunk")):
-        row.wrong_cut = IN_TRAILER

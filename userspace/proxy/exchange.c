@@ -407,7 +407,7 @@ static bool client_step(struct session *s)
 	}
 	moved = request_body_step(s) || moved;
 	if (s->state == SESSION_FORWARDING && s->ends[CLIENT]->eof && !ex->request_done &&
-	    buf_len(&s->in[CLIENT]) == 0) {
+	    !moved && session_is_stuck(s, CLIENT)) {
 		session_fail(s, END_CLIENT_CUT);
 		return true;
 	}

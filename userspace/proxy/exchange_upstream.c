@@ -388,8 +388,9 @@ bool exchange_response_step(struct session *s)
 		moved = read_response_body(s) || moved;
 	if (s->state != SESSION_FORWARDING || !s->ends[SERVER])
 		return true;
-	if (!ex->response_done && buf_len(&s->in[SERVER]) == 0 &&
-	    (got == CONN_EOF || got == CONN_ERROR))
+	if (!ex->response_done && (got == CONN_EOF || got == CONN_ERROR) &&
+	    (buf_len(&s->in[SERVER]) == 0 ||
+	     (ex->response_begun && !moved && session_is_stuck(s, SERVER))))
 		moved = server_ended(s) || moved;
 	else if (!ex->response_done && !ex->response_begun && has_room_for_head(s) &&
 		 (got == CONN_EOF || got == CONN_ERROR || got == CONN_FULL)) {

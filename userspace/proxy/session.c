@@ -233,6 +233,11 @@ bool session_flush(struct session *s, enum side to)
 	return true;
 }
 
+bool session_is_stuck(const struct session *s, enum side from)
+{
+	return buf_len(&s->in[from]) == 0 || buf_len(&s->out[!from]) == 0;
+}
+
 /* Everything that the client still sends is read and dropped, so that no reset eats our answer. */
 static bool drain_step(struct session *s)
 {

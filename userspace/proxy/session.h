@@ -121,6 +121,8 @@ void session_fail(struct session *s, enum end_reason why); /* no more use: cuts 
 enum conn_result session_read(struct session *s, enum side from);
 bool session_flush(struct session *s, enum side to); /* false: the connection is gone */
 void session_drop_server(struct session *s);
+/* What was read from that side cannot be passed on, and not for want of room. */
+bool session_is_stuck(const struct session *s, enum side from);
 void session_listen(struct session *s, enum side side);
 void session_on_timer(void *context);
 void session_on_turn(void *context);
