@@ -189,9 +189,3 @@ BEHIND.append(passed("behind an empty body: another answer", "9112 6.3", ok(b"Co
                      behind=len(EVIL)))
 
 ROWS = FRAMINGS + CHUNKS + HEADS + STATUSES + BEHIND
-IN_TRAILER = "exchange_upstream.c: an end of the endpoint in the middle of a trailer line is not seen"
-for row in ROWS:
-    if row in CHUNKS[:4] or row.name.startswith("behind chunks") or row.name in (
-            "chunks", "chunks, to HTTP/1.0", "chunks: an endless trailer", "chunks: endless trailers", "chunks: a folded trailer",
-            "chunks: a trailer without a colon", "chunks: an answer in place of trailers"):
-        row.wrong_cut = IN_TRAILER

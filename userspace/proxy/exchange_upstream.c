@@ -139,7 +139,9 @@ static bool try_again(struct session *s)
 {
 	struct exchange *ex = &s->ex;
 	bool unsent = s->ends[SERVER] && s->ends[SERVER]->put == 0 && s->ends[SERVER]->connecting;
-	bool stale = ex->reused && s->out[SERVER].pinned;
+	/* Who has said a byte has read the request. */
+	bool heard = ex->interims || buf_len(&s->in[SERVER]);
+	bool stale = ex->reused && s->out[SERVER].pinned && !heard;
 
 	if (ex->response_begun || !(unsent || stale))
 		return false;
