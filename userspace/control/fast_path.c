@@ -19,6 +19,7 @@ struct fast_path {
 	uint32_t idle_ms;        /* the longest tunnel time of all listeners */
 	struct watch neighbours, events;
 	struct timer sweep;
+	bool shared;      /* the old process has the splices still */
 	const char *undo; /* pin directory of what this process attached anew; NULL: nothing */
 };
 
@@ -43,7 +44,7 @@ static void on_sweep(void *context)
 	struct fast_path *f = context;
 
 	dataplane_refresh(f->dataplane);
-	if (f->splicer)
+	if (f->splicer && !f->shared)
 		splicer_sweep(f->splicer, loop_now_ms(f->loop), f->idle_ms);
 	timer_start(&f->sweep, SWEEP_MS);
 }
@@ -61,13 +62,14 @@ static void splicing_start(struct fast_path *f, const struct fast_path_options *
 	struct err err = { "no --cgroup was given, so sockets cannot be looked at" };
 
 	if (options->cgroup)
-		f->splicer = splicer_create(&maps, node, &err);
+		f->splicer = splicer_create(&maps, node, options->map_count > 0, &err);
 	if (!f->splicer) {
 		log_line(LOG_WARNING, "splicing is off: %s", err.text);
 		return;
 	}
 	watch_init(&f->events, f->loop, splicer_events_fd(f->splicer), on_events, f);
-	watch_set(&f->events, WATCH_READ);
+	if (!options->map_count)
+		watch_set(&f->events, WATCH_READ);
 }
 
 /* Devices that have our programs already get this version of them, without a gap. */
@@ -88,26 +90,41 @@ static bool attach(const struct fast_path_options *options, const struct node *n
 	return true;
 }
 
+static struct dataplane *attach_and_open(const struct fast_path_options *options,
+					 const struct node *node, bool fresh, struct err *err)
+{
+	struct dataplane *dataplane;
+
+	if (!attach(options, node, err))
+		return NULL;
+	dataplane = dataplane_open(options->pin_dir, err);
+	if (!dataplane && fresh)
+		attach_undo(options->pin_dir, NULL, NULL);
+	return dataplane;
+}
+
+/*
+ * Who takes another's place has only the rights that it kept (privileges.c), which do not suffice
+ * to load programs: those that are attached go on.
+ */
 struct fast_path *fast_path_open(const struct fast_path_options *options,
 				 const struct snapshot *first, struct err *err)
 {
-	bool fresh = !attach_is(options->pin_dir);
+	bool inherits = options->map_count > 0;
+	bool fresh = !inherits && !attach_is(options->pin_dir);
 	struct dataplane *dataplane;
 	struct fast_path *f;
 
-	if (!attach(options, &first->model->node, err))
+	dataplane = inherits ? dataplane_inherit(options->maps, options->map_count, err)
+			     : attach_and_open(options, &first->model->node, fresh, err);
+	if (!dataplane)
 		return NULL;
-	dataplane = dataplane_open(options->pin_dir, err);
-	if (!dataplane) {
-		if (fresh)
-			attach_undo(options->pin_dir, NULL, NULL);
-		return NULL;
-	}
 	f = must_alloc(sizeof(*f));
 	f->loop = options->loop;
 	f->dataplane = dataplane;
 	f->workers = options->workers;
 	f->undo = fresh ? options->pin_dir : NULL;
+	f->shared = inherits;
 	watch_init(&f->neighbours, f->loop, dataplane_fd(dataplane), on_neighbours, f);
 	watch_set(&f->neighbours, WATCH_READ);
 	splicing_start(f, options, &first->model->node);
@@ -133,6 +150,47 @@ void fast_path_abandon(struct fast_path *f)
 	fast_path_close(f);
 	if (undo)
 		attach_undo(undo, NULL, NULL);
+}
+
+const int *fast_path_maps(const struct fast_path *f, uint32_t *out_count)
+{
+	*out_count = 0;
+	return f ? dataplane_maps(f->dataplane, out_count) : NULL;
+}
+
+void fast_path_hold(struct fast_path *f, bool hold)
+{
+	if (f)
+		dataplane_hold(f->dataplane, hold);
+}
+
+bool fast_path_release(struct fast_path *f)
+{
+	if (!f)
+		return true;
+	timer_stop(&f->sweep);
+	watch_set(&f->neighbours, 0);
+	if (!f->splicer)
+		return true;
+	watch_set(&f->events, 0);
+	return splicer_release(f->splicer);
+}
+
+void fast_path_take_over(struct fast_path *f)
+{
+	if (!f)
+		return;
+	f->shared = false;
+	if (!f->splicer)
+		return;
+	splicer_take_over(f->splicer);
+	watch_set(&f->events, WATCH_READ);
+}
+
+void fast_path_is_alone(struct fast_path *f)
+{
+	if (f && f->splicer)
+		splicer_is_alone(f->splicer);
 }
 
 static uint32_t longest_tunnel(const struct snapshot *snapshot)

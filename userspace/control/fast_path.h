@@ -21,6 +21,8 @@ struct fast_path_options {
 	const char *pin_dir; /* borrowed */
 	const char *cgroup;  /* borrowed; NULL: splicing is off, sockets cannot be read */
 	uint32_t workers;
+	const int *maps; /* inherited from the process whose place we take, which splices still */
+	uint32_t map_count;
 };
 
 /* Opens what is pinned, or loads and attaches. first is borrowed for the call. */
@@ -30,6 +32,16 @@ struct fast_path *fast_path_open(const struct fast_path_options *options,
 void fast_path_close(struct fast_path *fast_path);
 /* The start has failed: detaches too, where it was this process that attached. */
 void fast_path_abandon(struct fast_path *fast_path);
+
+/* For the next process. */
+const int *fast_path_maps(const struct fast_path *fast_path, uint32_t *out_count);
+/* The old process's part of an upgrade: holds while the new one starts, and in the end releases:
+ * splices, events and next hops are the new one's. False: ask again at once. */
+void fast_path_hold(struct fast_path *fast_path, bool hold);
+bool fast_path_release(struct fast_path *fast_path);
+/* The new process's part: when the old one has released, and when it has ended. */
+void fast_path_take_over(struct fast_path *fast_path);
+void fast_path_is_alone(struct fast_path *fast_path);
 
 bool fast_path_apply(struct fast_path *fast_path, struct snapshot *snapshot, struct err *err);
 /* Gives connections for each place to the workers' sockets. After fast_path_apply. */

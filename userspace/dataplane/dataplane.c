@@ -64,14 +64,11 @@ static void restore_hops(struct dataplane *dp)
 	}
 }
 
-struct dataplane *dataplane_open(const char *pin_dir, struct err *err)
+static struct dataplane *open_rest(const struct pinned *maps, struct err *err)
 {
 	struct dataplane *dp = must_alloc(sizeof(*dp));
 
-	if (!pinned_open(&dp->maps, pin_dir, err)) {
-		free(dp);
-		return NULL;
-	}
+	dp->maps = *maps;
 	if (!map_splices(dp, err))
 		goto close_dataplane;
 	dp->netlink = netlink_open(err);
@@ -85,6 +82,31 @@ struct dataplane *dataplane_open(const char *pin_dir, struct err *err)
 close_dataplane:
 	dataplane_close(dp);
 	return NULL;
+}
+
+struct dataplane *dataplane_open(const char *pin_dir, struct err *err)
+{
+	struct pinned maps;
+
+	return pinned_open(&maps, pin_dir, err) ? open_rest(&maps, err) : NULL;
+}
+
+struct dataplane *dataplane_inherit(const int *fds, uint32_t count, struct err *err)
+{
+	struct pinned maps;
+
+	return pinned_inherit(&maps, fds, count, err) ? open_rest(&maps, err) : NULL;
+}
+
+const int *dataplane_maps(const struct dataplane *dp, uint32_t *out_count)
+{
+	*out_count = PINNED_MAPS;
+	return dp->maps.fds;
+}
+
+void dataplane_hold(struct dataplane *dp, bool hold)
+{
+	neighbours_hold(dp->neighbours, hold);
 }
 
 void dataplane_close(struct dataplane *dp)

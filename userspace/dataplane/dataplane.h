@@ -17,6 +17,11 @@ struct dataplane;
 
 /* The maps must be pinned below pin_dir (loader/attach.h). */
 struct dataplane *dataplane_open(const char *pin_dir, struct err *err);
+/* The same maps, from the process whose place we take; takes the descriptors over. */
+struct dataplane *dataplane_inherit(const int *maps, uint32_t count, struct err *err);
+const int *dataplane_maps(const struct dataplane *dp, uint32_t *out_count); /* for the next one */
+/* While held it gives no next hop a number, since the next process gives them. */
+void dataplane_hold(struct dataplane *dp, bool hold);
 void dataplane_close(struct dataplane *dp);
 
 /*

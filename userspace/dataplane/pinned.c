@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bpf/abi/pins.h"
@@ -24,11 +25,23 @@ void pinned_close(struct pinned *pinned)
 			close(pinned->fds[i]);
 }
 
+static bool is_of_our_abi(const struct pinned *pinned, const char *where, struct err *err)
+{
+	struct settings s = { 0 };
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(pinned->fds[PINNED_SETTINGS], &zero, &s) == 0 &&
+	    s.abi_version == ABI_VERSION)
+		return true;
+	return err_set(err,
+		       "the maps pinned at %s have ABI version %u, expected %u; use the programs "
+		       "of that version, or `shunt-loader detach` it first",
+		       where, s.abi_version, ABI_VERSION);
+}
+
 bool pinned_open(struct pinned *out_pinned, const char *pin_dir, struct err *err)
 {
 	struct pinned pinned;
-	struct settings s = { 0 };
-	__u32 zero = 0;
 	char path[512];
 
 	for (int i = 0; i < PINNED_MAPS; i++)
@@ -41,14 +54,51 @@ bool pinned_open(struct pinned *out_pinned, const char *pin_dir, struct err *err
 			goto close_maps;
 		}
 	}
-	if (bpf_map_lookup_elem(pinned.fds[PINNED_SETTINGS], &zero, &s) < 0 ||
-	    s.abi_version != ABI_VERSION) {
-		err_set(err,
-			"the maps pinned at %s have ABI version %u, expected %u; use the programs "
-			"of that version, or `shunt-loader detach` it first",
-			pin_dir, s.abi_version, ABI_VERSION);
+	if (!is_of_our_abi(&pinned, pin_dir, err))
 		goto close_maps;
+	*out_pinned = pinned;
+	return true;
+
+close_maps:
+	pinned_close(&pinned);
+	return false;
+}
+
+/* Our index of a map by its name; PINNED_MAPS: it is none of ours. */
+static int map_of(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
+	int i = 0;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return PINNED_MAPS;
+	while (i < PINNED_MAPS && strcmp(names[i], info.name) != 0)
+		i++;
+	return i;
+}
+
+bool pinned_inherit(struct pinned *out_pinned, const int *fds, uint32_t count, struct err *err)
+{
+	struct pinned pinned;
+
+	for (int i = 0; i < PINNED_MAPS; i++)
+		pinned.fds[i] = -1;
+	for (uint32_t k = 0; k < count; k++) {
+		int which = map_of(fds[k]);
+
+		if (which < PINNED_MAPS && pinned.fds[which] < 0)
+			pinned.fds[which] = fds[k];
+		else
+			close(fds[k]); /* of a version that has more of them */
 	}
+	for (int i = 0; i < PINNED_MAPS; i++)
+		if (pinned.fds[i] < 0) {
+			err_set(err, "the old shuntd did not give the map %s", names[i]);
+			goto close_maps;
+		}
+	if (!is_of_our_abi(&pinned, "the old shuntd", err))
+		goto close_maps;
 	*out_pinned = pinned;
 	return true;
 

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "userspace/base/err.h"
 
@@ -29,4 +30,6 @@ struct pinned {
 
 /* All or nothing; says which is missing and refuses maps of another ABI_VERSION. */
 bool pinned_open(struct pinned *out_pinned, const char *pin_dir, struct err *err);
+/* From another process that has them open, in any order; takes them over, also on failure. */
+bool pinned_inherit(struct pinned *out_pinned, const int *fds, uint32_t count, struct err *err);
 void pinned_close(struct pinned *pinned);

@@ -13,6 +13,7 @@ struct neighbours {
 	void (*on_hop)(void *context, uint32_t index, const struct hop *hop);
 	void *context;
 	uint32_t count, max;
+	bool held;
 	struct hop hops[];
 };
 
@@ -73,7 +74,7 @@ static uint32_t index_of(struct neighbours *n, const struct netlink_route *route
 		if (n->hops[i].ifindex == route->ifindex &&
 		    addr_is_ip(&n->hops[i].via, &route->via))
 			return i;
-	if (n->count == n->max)
+	if (n->count == n->max || n->held)
 		return UINT32_MAX;
 	n->hops[n->count].ifindex = route->ifindex;
 	n->hops[n->count].via = route->via;
@@ -113,6 +114,13 @@ bool neighbours_find(struct neighbours *n, const struct addr *to, uint32_t *out_
 	}
 	pthread_mutex_unlock(&n->lock);
 	return index != UINT32_MAX;
+}
+
+void neighbours_hold(struct neighbours *n, bool hold)
+{
+	pthread_mutex_lock(&n->lock);
+	n->held = hold;
+	pthread_mutex_unlock(&n->lock);
 }
 
 uint32_t neighbours_ifindex(struct neighbours *n, uint32_t index)

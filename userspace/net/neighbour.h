@@ -36,6 +36,8 @@ bool neighbours_restore(struct neighbours *neighbours, uint32_t index, uint32_t 
  * whether it is resolved; where not, the kernel has been asked to look for it. */
 bool neighbours_find(struct neighbours *neighbours, const struct addr *to, uint32_t *out_index,
 		     bool *out_ready);
+/* While held no number is given anew: another process may be giving them. */
+void neighbours_hold(struct neighbours *neighbours, bool hold);
 uint32_t neighbours_ifindex(struct neighbours *neighbours, uint32_t index);
 
 /* To be watched for reading; dispatch then. True where routes or neighbours have changed. */

@@ -16,10 +16,7 @@
 #include "userspace/splice/segment.h"
 #include "userspace/splice/splicer_slots.h"
 
-enum {
-	LINGER_ENDED_MS = 60000, /* as TIME_WAIT */
-	LINGER_RESET_MS = 10000,
-};
+enum { LINGER_RESET_MS = 10000 };
 
 #define RESERVED_PORTS "/proc/sys/net/ipv4/ip_local_reserved_ports"
 
@@ -28,15 +25,17 @@ uint32_t slot_take(struct splicer *splicer)
 	uint32_t i = SLOT_NONE;
 
 	pthread_mutex_lock(&splicer->lock);
-	if (splicer->used_end < splicer->maps.count) {
+	if (splicer->closed) {
+		i = SLOT_NONE;
+	} else if (splicer->used_end < splicer->maps.count) {
 		i = splicer->used_end++;
 	} else if (splicer->first_free != SLOT_NONE) {
 		i = splicer->first_free;
 		splicer->first_free = splicer->slots[i].next_free;
 	}
-	pthread_mutex_unlock(&splicer->lock);
 	if (i != SLOT_NONE)
 		atomic_store(&splicer->slots[i].owner, SLOT_WORKER);
+	pthread_mutex_unlock(&splicer->lock);
 	return i;
 }
 
@@ -104,7 +103,7 @@ void slot_to_control(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
 	atomic_store(&slot->owner, SLOT_CONTROL);
 }
 
-static struct addr endpoint_of(const struct splice *sp)
+struct addr slot_endpoint(const struct splice *sp)
 {
 	struct addr to = { .port = sp->dir[0].out.dport };
 
@@ -112,10 +111,10 @@ static struct addr endpoint_of(const struct splice *sp)
 	return to;
 }
 
-static void slot_end(struct splicer *splicer, uint32_t i)
+void slot_end(struct splicer *splicer, uint32_t i)
 {
 	struct splice *sp = &splicer->maps.splices[i];
-	struct addr to = endpoint_of(sp);
+	struct addr to = slot_endpoint(sp);
 	uint16_t port = (uint16_t)sp->source_port;
 
 	slot_uninstall(splicer, i);
@@ -123,7 +122,7 @@ static void slot_end(struct splicer *splicer, uint32_t i)
 	slot_give(splicer, i);
 }
 
-static void slot_close(struct splicer *splicer, uint32_t i, uint64_t linger_ms)
+void slot_close(struct splicer *splicer, uint32_t i, uint64_t linger_ms)
 {
 	struct splice *sp = &splicer->maps.splices[i];
 
@@ -219,9 +218,12 @@ void splicer_sweep(struct splicer *splicer, uint64_t now_ms, uint32_t idle_ms)
 	pthread_mutex_lock(&splicer->lock);
 	end = splicer->used_end;
 	pthread_mutex_unlock(&splicer->lock);
-	for (uint32_t i = 0; i < end; i++)
+	for (uint32_t i = 0; i < end; i++) {
+		if (atomic_load(&splicer->slots[i].owner) == SLOT_FOREIGN)
+			slot_look_at_foreign(splicer, i, false);
 		if (atomic_load(&splicer->slots[i].owner) == SLOT_CONTROL)
 			sweep_slot(splicer, i, idle_ms);
+	}
 }
 
 void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stats)
@@ -249,7 +251,7 @@ void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stat
 
 uint16_t splicer_port_take(struct splicer *splicer, const struct addr *to)
 {
-	return ports_take(splicer->ports, to);
+	return splicer->closed ? 0 : ports_take(splicer->ports, to);
 }
 
 void splicer_port_give(struct splicer *splicer, const struct addr *to, uint16_t port)
@@ -259,66 +261,6 @@ void splicer_port_give(struct splicer *splicer, const struct addr *to, uint16_t 
 }
 
 /* --- start ------------------------------------------------------------------------------ */
-
-/* The sockets of a handover died with the daemon: its ends are told, nothing can go on. */
-static void adopt(struct splicer *splicer, uint32_t i)
-{
-	struct splice *sp = &splicer->maps.splices[i];
-	struct addr to = endpoint_of(sp);
-
-	atomic_store(&splicer->slots[i].owner, SLOT_CONTROL);
-	ports_mark(splicer->ports, &to, (uint16_t)sp->source_port);
-	if (sp->state == SPLICE_HANDOVER) {
-		segment_send(sp, 0, SEGMENT_RST);
-		segment_send(sp, 1, SEGMENT_RST);
-		slot_end(splicer, i);
-		return;
-	}
-	atomic_fetch_add(&splicer->adopted, 1);
-	slot_to_control(splicer, i, 0);
-	if (sp->state == SPLICE_CLOSED)
-		slot_close(splicer, i, LINGER_ENDED_MS);
-}
-
-static void adopt_all(struct splicer *splicer)
-{
-	uint32_t last = splicer->maps.count;
-
-	while (last > 0 && splicer->maps.splices[last - 1].state == SPLICE_FREE)
-		last--;
-	splicer->used_end = last;
-	for (uint32_t i = last; i > 0; i--) {
-		if (splicer->maps.splices[i - 1].state == SPLICE_FREE)
-			slot_give(splicer, i - 1);
-		else
-			adopt(splicer, i - 1);
-	}
-	if (atomic_load(&splicer->adopted) > 0)
-		log_line(LOG_NOTICE, "adopted %llu spliced connections",
-			 (unsigned long long)atomic_load(&splicer->adopted));
-}
-
-/* A daemon that died between a key and its element leaves a key that leads nowhere. */
-static void drop_stale_keys(struct splicer *splicer)
-{
-	struct flow_key key, next;
-	bool more = bpf_map_get_next_key(splicer->maps.flows_fd, NULL, &next) == 0;
-
-	for (uint32_t n = 0; more && n < 2 * splicer->maps.count; n++) {
-		struct flow_entry entry;
-		bool stale;
-
-		key = next;
-		more = bpf_map_get_next_key(splicer->maps.flows_fd, &key, &next) == 0;
-		if (bpf_map_lookup_elem(splicer->maps.flows_fd, &key, &entry) < 0)
-			continue;
-		stale = entry.splice >= splicer->maps.count ||
-			splicer->maps.splices[entry.splice].generation != entry.generation ||
-			splicer->maps.splices[entry.splice].state == SPLICE_FREE;
-		if (stale)
-			bpf_map_delete_elem(splicer->maps.flows_fd, &key);
-	}
-}
 
 /* The kernel must not give our ports to others: after the silent close they look free to it. */
 static void reserve_ports(const struct node *node)
@@ -371,7 +313,7 @@ bool splicer_can_query(void)
 }
 
 struct splicer *splicer_create(const struct splice_maps *maps, const struct node *node,
-			       struct err *err)
+			       bool is_shared, struct err *err)
 {
 	struct splicer *splicer;
 
@@ -392,8 +334,9 @@ struct splicer *splicer_create(const struct splice_maps *maps, const struct node
 	}
 	splicer->fence = fence_create();
 	reserve_ports(node);
-	adopt_all(splicer);
-	drop_stale_keys(splicer);
+	splicer->closed = is_shared;
+	if (!is_shared)
+		splicer_adopt(splicer, true);
 	return splicer;
 }
 

@@ -34,10 +34,20 @@ struct splicer_stats {
 /*
  * Finds all elements in the pinned maps and adopts them: those in HANDOVER have lost their sockets
  * with the old daemon and are ended, those SPLICED go on. NULL where the process may not do
- * what splicing needs.
+ * what splicing needs. is_shared: another process has the maps still; nothing is adopted, read or
+ * spliced before splicer_take_over.
  */
 struct splicer *splicer_create(const struct splice_maps *maps, const struct node *node,
-			       struct err *err);
+			       bool is_shared, struct err *err);
+/*
+ * For an upgrade. The old process begins no more splices; true where none is being entered into the
+ * map just now (ask again: it is a matter of microseconds). It must not sweep or read events then.
+ */
+bool splicer_release(struct splicer *splicer);
+/* The new one adopts; what the old one is handing over comes when it is SPLICED. */
+void splicer_take_over(struct splicer *splicer);
+/* The old one has ended: what it was handing over has lost its sockets. */
+void splicer_is_alone(struct splicer *splicer);
 void splicer_destroy(struct splicer *splicer); /* splices go on in the kernel */
 
 /* The process has moved to the cgroup of sk_query, and its answers are right. */

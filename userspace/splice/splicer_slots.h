@@ -14,7 +14,14 @@
 #include "userspace/splice/ports.h"
 #include "userspace/splice/splicer.h"
 
-enum slot_owner { SLOT_FREE, SLOT_WORKER, SLOT_CONTROL };
+enum slot_owner {
+	SLOT_FREE,
+	SLOT_WORKER,
+	SLOT_CONTROL,
+	SLOT_FOREIGN, /* a worker of the process before us, which ends, still has its sockets */
+};
+
+enum { LINGER_ENDED_MS = 60000 }; /* as TIME_WAIT */
 
 struct slot {
 	atomic_uint owner; /* enum slot_owner */
@@ -35,7 +42,8 @@ struct splicer {
 	uint32_t used_end;              /* slots from here on were never used */
 	struct slot *slots;
 	atomic_uint_fast64_t adopted, ended, reset, idled, reused;
-	uint64_t now_ms; /* of the last sweep */
+	uint64_t now_ms;    /* of the last sweep */
+	atomic_bool closed; /* another process takes slots and ports; set under the lock */
 };
 
 #define SLOT_NONE UINT32_MAX
@@ -50,5 +58,17 @@ void slot_uninstall(struct splicer *splicer, uint32_t i);
 struct flow_key slot_key(const struct splice *sp, uint32_t dir);
 /* The control thread owns it from here on. */
 void slot_to_control(struct splicer *splicer, uint32_t i, uint32_t idle_ms);
+
+/* Keys, port and slot are free again. */
+void slot_end(struct splicer *splicer, uint32_t i);
+/* Packets of an ended splice still find it for so long. */
+void slot_close(struct splicer *splicer, uint32_t i, uint64_t linger_ms);
+struct addr slot_endpoint(const struct splice *sp);
+
+/* --- splicer_adopt.c */
+
+/* is_last: nobody else has a socket of a splice in HANDOVER, so that it is lost. */
+void splicer_adopt(struct splicer *splicer, bool is_last);
+void slot_look_at_foreign(struct splicer *splicer, uint32_t i, bool is_last);
 
 bool sk_state_read(int fd, struct sk_state *out_state);

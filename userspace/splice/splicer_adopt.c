@@ -1,0 +1,132 @@
+/*
+ * What an older daemon left in the maps, or leaves while it ends, becomes ours.
+ */
+#include <bpf/bpf.h>
+
+#include "userspace/base/log.h"
+#include "userspace/splice/segment.h"
+#include "userspace/splice/splicer_slots.h"
+
+/* Its sockets died with the daemon: its ends are told, nothing can go on. */
+static void end_lost(struct splicer *splicer, uint32_t i)
+{
+	struct splice *sp = &splicer->maps.splices[i];
+
+	segment_send(sp, 0, SEGMENT_RST);
+	segment_send(sp, 1, SEGMENT_RST);
+	slot_end(splicer, i);
+}
+
+/* SPLICED or CLOSED: needs no socket. */
+static void adopt_spliced(struct splicer *splicer, uint32_t i)
+{
+	atomic_fetch_add(&splicer->adopted, 1);
+	slot_to_control(splicer, i, 0);
+	if (splicer->maps.splices[i].state == SPLICE_CLOSED)
+		slot_close(splicer, i, LINGER_ENDED_MS);
+}
+
+void slot_look_at_foreign(struct splicer *splicer, uint32_t i, bool is_last)
+{
+	const struct splice *sp = &splicer->maps.splices[i];
+	struct addr to = slot_endpoint(sp);
+
+	switch (__atomic_load_n(&sp->state, __ATOMIC_ACQUIRE)) {
+	case SPLICE_HANDOVER:
+		if (is_last)
+			end_lost(splicer, i);
+		return;
+	case SPLICE_FREE: /* the relay went on instead */
+		splicer_port_give(splicer, &to, (uint16_t)sp->source_port);
+		slot_give(splicer, i);
+		return;
+	default:
+		adopt_spliced(splicer, i);
+	}
+}
+
+static void adopt(struct splicer *splicer, uint32_t i, bool is_last)
+{
+	const struct splice *sp = &splicer->maps.splices[i];
+	struct addr to = slot_endpoint(sp);
+
+	atomic_store(&splicer->slots[i].owner, SLOT_FOREIGN);
+	ports_mark(splicer->ports, &to, (uint16_t)sp->source_port);
+	slot_look_at_foreign(splicer, i, is_last);
+}
+
+static void adopt_all(struct splicer *splicer, bool is_last)
+{
+	uint32_t last = splicer->maps.count;
+
+	while (last > 0 && splicer->maps.splices[last - 1].state == SPLICE_FREE)
+		last--;
+	splicer->used_end = last;
+	for (uint32_t i = last; i > 0; i--) {
+		if (splicer->maps.splices[i - 1].state == SPLICE_FREE)
+			slot_give(splicer, i - 1);
+		else
+			adopt(splicer, i - 1, is_last);
+	}
+	if (atomic_load(&splicer->adopted) > 0)
+		log_line(LOG_NOTICE, "adopted %llu spliced connections",
+			 (unsigned long long)atomic_load(&splicer->adopted));
+}
+
+/* A daemon that died between a key and its element leaves a key that leads nowhere. */
+static void drop_stale_keys(struct splicer *splicer)
+{
+	struct flow_key key, next;
+	bool more = bpf_map_get_next_key(splicer->maps.flows_fd, NULL, &next) == 0;
+
+	for (uint32_t n = 0; more && n < 2 * splicer->maps.count; n++) {
+		struct flow_entry entry;
+		bool stale;
+
+		key = next;
+		more = bpf_map_get_next_key(splicer->maps.flows_fd, &key, &next) == 0;
+		if (bpf_map_lookup_elem(splicer->maps.flows_fd, &key, &entry) < 0)
+			continue;
+		stale = entry.splice >= splicer->maps.count ||
+			splicer->maps.splices[entry.splice].generation != entry.generation ||
+			splicer->maps.splices[entry.splice].state == SPLICE_FREE;
+		if (stale)
+			bpf_map_delete_elem(splicer->maps.flows_fd, &key);
+	}
+}
+
+void splicer_adopt(struct splicer *splicer, bool is_last)
+{
+	adopt_all(splicer, is_last);
+	drop_stale_keys(splicer);
+}
+
+/* An element is ours from slot_take on, but others see that only by its state. */
+bool splicer_release(struct splicer *splicer)
+{
+	bool entering = false;
+
+	pthread_mutex_lock(&splicer->lock);
+	splicer->closed = true;
+	for (uint32_t i = 0; i < splicer->used_end; i++)
+		entering |= atomic_load(&splicer->slots[i].owner) == SLOT_WORKER &&
+			    __atomic_load_n(&splicer->maps.splices[i].state, __ATOMIC_ACQUIRE) ==
+				    SPLICE_FREE;
+	pthread_mutex_unlock(&splicer->lock);
+	return !entering;
+}
+
+void splicer_take_over(struct splicer *splicer)
+{
+	splicer_adopt(splicer, false);
+	pthread_mutex_lock(&splicer->lock);
+	splicer->closed = false;
+	pthread_mutex_unlock(&splicer->lock);
+}
+
+void splicer_is_alone(struct splicer *splicer)
+{
+	for (uint32_t i = 0; i < splicer->used_end; i++)
+		if (atomic_load(&splicer->slots[i].owner) == SLOT_FOREIGN)
+			slot_look_at_foreign(splicer, i, true);
+}
