@@ -33,6 +33,7 @@ struct admin {
 	dev_t device; /* of the socket file, so that another daemon's is never removed */
 	ino_t inode;
 	bool made_folder;
+	bool owned; /* else the file is of another daemon, which has the same socket */
 	int fd;
 	struct watch watch;
 	struct timer pause; /* out of descriptors */
@@ -49,7 +50,8 @@ static void client_end(struct client *c)
 	c->reply = NULL;
 	c->fd = -1;
 	c->admin->busy--;
-	watch_set(&c->admin->watch, WATCH_READ); /* it rests while all are busy */
+	if (c->admin->owned)
+		watch_set(&c->admin->watch, WATCH_READ); /* it rests while all are busy */
 }
 
 static const char *reason_of(uint32_t status)
@@ -265,6 +267,16 @@ static bool open_socket(struct admin *admin, struct err *err)
 	return true;
 }
 
+static void begin(struct admin *admin)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		admin->clients[i].fd = -1;
+		admin->clients[i].admin = admin;
+	}
+	timer_init(&admin->pause, admin->loop, on_pause_over, admin);
+	watch_init(&admin->watch, admin->loop, admin->fd, on_connection, admin);
+}
+
 struct admin *admin_create(struct loop *loop, const char *path, const struct admin_hooks *hooks,
 			   struct err *err)
 {
@@ -282,17 +294,57 @@ struct admin *admin_create(struct loop *loop, const char *path, const struct adm
 	}
 	if (!open_socket(admin, err))
 		goto free_admin;
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		admin->clients[i].fd = -1;
-		admin->clients[i].admin = admin;
-	}
-	timer_init(&admin->pause, loop, on_pause_over, admin);
-	watch_init(&admin->watch, loop, admin->fd, on_connection, admin);
-	watch_set(&admin->watch, WATCH_READ);
+	begin(admin);
+	admin_own(admin);
 	return admin;
 free_admin:
 	free(admin);
 	return NULL;
+}
+
+struct admin *admin_inherit(struct loop *loop, const char *path, int fd,
+			    const struct admin_hooks *hooks)
+{
+	struct admin *admin = must_alloc(sizeof(*admin));
+	struct sockaddr_un of = { .sun_family = AF_UNSPEC };
+	socklen_t len = sizeof(of);
+	struct stat there;
+
+	admin->loop = loop;
+	admin->hooks = *hooks;
+	admin->fd = fd;
+	if (address_of(path, &admin->at) < 0 || getsockname(fd, (struct sockaddr *)&of, &len) < 0 ||
+	    of.sun_family != AF_UNIX || strcmp(of.sun_path, path) != 0 || lstat(path, &there) < 0 ||
+	    !S_ISSOCK(there.st_mode)) {
+		free(admin);
+		return NULL;
+	}
+	admin->device = there.st_dev;
+	admin->inode = there.st_ino;
+	begin(admin);
+	return admin;
+}
+
+int admin_fd(const struct admin *admin)
+{
+	return admin ? admin->fd : -1;
+}
+
+void admin_own(struct admin *admin)
+{
+	if (!admin)
+		return;
+	admin->owned = true;
+	watch_set(&admin->watch, WATCH_READ);
+}
+
+void admin_leave(struct admin *admin)
+{
+	if (!admin)
+		return;
+	admin->owned = false;
+	timer_stop(&admin->pause);
+	watch_set(&admin->watch, 0);
 }
 
 /* Without the folder the socket could not be removed when shuntd stops. */
@@ -301,7 +353,7 @@ bool admin_hand_over(struct admin *admin, const char *user, struct err *err)
 	const char *path = admin ? admin->at.sun_path : "";
 	struct passwd *to = user ? getpwnam(user) : NULL;
 
-	if (!admin || !to || to->pw_uid == getuid())
+	if (!admin || !admin->owned || !to || to->pw_uid == getuid())
 		return true;
 	if (chown(path, to->pw_uid, to->pw_gid) < 0 ||
 	    (admin->made_folder && chown(folder_of(path).path, to->pw_uid, to->pw_gid) < 0))
@@ -318,7 +370,7 @@ void admin_destroy(struct admin *admin)
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (admin->clients[i].fd >= 0)
 			client_end(&admin->clients[i]);
-	if (lstat(admin->at.sun_path, &there) == 0 && there.st_dev == admin->device &&
+	if (admin->owned && lstat(admin->at.sun_path, &there) == 0 && there.st_dev == admin->device &&
 	    there.st_ino == admin->inode)
 		unlink(admin->at.sun_path);
 	watch_fini(&admin->watch);

@@ -24,8 +24,18 @@ struct admin_hooks {
  */
 struct admin *admin_create(struct loop *loop, const char *path, const struct admin_hooks *hooks,
 			   struct err *err);
+/*
+ * The socket of the process whose place we take, which is at path; NULL where it is not. It is
+ * theirs until admin_own.
+ */
+struct admin *admin_inherit(struct loop *loop, const char *path, int fd,
+			    const struct admin_hooks *hooks);
+int admin_fd(const struct admin *admin); /* listening; -1 for NULL */
+/* Whose is the socket file, and who answers? Both accept NULL. */
+void admin_own(struct admin *admin);
+void admin_leave(struct admin *admin);
 /* Gives the socket, and its folder where we made it, to that user; both may be NULL. */
 bool admin_hand_over(struct admin *admin, const char *user, struct err *err);
-void admin_destroy(struct admin *admin); /* removes the socket file; accepts NULL */
+void admin_destroy(struct admin *admin); /* removes a socket file that is ours; accepts NULL */
 /* Does a live daemon listen there? */
 bool admin_is_answered(const char *path);

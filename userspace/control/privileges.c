@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "userspace/base/log.h"
 #include "userspace/base/must.h"
 
 enum { SESSIONS_LEAST = 16, SESSIONS_MOST = 1 << 20, FILES_MOST = 1 << 21 };
@@ -134,4 +135,25 @@ bool privileges_drop(const char *user, bool fast_path, struct err *err)
 		return err_sys(err, "cannot forbid new privileges");
 	return fast_path ? keep_only(kept_fast, ARRAY_LEN(kept_fast), err)
 			 : keep_only(kept_plain, ARRAY_LEN(kept_plain), err);
+}
+
+/* Ambient capabilities are what survives exec for an ordinary user (capabilities(7)). */
+void privileges_pass_on(bool on)
+{
+	cap_t now = cap_get_proc();
+
+	if (!on)
+		cap_reset_ambient();
+	for (cap_value_t what = 0; now && what <= CAP_LAST_CAP; what++) {
+		cap_flag_value_t has = CAP_CLEAR;
+
+		cap_get_flag(now, what, CAP_PERMITTED, &has);
+		cap_set_flag(now, CAP_INHERITABLE, 1, &what, on ? has : CAP_CLEAR);
+	}
+	if (!now || cap_set_proc(now) < 0)
+		log_line(LOG_DEBUG, "cannot pass capabilities on");
+	for (cap_value_t what = 0; on && what <= CAP_LAST_CAP; what++)
+		if (may(what))
+			cap_set_ambient(what, CAP_SET);
+	cap_free(now);
 }

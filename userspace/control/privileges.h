@@ -23,3 +23,7 @@ bool privileges_join_cgroup(const char *dir, struct err *err);
 
 /* user NULL: stay who we are. Only what serving needs is kept; without any, nothing changes. */
 bool privileges_drop(const char *user, bool fast_path, struct err *err);
+
+/* Whether a program that this thread starts has our capabilities too, whoever we are. Best effort.
+ */
+void privileges_pass_on(bool on);
