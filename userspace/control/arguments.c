@@ -26,7 +26,8 @@ const char arguments_help[] =
 	"  --help, --version\n"
 	"\n"
 	"Signals: TERM and INT end it once sessions have ended (a second one at once), HUP "
-	"reloads.\n"
+	"reloads,\n"
+	"USR1 reopens the access log, USR2 starts the program anew in its own place.\n"
 	"Exit codes: 0 done, 1 refused, 2 wrong usage.\n";
 
 enum { OPTIONS = 7 };
@@ -110,7 +111,9 @@ static bool paths_fit(const struct arguments *a, struct err *err)
 enum arguments_result arguments_parse(int argc, char **argv, struct arguments *out_arguments,
 				      struct err *err)
 {
-	struct arguments a = { .pin_dir = PIN_DIR_DEFAULT, .admin = ADMIN_PATH_DEFAULT };
+	struct arguments a = { .argv = argv,
+			       .pin_dir = PIN_DIR_DEFAULT,
+			       .admin = ADMIN_PATH_DEFAULT };
 	bool check = false;
 
 	for (int i = 1; i < argc; i++) {

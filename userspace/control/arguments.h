@@ -11,6 +11,7 @@
 #define SHUNT_VERSION      "0.1.0"
 
 struct arguments {
+	char *const *argv;  /* whole, for who starts it again */
 	const char *config; /* never NULL after ARGUMENTS_RUN and ARGUMENTS_CHECK */
 	const char *pin_dir;
 	const char *cgroup; /* NULL: stay where we are */

@@ -18,6 +18,8 @@
 #include "userspace/control/privileges.h"
 #include "userspace/control/reload.h"
 #include "userspace/control/serving.h"
+#include "userspace/control/succession.h"
+#include "userspace/control/watchdog.h"
 #include "userspace/proxy/access_log.h"
 
 struct daemon {
@@ -29,11 +31,15 @@ struct daemon {
 	struct admin *admin; /* NULL: could not be made, and nobody asked */
 	struct config_watch *config;
 	struct file_watch *files;
+	struct succession *succession;
+	struct watchdog *watchdog; /* NULL: nobody asked, or it is not our turn */
 	int signals;
 	struct watch signal_watch;
 	uint64_t number;  /* of the last snapshot */
 	uint64_t refused; /* reloads */
 	bool stopping, cutting;
+	bool succeeded;    /* stopping, since another process serves in our place */
+	bool reload_later; /* when it is known who serves */
 };
 
 /* --- while it runs ----------------------------------------------------------------------- */
@@ -45,6 +51,10 @@ static void reload(struct daemon *d)
 
 	if (d->stopping)
 		return;
+	if (succession_is_under_way(d->succession)) {
+		d->reload_later = true;
+		return;
+	}
 	config_watch_seen(d->config); /* before reading: a change in between is an event more */
 	next = reload_read(d->arguments->config, d->number + 1, false);
 	notify_send("RELOADING=1");
@@ -76,7 +86,9 @@ static void stop(struct daemon *d)
 
 	if (d->cutting)
 		return;
-	notify_send("STOPPING=1");
+	if (!d->succeeded)
+		notify_send("STOPPING=1");
+	succession_cancel(d->succession);
 	if (d->stopping) {
 		d->cutting = true;
 		log_line(LOG_NOTICE, "stopping at once");
@@ -86,6 +98,14 @@ static void stop(struct daemon *d)
 	d->stopping = true;
 	log_line(LOG_NOTICE, "stopping; sessions have %u ms to end", drain_ms);
 	serving_drain(d->serving, drain_ms);
+}
+
+static void upgrade(struct daemon *d)
+{
+	if (d->stopping)
+		log_line(LOG_WARNING, "no upgrade: this process is about to end");
+	else
+		succession_begin(d->succession);
 }
 
 static void on_signal(void *context, int events)
@@ -102,6 +122,9 @@ static void on_signal(void *context, int events)
 			break;
 		case SIGUSR1:
 			access_log_reopen(d->log);
+			break;
+		case SIGUSR2:
+			upgrade(d);
 			break;
 		default:
 			stop(d);
@@ -136,6 +159,64 @@ static char *on_get(void *context, struct span path)
 	return text;
 }
 
+static bool is_well(void *context)
+{
+	struct daemon *d = context;
+
+	return serving_is_well(d->serving);
+}
+
+static void say_ready(const struct daemon *d)
+{
+	const struct snapshot *now = serving_snapshot(d->serving);
+
+	log_line(LOG_NOTICE, "%u vips, %u listeners, up to %u sessions at once",
+		 now->model->vip_count, now->model->listener_count,
+		 serving_sessions_max(d->serving));
+	log_line(LOG_NOTICE, "ready");
+	notify_send("READY=1");
+}
+
+/* What was asked for while it was open who serves. */
+static void catch_up(struct daemon *d)
+{
+	bool asked = d->reload_later;
+
+	d->reload_later = false;
+	if (asked)
+		reload(d);
+}
+
+static void on_turn(void *context)
+{
+	struct daemon *d = context;
+
+	if (d->stopping)
+		return;
+	serving_accept(d->serving);
+	file_watch_follow(d->files, serving_snapshot(d->serving)->model);
+	say_ready(d);
+	d->watchdog = watchdog_create(d->loop, is_well, d);
+	catch_up(d);
+}
+
+static void on_stay(void *context)
+{
+	catch_up(context);
+}
+
+static void on_leave(void *context)
+{
+	struct daemon *d = context;
+	uint32_t drain_ms = serving_drain_ms(d->serving);
+
+	d->stopping = d->succeeded = true;
+	watchdog_destroy(d->watchdog);
+	d->watchdog = NULL;
+	log_line(LOG_NOTICE, "sessions of this process have %u ms to end", drain_ms);
+	serving_drain_patiently(d->serving, drain_ms);
+}
+
 /* --- start ------------------------------------------------------------------------------- */
 
 static bool signals_take(struct daemon *d, struct err *err)
@@ -147,6 +228,7 @@ static bool signals_take(struct daemon *d, struct err *err)
 	sigaddset(&ours, SIGINT);
 	sigaddset(&ours, SIGHUP);
 	sigaddset(&ours, SIGUSR1);
+	sigaddset(&ours, SIGUSR2);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &ours, NULL); /* workers inherit it */
 	d->signals = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -157,11 +239,34 @@ static bool signals_take(struct daemon *d, struct err *err)
 	return true;
 }
 
+static bool succession_open(struct daemon *d, struct err *err)
+{
+	struct succession_hooks hooks = { on_turn, on_stay, on_leave, d };
+
+	d->succession = succession_create(d->loop, d->arguments->argv, &hooks, err);
+	return d->succession != NULL;
+}
+
+/* Of the process before us, where it is at the same path. */
+static bool admin_take(struct daemon *d, const struct admin_hooks *hooks)
+{
+	int fd = inherited_admin(succession_inherited(d->succession));
+
+	if (fd < 0)
+		return false;
+	d->admin = admin_inherit(d->loop, d->arguments->admin, fd, hooks);
+	if (!d->admin)
+		close(fd);
+	return d->admin != NULL;
+}
+
 static bool admin_open(struct daemon *d, struct err *err)
 {
 	const struct arguments *a = d->arguments;
 	struct admin_hooks hooks = { on_get, d };
 
+	if (admin_take(d, &hooks))
+		return true;
 	if (admin_is_answered(a->admin))
 		return err_set(err,
 			       "another shuntd answers at %s; stop it first, or give another "
@@ -212,6 +317,7 @@ static bool fast_path_start(struct daemon *d, const struct snapshot *first, uint
 					     .cgroup = d->arguments->cgroup,
 					     .workers = workers };
 
+	options.map_count = inherited_maps(succession_inherited(d->succession), &options.maps);
 	if (model->node.device_count == 0)
 		log_line(LOG_NOTICE,
 			 "no node.devices: plain proxy; L4 listeners and splicing are off");
@@ -228,14 +334,17 @@ static bool fast_path_start(struct daemon *d, const struct snapshot *first, uint
 static bool serving_open(struct daemon *d, struct snapshot *first, struct err *err)
 {
 	uint32_t workers = workers_wanted(d->arguments, &first->model->node);
+	const struct inherited *inherited = succession_inherited(d->succession);
 	struct serving_options options = { .loop = d->loop,
 					   .log = d->log,
+					   .inherited = inherited_table(inherited),
 					   .workers = workers,
 					   .files_max = privileges_raise_files(),
 					   .on_end = on_all_ended,
 					   .context = d };
 
-	if (d->arguments->cgroup && !privileges_join_cgroup(d->arguments->cgroup, err))
+	if (d->arguments->cgroup && !inherited /* else we were born there */ &&
+	    !privileges_join_cgroup(d->arguments->cgroup, err))
 		return false;
 	if (!fast_path_start(d, first, workers, err))
 		return false;
@@ -249,7 +358,7 @@ static bool start(struct daemon *d, struct snapshot *first, struct err *err)
 {
 	const struct arguments *a = d->arguments;
 
-	return signals_take(d, err) && admin_open(d, err) &&
+	return signals_take(d, err) && succession_open(d, err) && admin_open(d, err) &&
 	       (d->log = access_log_open(a->access_log, err)) != NULL &&
 	       serving_open(d, first, err) &&
 	       (d->config = config_watch_create(d->loop, a->config, on_config_change, d, err)) !=
@@ -265,7 +374,9 @@ static void finish(struct daemon *d, bool started)
 {
 	file_watch_destroy(d->files);
 	config_watch_destroy(d->config);
+	watchdog_destroy(d->watchdog);
 	serving_destroy(d->serving);
+	succession_destroy(d->succession); /* tells the next process that nothing of ours is open */
 	if (d->fast_path && started)
 		fast_path_close(d->fast_path);
 	else if (d->fast_path)
@@ -278,17 +389,11 @@ static void finish(struct daemon *d, bool started)
 	loop_destroy(d->loop);
 }
 
-static void say_ready(const struct daemon *d)
+static bool ready(struct daemon *d, struct err *err)
 {
-	const struct snapshot *now = serving_snapshot(d->serving);
+	struct succession_parts parts = { d->serving, d->fast_path, d->admin };
 
-	serving_accept(d->serving);
-	log_line(LOG_NOTICE, "%u vips, %u listeners, up to %u sessions at once",
-		 now->model->vip_count, now->model->listener_count,
-		 serving_sessions_max(d->serving));
-	file_watch_follow(d->files, now->model);
-	log_line(LOG_NOTICE, "ready");
-	notify_send("READY=1");
+	return succession_ready(d->succession, &parts, err);
 }
 
 int daemon_run(const struct arguments *arguments)
@@ -301,14 +406,12 @@ int daemon_run(const struct arguments *arguments)
 	if (!first)
 		return 1;
 	d.loop = loop_create();
-	ok = start(&d, first, &err);
+	ok = start(&d, first, &err) && ready(&d, &err);
 	snapshot_unref(first);
-	if (ok) {
-		say_ready(&d);
+	if (ok)
 		loop_run(d.loop);
-	} else {
+	else
 		log_line(LOG_ERROR, "%s", err.text);
-	}
 	fast = d.fast_path != NULL;
 	finish(&d, ok);
 	if (ok)
