@@ -1,9 +1,9 @@
 /*
  * succession.h - one shuntd takes another's place: what each does, in which order.
  *
- * Either side of it: the new process receives, opens the rest and says that it is ready; the old one
- * then stops accepting and splicing, hands the splices over, and ends when its sessions have ended.
- * Up to "ready" the old one serves as if nothing happened. Control thread only.
+ * Either side of it: the new process receives, opens the rest and says that it is ready; the old
+ * one then stops accepting and splicing, hands the splices over, and ends when its sessions have
+ * ended. Up to "ready" the old one serves as if nothing happened. Control thread only.
  */
 #pragma once
 #include <stdbool.h>

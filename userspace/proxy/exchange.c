@@ -406,8 +406,8 @@ static bool client_step(struct session *s)
 		return true;
 	}
 	moved = request_body_step(s) || moved;
-	if (s->state == SESSION_FORWARDING && s->ends[CLIENT]->eof && !ex->request_done &&
-	    !moved && session_is_stuck(s, CLIENT)) {
+	if (s->state == SESSION_FORWARDING && s->ends[CLIENT]->eof && !ex->request_done && !moved &&
+	    session_is_stuck(s, CLIENT)) {
 		session_fail(s, END_CLIENT_CUT);
 		return true;
 	}
