@@ -158,11 +158,12 @@ static void check_forwarded(const struct message *msg, bool is_request)
 /* Normalising twice changes nothing. */
 static void check_path(struct span path)
 {
+	struct path_rules rules = { 0 };
 	char *once = malloc(path.len + 1), *twice = malloc(path.len + 1);
 	size_t n, m;
 
-	if (path_normalise(path, once, path.len, &n)) {
-		MUST(n <= path.len && path_normalise(span_make(once, n), twice, n, &m));
+	if (path_normalise(path, rules, once, path.len, &n)) {
+		MUST(n <= path.len && path_normalise(span_make(once, n), rules, twice, n, &m));
 		MUST(span_is(span_make(once, n), span_make(twice, m)));
 	}
 	free(once);

@@ -2,53 +2,23 @@
 
 #include "userspace/http/field.h"
 
+/* A path while it is written; at[start] is the slash before the present segment. */
+struct draft {
+	struct path_rules rules;
+	char *at;
+	size_t cap, len, start;
+};
+
 static unsigned hex_value(char c)
 {
 	return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
 }
 
-/* Writes what an escape at the front of s stands for; 0 where it may not be there. */
-static size_t put_escape(struct span s, char *out, size_t room)
+static bool put(struct draft *d, char c)
 {
-	static const char upper[] = "0123456789ABCDEF";
-	unsigned c;
-
-	if (s.len < 3 || !byte_is(s.at[1], BYTE_HEX) || !byte_is(s.at[2], BYTE_HEX))
-		return 0;
-	c = hex_value(s.at[1]) << 4 | hex_value(s.at[2]);
-	if (c == 0 || c == '/' || c == '\\')
-		return 0;
-	if (byte_is((char)c, BYTE_PLAIN)) {
-		if (room < 1)
-			return 0;
-		out[0] = (char)c;
-		return 1;
-	}
-	if (room < 3)
-		return 0;
-	out[0] = '%';
-	out[1] = upper[c >> 4];
-	out[2] = upper[c & 15];
-	return 3;
-}
-
-static bool put_segment(struct span segment, char *out, size_t cap, size_t *len)
-{
-	while (segment.len > 0) {
-		bool escaped = segment.at[0] == '%';
-		size_t n = 1;
-
-		if (escaped)
-			n = put_escape(segment, out + *len, cap - *len);
-		else if (*len < cap && byte_is(segment.at[0], BYTE_PATH))
-			out[*len] = segment.at[0];
-		else
-			return false;
-		if (n == 0)
-			return false;
-		*len += n;
-		segment = span_after(segment, escaped ? 3 : 1);
-	}
+	if (d->len == d->cap)
+		return false;
+	d->at[d->len++] = c;
 	return true;
 }
 
@@ -64,52 +34,109 @@ static int dots_in(struct span segment)
 	return n > 0 && segment.at[n] == ';' ? -1 : 0;
 }
 
-/* Takes a dot segment that was written at *len away again; false where it climbs too high. */
-static bool resolve(char *out, size_t *len, size_t start, bool is_last)
+/* The same of a segment that has "%2F": some servers take what is between for segments. */
+static int dots_between(struct span segment)
 {
-	int dots = dots_in(span_make(out + start + 1, *len - start - 1));
+	const char *slash;
+	bool many = false;
 
-	if (dots < 0 || (dots == 2 && start == 0))
-		return false;
+	while ((slash = memmem(segment.at, segment.len, "%2F", 3))) {
+		if (dots_in(span_make(segment.at, (size_t)(slash - segment.at))) != 0)
+			return -1;
+		segment = span_after(segment, (size_t)(slash - segment.at) + 3);
+		many = true;
+	}
+	return many && dots_in(segment) != 0 ? -1 : dots_in(segment);
+}
+
+/* What the rules make of a segment that is written; false where they refuse it. */
+static bool end_segment(struct draft *d, bool is_last)
+{
+	int dots = 0;
+
+	if (d->rules.dots != PATH_DOTS_KEEP)
+		dots = dots_between(span_make(d->at + d->start + 1, d->len - d->start - 1));
 	if (dots == 0)
 		return true;
-	*len = start;
+	/* A climb above the root may mean anything. */
+	if (dots < 0 || d->rules.dots == PATH_DOTS_REFUSE || (dots == 2 && d->start == 0))
+		return false;
+	d->len = d->start;
 	if (dots == 2) {
 		/* There is a segment before this one, and it starts with a slash. */
-		while (out[--*len] != '/')
+		while (d->at[--d->len] != '/')
 			;
 	}
-	if (is_last)
-		out[(*len)++] = '/';
+	return !is_last || put(d, '/');
+}
+
+static bool put_slash(struct draft *d)
+{
+	if (d->len > 0 && !end_segment(d, false))
+		return false;
+	d->start = d->len;
+	return put(d, '/');
+}
+
+/* What an escape at the front of s stands for; false where it may not be there. */
+static bool put_escape(struct draft *d, struct span s)
+{
+	static const char upper[] = "0123456789ABCDEF";
+	unsigned c;
+
+	if (s.len < 3 || !byte_is(s.at[1], BYTE_HEX) || !byte_is(s.at[2], BYTE_HEX))
+		return false;
+	c = hex_value(s.at[1]) << 4 | hex_value(s.at[2]);
+	if (c == 0 || c == '\\' || (c == '/' && d->rules.slashes == PATH_SLASHES_REFUSE))
+		return false;
+	if (c == '/' && d->rules.slashes == PATH_SLASHES_DECODE)
+		return put_slash(d);
+	if (byte_is((char)c, BYTE_PLAIN))
+		return put(d, (char)c);
+	return put(d, '%') && put(d, upper[c >> 4]) && put(d, upper[c & 15]);
+}
+
+/* Whether there is nothing to do: most paths are like that. */
+static bool is_plain(struct span path)
+{
+	for (size_t i = 0; i < path.len; i++) {
+		char c = path.at[i];
+
+		if (!byte_is(c, BYTE_PATH) || c == '%' ||
+		    (c == '.' && i > 0 && path.at[i - 1] == '/'))
+			return false;
+	}
 	return true;
 }
 
-bool path_normalise(struct span path, char *out, size_t cap, size_t *out_len)
+bool path_normalise(struct span path, struct path_rules rules, char *out, size_t cap,
+		    size_t *out_len)
 {
-	size_t len = 0;
+	struct draft d = { .rules = rules, .at = out, .cap = cap };
 
-	if (cap == 0 || path.len == 0)
+	if (cap == 0 || path.len == 0 || (path.at[0] != '/' && !span_is(path, SPAN("*"))))
 		return false;
-	if (span_is(path, SPAN("*"))) {
-		out[0] = '*';
-		*out_len = 1;
+	if (path.len <= cap && (path.at[0] == '*' || is_plain(path))) {
+		memcpy(out, path.at, path.len);
+		*out_len = path.len;
 		return true;
 	}
-	if (path.at[0] != '/')
-		return false;
 	while (path.len > 0) {
-		const char *next = memchr(path.at + 1, '/', path.len - 1);
-		size_t n = next ? (size_t)(next - path.at) : path.len;
-		size_t start = len;
+		bool escaped = path.at[0] == '%';
+		bool good;
 
-		if (len == cap)
+		if (path.at[0] == '/')
+			good = put_slash(&d);
+		else if (escaped)
+			good = put_escape(&d, path);
+		else
+			good = byte_is(path.at[0], BYTE_PATH) && put(&d, path.at[0]);
+		if (!good)
 			return false;
-		out[len++] = '/';
-		if (!put_segment(span_make(path.at + 1, n - 1), out, cap, &len) ||
-		    !resolve(out, &len, start, !next))
-			return false;
-		path = span_after(path, n);
+		path = span_after(path, escaped ? 3 : 1);
 	}
-	*out_len = len;
+	if (!end_segment(&d, true))
+		return false;
+	*out_len = d.len;
 	return true;
 }

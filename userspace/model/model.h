@@ -15,6 +15,8 @@
 #include "userspace/base/network.h"
 #include "userspace/config/schema.h"
 #include "userspace/http/forwarded.h"
+#include "userspace/http/path.h"
+#include "userspace/http/scrub.h"
 
 struct arena;
 
@@ -75,6 +77,13 @@ struct upstream_tls {
 struct listener_forwarded {
 	struct network_list trusted; /* clients whose own words about it are kept */
 	struct forwarded_modes modes;
+	bool given;
+};
+
+/* What endpoints might read otherwise than we do. Zero is the default. */
+struct listener_requests {
+	struct path_rules paths;
+	enum underscores underscores;
 	bool given;
 };
 
@@ -171,6 +180,7 @@ struct listener {
 	const struct route_table *routes;    /* LISTENER_HTTP, _HTTPS */
 	struct listener_tls tls;             /* LISTENER_HTTPS */
 	struct listener_forwarded forwarded; /* LISTENER_HTTP, _HTTPS */
+	struct listener_requests requests;   /* LISTENER_HTTP, _HTTPS */
 	struct network_list introducers;     /* who must begin with a PROXY header */
 	uint32_t connections_per_source;     /* at once; 0: any */
 	const struct sni_route *sni;         /* LISTENER_TLS_PASSTHROUGH */
@@ -194,7 +204,7 @@ struct vip {
 
 /* tests: of the configuration */
 struct expectation {
-	const char *method, *scheme, *host, *path;
+	const char *method, *scheme, *host, *path; /* the path as written */
 	uint16_t port;
 	struct field_match *headers;
 	uint32_t header_count;

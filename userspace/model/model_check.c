@@ -31,8 +31,10 @@ static void check_keys(struct building *b, const struct listener *l)
 		needs(b, l, l->routes, "routes");
 	else
 		has_no(b, l, l->routes, "routes");
-	if (!http)
+	if (!http) {
 		has_no(b, l, l->forwarded.given, "forwarded");
+		has_no(b, l, l->requests.given, "requests");
+	}
 	if (tls)
 		needs(b, l, l->sni_count > 0, "sni");
 	else

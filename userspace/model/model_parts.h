@@ -25,7 +25,7 @@ void check_tests(struct building *b);
 extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], timeout_keys[],
 	route_keys[], match_keys[], redirect_keys[], respond_keys[], upstream_keys[],
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
-	upstream_tls_keys[], forwarded_keys[];
+	upstream_tls_keys[], forwarded_keys[], requests_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
@@ -56,6 +56,8 @@ void read_upstream_tls(struct reading *r, const struct key *key, const struct ya
 void read_forwarded(struct reading *r, const struct key *key, const struct yaml *value,
 		    void *into); /* struct listener_forwarded */
 extern const struct listener_forwarded default_forwarded;
+void read_requests(struct reading *r, const struct key *key, const struct yaml *value,
+		   void *into); /* struct listener_requests */
 void read_networks(struct reading *r, const struct key *key, const struct yaml *value,
 		   void *into); /* struct network_list */
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);

@@ -28,6 +28,8 @@ static void read_host(struct reading *r, const struct key *key, const struct yam
 static void read_path(struct reading *r, const struct key *key, const struct yaml *value,
 		      void *into)
 {
+	/* Whether "%2F" comes here, the listeners that use the table know. */
+	struct path_rules rules = { .slashes = PATH_SLASHES_KEEP };
 	struct route *route = into;
 	size_t len = value->kind == YAML_TEXT ? strlen(value->text) : 0, normal_len;
 	char *path, *normal;
@@ -45,7 +47,7 @@ static void read_path(struct reading *r, const struct key *key, const struct yam
 	}
 	normal = arena_take(r->arena, len + 1);
 	if (strchr(path, '*') || strpbrk(path, "?#") ||
-	    (path[0] && !path_normalise(span_of(path), normal, len, &normal_len)))
+	    (path[0] && !path_normalise(span_of(path), rules, normal, len, &normal_len)))
 		finding(r, value->at,
 			"the path %s can never match: no request has it after "
 			"normalisation; a star may only be the last segment",

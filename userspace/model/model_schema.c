@@ -8,6 +8,7 @@ const struct schema_section model_schema[] = {
 	{ "vip", vip_keys },
 	{ "listener", listener_keys },
 	{ "forwarded", forwarded_keys },
+	{ "requests", requests_keys },
 	{ "timeouts", timeout_keys },
 	{ "route", route_keys },
 	{ "match", match_keys },

@@ -53,15 +53,15 @@ static bool take_authority(struct span text, struct expectation *e, struct arena
 
 static bool take_path(struct span text, struct expectation *e, struct arena *arena)
 {
+	/* The listener that gets it knows better; this is what no listener takes. */
+	struct path_rules lax = { PATH_DOTS_KEEP, PATH_SLASHES_KEEP };
 	struct span path = take_until(&text, "?#");
 	char *normal = arena_take(arena, path.len + 2);
-	size_t len = 1;
+	size_t len;
 
-	normal[0] = '/';
-	if (path.len > 0 && !path_normalise(path, normal, path.len, &len))
+	if (path.len > 0 && !path_normalise(path, lax, normal, path.len, &len))
 		return false;
-	normal[len] = 0;
-	e->path = normal;
+	e->path = path.len > 0 ? arena_text(arena, path) : "/";
 	return true;
 }
 
@@ -140,28 +140,41 @@ static struct span field_of(const void *context, struct span name)
 	return (struct span){ NULL, 0 };
 }
 
-/* The first HTTP listener of that port decides; tests name requests, not vips. */
-static void run_test(struct building *b, const struct expectation *e)
+/* NULL where the listener has none for it, or refuses its path. */
+static const struct route *route_at(struct building *b, const struct listener *l,
+				    const struct expectation *e, bool *out_refused)
 {
+	size_t room = strlen(e->path), len;
+	char *path = arena_take(b->model->arena, room);
 	struct route_request req = { .host = span_of(e->host),
-				     .path = span_of(e->path),
 				     .method = span_of(e->method),
 				     .field = field_of,
 				     .context = e };
+
+	if (!path_normalise(span_of(e->path), l->requests.paths, path, room, &len)) {
+		*out_refused = true;
+		return NULL;
+	}
+	req.path = span_make(path, len);
+	return router_find(l->routes, &req);
+}
+
+/* The first HTTP listener of that port decides; tests name requests, not vips. */
+static void run_test(struct building *b, const struct expectation *e)
+{
 	const struct route *got = NULL;
+	bool refused = false;
 
 	for (uint32_t i = 0; i < b->model->vip_count && !got; i++)
 		for (uint32_t k = 0; k < b->model->vips[i].listener_count && !got; k++) {
 			const struct listener *l = &b->model->vips[i].listeners[k];
 
 			if (l->routes && l->port == e->port)
-				got = router_find(l->routes, &req);
+				got = route_at(b, l, e, &refused);
 		}
 	if (!got)
-		finding(&b->reading, e->at,
-			"this test expected route \"%s\", found that no route "
-			"matches",
-			e->route);
+		finding(&b->reading, e->at, "this test expected route \"%s\", found that %s",
+			e->route, refused ? "the path is refused" : "no route matches");
 	else if (strcmp(got->name, e->route) != 0)
 		finding(&b->reading, e->at,
 			"this test expected route \"%s\", found that \"%s\" (line "

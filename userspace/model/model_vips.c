@@ -111,6 +111,7 @@ const struct key listener_keys[] = {
 	{ "connections_per_source", read_number, offsetof(struct listener, connections_per_source),
 	  1, 1000000 },
 	{ "forwarded", read_forwarded, offsetof(struct listener, forwarded) },
+	{ "requests", read_requests, offsetof(struct listener, requests) },
 	{ "timeouts", read_timeouts, offsetof(struct listener, timeouts) },
 	{ "certificates", read_certificates, offsetof(struct listener, tls) },
 	{ "tls", read_listener_tls, offsetof(struct listener, tls) },

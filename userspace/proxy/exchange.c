@@ -211,9 +211,16 @@ static void begin(struct session *s, const struct message *msg)
 	session_enter(s, SESSION_FORWARDING);
 }
 
-static void act(struct session *s, const struct message *msg)
+static struct scrub scrub_of(const struct session *s)
+{
+	return (struct scrub){ s->listener->requests.underscores,
+			       span_of(s->listener->tls.client_subject) };
+}
+
+static void act(struct session *s, struct message *msg)
 {
 	struct exchange *ex = &s->ex;
+	struct scrub scrub = scrub_of(s);
 	size_t path_len = 0;
 	struct route_request req = {
 		.host = msg->host, .method = msg->method, .field = field_of, .context = msg
@@ -224,8 +231,13 @@ static void act(struct session *s, const struct message *msg)
 		exchange_reply(s, 405, END_NO_CONNECT);
 		return;
 	}
-	if (!path_normalise(msg->path, s->proxy->path, sizeof(s->proxy->path), &path_len)) {
+	if (!path_normalise(msg->path, s->listener->requests.paths, s->proxy->path,
+			    sizeof(s->proxy->path), &path_len)) {
 		exchange_reply(s, 400, END_BAD_PATH);
+		return;
+	}
+	if (!scrub_request(msg, &scrub)) {
+		exchange_reply(s, 400, END_BAD_FIELD);
 		return;
 	}
 	req.path = span_make(s->proxy->path, path_len);
@@ -345,7 +357,8 @@ bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *o
 			*copy->last = true;
 			put(s, copy->to, H1_LAST_CHUNK);
 		}
-		if (got == H1_BODY_TRAILER && copy->framing == BODY_CHUNKED)
+		if (got == H1_BODY_TRAILER && copy->framing == BODY_CHUNKED &&
+		    (!copy->scrub || scrub_may_trail(data, copy->scrub)))
 			put(s, copy->to, data);
 		if (got == H1_BODY_END && copy->framing == BODY_CHUNKED)
 			put(s, copy->to, H1_CHUNK_END);
@@ -363,7 +376,9 @@ static bool request_body_step(struct session *s)
 {
 	struct exchange *ex = &s->ex;
 	enum h1_reject reject = H1_REJECT_NONE;
+	struct scrub scrub = scrub_of(s);
 	struct body_copy copy = { .body = &ex->request_body,
+				  .scrub = &scrub,
 				  .from = &s->in[CLIENT],
 				  .to = &s->out[SERVER],
 				  .bytes = &ex->bytes_in,

@@ -142,6 +142,7 @@ struct body_copy {
 	enum body_framing framing; /* of what is written */
 	bool *last;                /* the last chunk's line was written */
 	enum h1_reject *reject;    /* set where the bytes are malformed */
+	const struct scrub *scrub; /* of trailers; NULL: they are an endpoint's */
 };
 bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *out_done);
 /* Our own answer instead of the endpoint's; ends the exchange. Never after response_begun. */
