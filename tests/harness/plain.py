@@ -112,6 +112,7 @@ class Plain:
         self.origin = scripted.Origin()
         self.port, self.hasty = free_ports(2)
         self.daemon = None
+        self.program, self.more, self.environment = SHUNTD, ["--workers", "1"], {}
 
     def __enter__(self):
         try:
@@ -141,9 +142,9 @@ class Plain:
             out.write(self.configuration())
         with open(self.path("log"), "w", encoding="utf-8") as log:
             self.daemon = subprocess.Popen(
-                [SHUNTD, "-c", self.path("plain.yaml"), "--workers", "1", "--access-log",
+                [self.program, "-c", self.path("plain.yaml"), *self.more, "--access-log",
                  self.path("access.log"), "--admin", self.path("admin.sock")],
-                stdout=subprocess.DEVNULL, stderr=log)
+                stdout=subprocess.DEVNULL, stderr=log, env=os.environ | self.environment)
         wait_until(lambda: "ready" in self.log() or self.daemon.poll() is not None, "shuntd is ready")
         assert self.daemon.poll() is None, self.log()
 
