@@ -173,6 +173,14 @@ struct timeouts {
 	uint32_t handshake_ms; /* of TLS, whole */
 };
 
+/* The least that peers must move while they are waited for, in bytes a second; 0: anything. */
+struct rates {
+	uint32_t request;  /* the client sends a request */
+	uint32_t response; /* the client takes a response */
+	uint32_t endpoint; /* the endpoint sends a response's body, or takes a request's */
+	uint32_t over_ms;  /* the window in which that is measured */
+};
+
 struct listener {
 	const struct vip *vip;
 	uint16_t port; /* host order */
@@ -189,6 +197,7 @@ struct listener {
 	enum forward_mode forward;       /* LISTENER_TCP, _UDP */
 	enum splice_policy splice;       /* LISTENER_TLS_PASSTHROUGH, _TCP_PROXY */
 	struct timeouts timeouts;
+	struct rates rates;
 	uint32_t index; /* dense over the model's listeners, L4 and L7 together */
 	struct place at;
 };

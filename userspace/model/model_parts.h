@@ -26,6 +26,7 @@ extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], ti
 	route_keys[], match_keys[], redirect_keys[], respond_keys[], upstream_keys[],
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
 	upstream_tls_keys[], forwarded_keys[], requests_keys[];
+extern const struct key rate_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);

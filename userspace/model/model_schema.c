@@ -10,6 +10,7 @@ const struct schema_section model_schema[] = {
 	{ "forwarded", forwarded_keys },
 	{ "requests", requests_keys },
 	{ "timeouts", timeout_keys },
+	{ "rates", rate_keys },
 	{ "route", route_keys },
 	{ "match", match_keys },
 	{ "redirect", redirect_keys },

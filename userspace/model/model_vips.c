@@ -3,7 +3,7 @@
 
 #include "userspace/model/model_parts.h"
 
-enum { STAGE_MS_MAX = 24 * 3600000 };
+enum { STAGE_MS_MAX = 24 * 3600000, RATE_MOST = 1000000000 };
 
 static void read_protocol(struct reading *r, const struct key *key, const struct yaml *value,
 			  void *into)
@@ -99,6 +99,24 @@ static void read_timeouts(struct reading *r, const struct key *key, const struct
 	schema_read(r, timeout_keys, value, into);
 }
 
+const struct key rate_keys[] = {
+	{ "request", read_number, offsetof(struct rates, request), 0, RATE_MOST },
+	{ "response", read_number, offsetof(struct rates, response), 0, RATE_MOST },
+	{ "endpoint", read_number, offsetof(struct rates, endpoint), 0, RATE_MOST },
+	{ "over", read_duration, offsetof(struct rates, over_ms), 1, STAGE_MS_MAX },
+	{ 0 },
+};
+
+/* An endpoint may well have little to say, such as events; a client has asked for what it gets. */
+static const struct rates default_rates = { .request = 100, .response = 100, .over_ms = 30000 };
+
+static void read_rates(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into)
+{
+	(void)key;
+	schema_read(r, rate_keys, value, into);
+}
+
 const struct key listener_keys[] = {
 	{ "port", read_port, offsetof(struct listener, port), 1, 65535, true },
 	{ "protocol", read_protocol, offsetof(struct listener, protocol), .required = true },
@@ -113,6 +131,7 @@ const struct key listener_keys[] = {
 	{ "forwarded", read_forwarded, offsetof(struct listener, forwarded) },
 	{ "requests", read_requests, offsetof(struct listener, requests) },
 	{ "timeouts", read_timeouts, offsetof(struct listener, timeouts) },
+	{ "rates", read_rates, offsetof(struct listener, rates) },
 	{ "certificates", read_certificates, offsetof(struct listener, tls) },
 	{ "tls", read_listener_tls, offsetof(struct listener, tls) },
 	{ 0 },
@@ -134,6 +153,7 @@ static void read_listeners(struct reading *r, const struct key *key, const struc
 		l->at = v->at;
 		l->index = building_of(r)->model->listener_count++;
 		l->timeouts = default_timeouts;
+		l->rates = default_rates;
 		l->forwarded = default_forwarded;
 		schema_read(r, listener_keys, v, l);
 	}

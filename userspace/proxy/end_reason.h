@@ -12,6 +12,7 @@
 	X(DONE, "done", "")                                                                        \
 	X(BAD_HEAD, "bad_head", "the request's head cannot be accepted")                           \
 	X(HEAD_TIMEOUT, "head_timeout", "the request's head did not come in time")                 \
+	X(HEAD_SLOW, "head_slow", "the request's head came too slowly")                            \
 	X(NO_CONNECT, "no_connect", "CONNECT is not offered here")                                 \
 	X(BAD_PATH, "bad_path", "the path can be read in more than one way")                       \
 	X(BAD_FIELD, "bad_field", "a field's name has an underscore")                               \
@@ -22,9 +23,11 @@
 	X(HEAD_TOO_LARGE, "head_too_large", "the head does not fit with what we must add")         \
 	X(BAD_BODY, "bad_body", "the request's body is malformed")                                 \
 	X(BODY_TIMEOUT, "body_timeout", "the request's body did not come in time")                 \
+	X(BODY_SLOW, "body_slow", "the request's body came too slowly")                            \
 	X(CLIENT_GONE, "client_gone", "the client has gone")                                       \
 	X(CLIENT_CUT, "client_cut", "the client has gone in the middle of its request")            \
 	X(CLIENT_STALLED, "client_stalled", "the client took nothing of the response for too long") \
+	X(CLIENT_SLOW, "client_slow", "the client took the response too slowly")                   \
 	X(NO_ENDPOINT, "no_endpoint", "the upstream has no endpoint")                              \
 	X(UNREACHABLE, "unreachable", "no endpoint could be reached")                              \
 	X(CONNECT_TIMEOUT, "connect_timeout", "no endpoint could be reached in time")              \
@@ -33,6 +36,7 @@
 	X(ENDPOINT_CLOSED, "endpoint_closed", "the endpoint closed without an answer")             \
 	X(ENDPOINT_CUT, "endpoint_cut", "the endpoint closed in the middle of its response")       \
 	X(ENDPOINT_STALLED, "endpoint_stalled", "the endpoint's response made no progress for too long") \
+	X(ENDPOINT_SLOW, "endpoint_slow", "the endpoint took or gave bytes too slowly")            \
 	X(BAD_RESPONSE, "bad_response", "the endpoint's response is malformed")                    \
 	X(BAD_RESPONSE_BODY, "bad_response_body", "the endpoint's response has a malformed body")  \
 	X(RESPONSE_NO_HEAD, "response_no_head", "the endpoint's response has no end of its head")  \

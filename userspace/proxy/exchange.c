@@ -139,12 +139,12 @@ static void refuse(struct session *s, enum h1_reject reject)
 	exchange_reply(s, h1_reject_status(reject), END_BAD_HEAD);
 }
 
-void exchange_refuse_late(struct session *s)
+void exchange_refuse_late(struct session *s, enum end_reason why)
 {
 	stat_add(&session_stats(s)->timeouts, 1);
 	s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
 	session_enter(s, SESSION_FORWARDING);
-	exchange_reply(s, 408, END_HEAD_TIMEOUT);
+	exchange_reply(s, 408, why);
 }
 
 static struct span field_of(const void *context, struct span name)

@@ -59,11 +59,14 @@ static uint64_t state_ms(const struct session *s, enum session_state state)
 void session_deadline(struct session *s, uint64_t after_ms)
 {
 	uint64_t now = loop_now_ms(s->proxy->options.loop);
-	bool sooner = now + after_ms < s->deadline_ms || s->deadline_ms == 0;
+	uint32_t over_ms = s->listener->rates.over_ms;
+	uint64_t due = after_ms > over_ms && pace_is_kept(s) ? over_ms : after_ms;
 
 	s->deadline_ms = now + after_ms;
-	if (sooner || !ev_is_active(&s->timer.timer))
-		timer_start(&s->timer, after_ms);
+	if (now + due >= s->due_ms && ev_is_active(&s->timer.timer))
+		return;
+	s->due_ms = now + due;
+	timer_start(&s->timer, due);
 }
 
 void session_progress(struct session *s)
@@ -337,7 +340,7 @@ static void on_overdue(struct session *s)
 		return;
 	case SESSION_READING:
 		if (buf_len(&s->in[CLIENT]) > 0)
-			exchange_refuse_late(s);
+			exchange_refuse_late(s, END_HEAD_TIMEOUT);
 		else
 			session_close(s);
 		return;
@@ -354,12 +357,13 @@ void session_on_timer(void *context)
 	struct session *s = context;
 	uint64_t now = loop_now_ms(s->proxy->options.loop);
 
-	if (now < s->deadline_ms) {
-		timer_start(&s->timer, s->deadline_ms - now);
-		return;
-	}
 	s->held = true;
-	on_overdue(s);
+	if (!pace_look(s, now)) {
+		if (now >= s->deadline_ms)
+			on_overdue(s);
+		else
+			session_deadline(s, s->deadline_ms - now);
+	}
 	s->held = false;
 	session_run(s);
 }

@@ -10,6 +10,7 @@
 #include "userspace/net/conn.h"
 #include "userspace/proxy/access_log.h"
 #include "userspace/proxy/end_reason.h"
+#include "userspace/proxy/pace.h"
 #include "userspace/proxy/proxy.h"
 #include "userspace/splice/handover.h"
 #include "userspace/upstream/idle_pool.h"
@@ -82,6 +83,8 @@ struct session {
 	bool counted; /* of its source: to be given back */
 	bool relayed; /* a splice was refused for good */
 	uint64_t deadline_ms;
+	uint64_t due_ms; /* when the timer fires, where it runs */
+	struct pace pace;
 	struct timer timer;
 	struct timer poll; /* of a handover */
 	struct timer turn; /* goes on after others had theirs */
@@ -133,7 +136,8 @@ bool exchange_step(struct session *s);
 void exchange_end(struct session *s);
 void exchange_log(struct session *s, const char *splice, const char *reason);
 void exchange_time_out(struct session *s);
-void exchange_refuse_late(struct session *s); /* half a head, and no more of it in time */
+/* Half a head, and no more of it in time. */
+void exchange_refuse_late(struct session *s, enum end_reason why);
 /* A body on its way from one side's bytes to the other's, decoded and framed anew. */
 struct body_copy {
 	struct h1_body *body;

@@ -20,6 +20,8 @@
 	X(upstream_connect_errors) \
 	X(upstream_reused) \
 	X(timeouts) \
+	X(slow_clients) \
+	X(slow_endpoints) \
 	X(bad_requests) \
 	X(bad_responses) \
 	X(tunnels) \
