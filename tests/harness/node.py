@@ -3,6 +3,7 @@ import json
 import os
 import signal
 
+from tests.harness import successor
 from tests.harness.run import BUILD, run, wait_until
 
 
@@ -11,6 +12,7 @@ class Node:
         self.lab, self.host = lab, host
         self.dir = os.path.join(lab.dir, host)
         self.daemon = None
+        self.program = os.path.join(BUILD, "shuntd")
         os.mkdir(self.dir)
         open(os.path.join(self.dir, "shuntd.log"), "w", encoding="utf-8").close()
 
@@ -40,15 +42,16 @@ class Node:
         with open(os.path.join(self.dir, "access.log"), encoding="utf-8") as log:
             return [json.loads(line) for line in log]
 
-    def shunt(self, config, ready=True):
-        """Starts shuntd with this configuration."""
+    def shunt(self, config, ready=True, more=()):
+        """Starts shuntd with this configuration, and more arguments."""
         self.write(config)
         with open(os.path.join(self.dir, "shuntd.log"), "a", encoding="utf-8") as log:
             before = len(self.log())
             self.daemon = self.lab.start(
-                self.host, os.path.join(BUILD, "shuntd"), "-c", self.config, "--pin-dir", self.pins,
+                self.host, self.program, "-c", self.config, "--pin-dir", self.pins,
                 "--cgroup", self.lab.cgroup, "--admin", self.admin, "--access-log",
-                os.path.join(self.dir, "access.log"), "--workers", "2", stderr=log, stdout=log)
+                os.path.join(self.dir, "access.log"), "--workers", "2", *more, stderr=log,
+                stdout=log)
         if ready:
             wait_until(lambda: "ready" in self.log()[before:] or self.daemon.poll() is not None,
                        "shuntd is ready")
@@ -60,6 +63,12 @@ class Node:
         self.write(config)
         self.daemon.send_signal(signal.SIGHUP)
         wait_until(lambda: self.status()["snapshot"] > before, f"a new snapshot: {self.log()}")
+
+    def upgrade(self):
+        """A new shuntd in the place of this one, which is returned, and ends."""
+        old, self.daemon = self.daemon, successor.upgrade(self.daemon, self.log)
+        self.lab.processes.append(self.daemon)
+        return old
 
     def stop(self, sig=signal.SIGTERM):
         self.daemon.send_signal(sig)

@@ -6,6 +6,7 @@ answered by {"done": N, "bad": [..]}, its end ends all.
 """
 import http.client
 import json
+import subprocess
 import sys
 import threading
 
@@ -35,6 +36,31 @@ class Asker(threading.Thread):
             if ends:
                 connection.close()
                 connection = None
+
+
+class Load:
+    """The process, for a test. start: Popen, or the like."""
+
+    def __init__(self, start, address, port, host, kept=6, new=4):
+        self.process = start(
+            ["/usr/bin/python3", __file__, address, str(port), host, str(kept), str(new)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def done(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        got = json.loads(self.process.stdout.readline())
+        assert got["bad"] == []
+        return got["done"]
+
+    def goes_on(self, turns=20):
+        """The slowest gets so many more answers."""
+        from tests.harness.run import wait_until  # not where this runs by itself
+        before = self.done()
+        wait_until(lambda: self.done() >= before + turns, "all get answers", 30)
+
+    def end(self):
+        return json.loads(self.process.communicate(timeout=60)[0])
 
 
 def main():

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from tests.harness import plain, successor
-from tests.harness.run import BUILD, HARNESS, PYTHON, wait_until
+from tests.harness import plain, steady, successor
+from tests.harness.run import BUILD, PYTHON, wait_until
 
 
 class Upgradable(plain.Plain):
@@ -62,28 +62,8 @@ class Upgradable(plain.Plain):
             check=True, capture_output=True, text=True).stdout)
 
 
-class Steady:
-    """Clients that ask without end; see steady.py."""
-
-    def __init__(self, port, kept=6, new=4):
-        self.process = subprocess.Popen(
-            [PYTHON, os.path.join(HARNESS, "steady.py"), "127.0.0.1", str(port), "good.example.com",
-             str(kept), str(new)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def done(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        got = json.loads(self.process.stdout.readline())
-        assert got["bad"] == []
-        return got["done"]
-
-    def goes_on(self, turns=20):
-        """The slowest gets so many more answers."""
-        before = self.done()
-        wait_until(lambda: self.done() >= before + turns, "all get answers", 30)
-
-    def end(self):
-        return json.loads(self.process.communicate(timeout=60)[0])
+def steady_load(port):
+    return steady.Load(subprocess.Popen, "127.0.0.1", port, "good.example.com")
 
 
 @pytest.fixture
@@ -93,14 +73,14 @@ def shunt():
 
 
 def test_upgrades_under_load_fail_no_request_and_refuse_no_connection(shunt):
-    steady = Steady(shunt.port)
+    load = steady_load(shunt.port)
     for _ in range(3):
-        steady.goes_on()
+        load.goes_on()
         old = shunt.upgrade()
-        steady.goes_on()
+        load.goes_on()
         assert old.wait(20) in (0, None), shunt.log()
-    steady.goes_on()
-    assert steady.end()["bad"] == []
+    load.goes_on()
+    assert load.end()["bad"] == []
     wait_until(lambda: shunt.log().count("has ended") == 3, "the last one hears of its end")
     assert "error" not in shunt.log()
 
@@ -111,14 +91,14 @@ def test_the_new_one_may_have_other_workers(shunt, first, then):
     shunt.daemon.wait(20)
     shunt.workers = first
     shunt.start()
-    steady = Steady(shunt.port)
-    steady.goes_on()
+    load = steady_load(shunt.port)
+    load.goes_on()
     shunt.workers = then
     shunt.write(shunt.configuration())
     shunt.upgrade().wait(20)
-    steady.goes_on()
+    load.goes_on()
     assert shunt.status()["workers"] == then
-    assert steady.end()["bad"] == []
+    assert load.end()["bad"] == []
 
 
 SPEAK = f"""exec {PYTHON} -c '
@@ -140,20 +120,20 @@ FAILURES = {
 
 @pytest.mark.parametrize("spoil,why", FAILURES.values(), ids=FAILURES.keys())
 def test_a_new_one_that_fails_leaves_the_old_one_as_it_was(shunt, spoil, why):
-    steady, kept = Steady(shunt.port), shunt.client()
+    load, kept = steady_load(shunt.port), shunt.client()
     shunt.ask(kept)
-    steady.goes_on()
+    load.goes_on()
     spoil(shunt)
     for _ in range(2):
         shunt.try_upgrade(why)
     shunt.ask(kept)
     kept.sock.close()
-    steady.goes_on()
+    load.goes_on()
     assert shunt.status()["workers"] == 2
     shunt.write(shunt.configuration())
     if os.path.lexists(shunt.program):
         os.unlink(shunt.program)
     shunt.lead_to(plain.SHUNTD)
     shunt.upgrade().wait(20)
-    steady.goes_on()
-    assert steady.end()["bad"] == []
+    load.goes_on()
+    assert load.end()["bad"] == []

@@ -365,6 +365,7 @@ static bool start(struct daemon *d, struct snapshot *first, struct err *err)
 		       NULL &&
 	       (d->files = file_watch_create(d->loop, on_config_change, d)) != NULL &&
 	       admin_hand_over(d->admin, a->user, err) &&
+	       access_log_hand_over(d->log, a->user, err) &&
 	       privileges_drop(a->user, d->fast_path != NULL, err) &&
 	       serving_start(d->serving, err);
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -82,6 +83,16 @@ void access_log_reopen(struct access_log *log)
 		return;
 	dup3(fd, log->fd, O_CLOEXEC); /* atomic for the workers, who are writing */
 	close(fd);
+}
+
+bool access_log_hand_over(struct access_log *log, const char *user, struct err *err)
+{
+	const struct passwd *to = user ? getpwnam(user) : NULL;
+
+	if (!log || !log->path || !to || to->pw_uid == getuid())
+		return true;
+	return fchown(log->fd, to->pw_uid, to->pw_gid) == 0 ||
+	       err_sys(err, "cannot give the access log %s to user \"%s\"", log->path, user);
 }
 
 uint64_t access_log_lost(const struct access_log *log)

@@ -36,5 +36,7 @@ struct access_line {
 struct access_log *access_log_open(const char *path, struct err *err);
 void access_log_close(struct access_log *log);
 void access_log_reopen(struct access_log *log); /* after rotation; keeps the old file on failure */
+/* A file of ours is that user's from now on (NULL: nobody's else), who opens it again later. */
+bool access_log_hand_over(struct access_log *log, const char *user, struct err *err);
 void access_log_write(struct access_log *log, const struct access_line *line);
 uint64_t access_log_lost(const struct access_log *log); /* lines, since start */
