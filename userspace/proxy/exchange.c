@@ -17,6 +17,11 @@ static const struct h1_limits request_limits = { .head_bytes = HEAD_BYTES_MAX,
 						 .line_bytes = 8192,
 						 .fields = FIELDS_MAX };
 
+void exchange_expect(struct session *s)
+{
+	h1_parser_init(&s->requests, H1_REQUEST, &request_limits);
+}
+
 static void note_text(struct exchange *ex, const struct message *msg)
 {
 	size_t method = msg->method.len < 16 ? msg->method.len : 16;

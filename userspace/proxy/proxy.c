@@ -6,7 +6,9 @@
 
 #include "userspace/base/must.h"
 #include "userspace/proxy/proxy_cursor.h"
+#include "userspace/proxy/rest.h"
 #include "userspace/proxy/session.h"
+#include "userspace/proxy/session_store.h"
 
 enum {
 	CURSORS = 1024,
@@ -14,10 +16,6 @@ enum {
 	IDLE_AGE_MS =
 		30000, /* below what common servers allow (nginx 75 s, Apache 5 s is found out) */
 };
-
-static const struct h1_limits head_limits = { .head_bytes = HEAD_BYTES_MAX,
-					      .line_bytes = 8192,
-					      .fields = FIELDS_MAX };
 
 struct proxy *proxy_create(const struct proxy_options *options, struct snapshot *first)
 {
@@ -28,6 +26,7 @@ struct proxy *proxy_create(const struct proxy_options *options, struct snapshot 
 	proxy->snapshot = snapshot_ref(first);
 	proxy->idle = idle_pool_create(options->loop, idle);
 	proxy->cursors = must_alloc(CURSORS * sizeof(proxy->cursors[0]));
+	rest_init(proxy);
 	/* Four blocks a session is the most that one can hold. */
 	block_pool_init(&proxy->blocks, options->sessions_max * 4);
 	return proxy;
@@ -38,6 +37,8 @@ void proxy_destroy(struct proxy *proxy)
 	if (!proxy)
 		return;
 	proxy_cut(proxy);
+	session_store_fini(proxy);
+	rest_fini(proxy);
 	idle_pool_destroy(proxy->idle);
 	block_pool_fini(&proxy->blocks);
 	snapshot_unref(proxy->snapshot);
@@ -77,7 +78,7 @@ static bool is_idle(const struct session *s)
 	       buf_len(&s->out[CLIENT]) == 0;
 }
 
-/* Those that are busy follow when their exchange ends. */
+/* One that has not had time to rest; those that are busy follow when their exchange ends. */
 static void renew_one(struct session *s)
 {
 	if (is_idle(s) && !session_renew(s))
@@ -89,6 +90,7 @@ void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot)
 	struct snapshot *before = proxy->snapshot;
 
 	proxy->snapshot = snapshot_ref(snapshot);
+	rest_renew(proxy, before);
 	snapshot_unref(before);
 	idle_pool_sift(proxy->idle, is_endpoint, snapshot);
 	each_session(proxy, renew_one);
@@ -97,25 +99,22 @@ void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot)
 static struct session *session_open(struct proxy *proxy, struct conn *client,
 				    const struct listener *listener)
 {
-	struct session *s = calloc(1, sizeof(*s));
+	struct session *s = session_store_take(proxy);
 
 	if (!s)
 		return NULL;
-	s->proxy = proxy;
+	s->rest = rest_create();
+	if (!s->rest) {
+		session_store_give(s);
+		return NULL;
+	}
 	s->snapshot = snapshot_ref(proxy->snapshot);
 	s->listener = listener;
 	s->id = ((uint64_t)proxy->options.worker << 48) | ++proxy->next_id;
 	s->ends[CLIENT] = client;
 	s->client = client->peer;
 	s->state = SESSION_INTRODUCED;
-	h1_parser_init(&s->requests, H1_REQUEST, &head_limits);
-	timer_init(&s->timer, proxy->options.loop, session_on_timer, s);
-	timer_init(&s->poll, proxy->options.loop, tunnel_on_poll, s);
-	timer_init(&s->turn, proxy->options.loop, session_on_turn, s);
-	s->next = proxy->sessions;
-	if (s->next)
-		s->next->prev = s;
-	proxy->sessions = s;
+	exchange_expect(s);
 	proxy->session_count++;
 	session_listen(s, CLIENT);
 	session_progress(s);
@@ -177,6 +176,7 @@ void proxy_drain(struct proxy *proxy)
 {
 	proxy->draining = true;
 	proxy->patient = false;
+	rest_cut(proxy);
 	each_session(proxy, drain_one);
 }
 
@@ -196,6 +196,7 @@ static void cut_one(struct session *s)
 void proxy_cut(struct proxy *proxy)
 {
 	proxy->draining = true;
+	rest_cut(proxy);
 	each_session(proxy, cut_one);
 }
 

@@ -1,4 +1,6 @@
 #include "userspace/proxy/session.h"
+#include "userspace/proxy/rest.h"
+#include "userspace/proxy/session_store.h"
 #include "userspace/proxy/source_limit.h"
 
 #include <stdlib.h>
@@ -87,8 +89,8 @@ void session_enter(struct session *s, enum session_state next)
 		session_deadline(s, state_ms(s, next));
 }
 
-/* The listener that took its place: what a client calls by the same address and port. */
-static const struct listener *successor(const struct snapshot *snapshot, const struct listener *old)
+const struct listener *session_successor(const struct snapshot *snapshot,
+					 const struct listener *old)
 {
 	for (uint32_t i = 0; i < snapshot->model->listener_count; i++) {
 		const struct listener *l = snapshot->listeners[i];
@@ -107,7 +109,7 @@ bool session_renew(struct session *s)
 
 	if (before == now)
 		return true;
-	listener = successor(now, s->listener);
+	listener = session_successor(now, s->listener);
 	if (!listener)
 		return false;
 	s->snapshot = snapshot_ref(now);
@@ -185,28 +187,15 @@ void session_drop_server(struct session *s)
 
 static void session_free(struct session *s)
 {
-	struct proxy *proxy = s->proxy;
-
 	if (s->handover)
 		handover_abandon(s->handover);
 	session_drop_server(s);
-	conn_close(s->ends[CLIENT]);
-	if (s->counted)
-		source_limit_give(source_limit_shared(), &s->client);
 	for (int side = 0; side < 2; side++) {
-		buf_clear(&s->in[side], &proxy->blocks);
-		buf_clear(&s->out[side], &proxy->blocks);
+		buf_clear(&s->in[side], &s->proxy->blocks);
+		buf_clear(&s->out[side], &s->proxy->blocks);
 	}
-	timer_stop(&s->timer);
-	timer_stop(&s->poll);
-	timer_stop(&s->turn);
-	*(s->prev ? &s->prev->next : &proxy->sessions) = s->next;
-	if (s->next)
-		s->next->prev = s->prev;
-	proxy->session_count--;
-	stat_add(&proxy->options.stats->sessions_closed, 1);
-	snapshot_unref(s->snapshot);
-	free(s);
+	rest_end(s);
+	session_store_give(s);
 }
 
 enum conn_result session_read(struct session *s, enum side from)
@@ -313,13 +302,20 @@ void session_run(struct session *s)
 	while (s->state != SESSION_CLOSED && steps < STEPS_MAX && step(s))
 		steps++;
 	s->held = false;
-	/* Peers that are as fast as we are would keep the worker for themselves. */
-	if (steps == STEPS_MAX)
-		timer_start(&s->turn, 0);
+	if (steps < STEPS_MAX && rest_may(s)) {
+		if (session_renew(s)) {
+			rest_begin(s);
+			return;
+		}
+		session_enter(s, SESSION_CLOSED);
+	}
 	if (s->state == SESSION_CLOSED) {
 		session_free(s);
 		return;
 	}
+	/* Peers that are as fast as we are would keep the worker for themselves. */
+	if (steps == STEPS_MAX)
+		timer_start(&s->turn, 0);
 	watch_side(s, CLIENT);
 	watch_side(s, SERVER);
 }
@@ -355,8 +351,11 @@ static void on_overdue(struct session *s)
 void session_on_timer(void *context)
 {
 	struct session *s = context;
-	uint64_t now = loop_now_ms(s->proxy->options.loop);
+	uint64_t now;
 
+	if (session_store_is_spare(s))
+		return;
+	now = loop_now_ms(s->proxy->options.loop);
 	s->held = true;
 	if (!pace_look(s, now)) {
 		if (now >= s->deadline_ms)

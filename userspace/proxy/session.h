@@ -67,9 +67,19 @@ struct exchange {
 	char text[LOG_TEXT_MAX]; /* method, host, path for the log */
 };
 
+/* In use from a client's first bytes to its answer's last, and then laid to rest; see rest.h. */
 struct session {
+	/* The store's, also while it is spare. */
+	struct session *spare_next;
+	bool spare;
+	uint64_t due_ms; /* when timer fires, where it runs */
+	struct timer timer;
+	struct timer poll; /* of a handover */
+	struct timer turn; /* goes on after others had theirs */
+	/* From here on zeroed at the beginning. */
 	struct session *next, *prev;
 	struct proxy *proxy;
+	struct rest *rest; /* the client's */
 	struct snapshot *snapshot;
 	const struct listener *listener;
 	uint64_t id;
@@ -83,11 +93,7 @@ struct session {
 	bool counted; /* of its source: to be given back */
 	bool relayed; /* a splice was refused for good */
 	uint64_t deadline_ms;
-	uint64_t due_ms; /* when the timer fires, where it runs */
 	struct pace pace;
-	struct timer timer;
-	struct timer poll; /* of a handover */
-	struct timer turn; /* goes on after others had theirs */
 	struct handover *handover;
 	enum splice_reason splice_reason;
 	uint32_t splice_tries;
@@ -101,9 +107,14 @@ struct proxy {
 	struct snapshot *snapshot;
 	struct block_pool blocks;
 	struct idle_pool *idle;
-	struct session *sessions;
-	uint32_t session_count;
-	uint32_t handshakes; /* sessions in SESSION_HANDSHAKE */
+	struct session *sessions; /* in use */
+	struct session *spare;    /* session_store.c */
+	uint32_t spare_count;
+	struct rest_queue *resting; /* rest.c; by listener.index of the snapshot */
+	struct timer look;          /* for those that have rested too long */
+	uint64_t look_ms;           /* when it is due, if it is active */
+	uint32_t session_count;     /* with those at rest */
+	uint32_t handshakes;        /* sessions in SESSION_HANDSHAKE */
 	uint64_t next_id;
 	bool draining;
 	bool patient;              /* while draining: an idle session may have one more exchange */
@@ -131,6 +142,7 @@ void session_on_timer(void *context);
 void session_on_turn(void *context);
 
 /* exchange.c: requests. Each step returns whether it got on. */
+void exchange_expect(struct session *s); /* a first head, from its first byte */
 bool exchange_read_head(struct session *s);
 bool exchange_step(struct session *s);
 void exchange_end(struct session *s);
@@ -171,6 +183,9 @@ bool tunnel_step(struct session *s);
 void session_begin(struct session *s);
 /* Between exchanges: goes on by the present snapshot. False: it has no such listener any more. */
 bool session_renew(struct session *s);
+/* The listener that took its place: what a client calls by the same address and port; or NULL. */
+const struct listener *session_successor(const struct snapshot *snapshot,
+					 const struct listener *old);
 
 /* introduce.c: the PROXY protocol. */
 bool introduce_read(struct session *s);
