@@ -40,7 +40,8 @@ TEST(each_path_has_one_spelling)
 	FOR_ROWS (row, rows) {
 		char out[64];
 		size_t len = 0;
-		bool ok = path_normalise(span_of(row->path), out, strlen(row->path), &len);
+		bool ok = path_normalise(span_of(row->path), (struct path_rules){ 0 }, out,
+					 strlen(row->path), &len);
 
 		CHECK_INT(ok, row->want != NULL);
 		if (ok)
@@ -53,10 +54,10 @@ TEST(a_path_that_does_not_fit_is_refused)
 	char out[4];
 	size_t len = 99;
 
-	CHECK(!path_normalise(SPAN("/abcd"), out, sizeof(out), &len));
-	CHECK(!path_normalise(SPAN("/a%20"), out, sizeof(out), &len));
+	CHECK(!path_normalise(SPAN("/abcd"), (struct path_rules){ 0 }, out, sizeof(out), &len));
+	CHECK(!path_normalise(SPAN("/a%20"), (struct path_rules){ 0 }, out, sizeof(out), &len));
 	CHECK_INT(len, 99);
-	CHECK(path_normalise(SPAN("/abc"), out, sizeof(out), &len));
+	CHECK(path_normalise(SPAN("/abc"), (struct path_rules){ 0 }, out, sizeof(out), &len));
 	CHECK_INT(len, 4);
 }
 
