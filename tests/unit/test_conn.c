@@ -193,7 +193,7 @@ TEST(a_connection_comes_from_the_address_that_was_asked_for)
 
 	CHECK_INT(connect_to(loop, port, &conn), 0);
 	CHECK(!conn->connecting);
-	CHECK_INT(ntohl(conn->local.ip[3]), 0x7f000002);
+	CHECK_INT(ntohl(conn_local(conn)->ip[3]), 0x7f000002);
 	conn_close(conn);
 	close(fd);
 	loop_destroy(loop);

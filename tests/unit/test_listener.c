@@ -46,16 +46,18 @@ struct seen {
 	struct loop *loop;
 	int accepted, errors, want;
 	uint32_t tag;
+	struct addr peer;
 	int no_delay;
 	bool non_blocking;
 };
 
-static void on_accept(void *context, int fd, uint32_t tag)
+static void on_accept(void *context, int fd, uint32_t tag, const struct addr *peer)
 {
 	struct seen *seen = context;
 	socklen_t len = sizeof(seen->no_delay);
 
 	seen->tag = tag;
+	seen->peer = *peer;
 	getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &seen->no_delay, &len);
 	seen->non_blocking = fcntl(fd, F_GETFL) & O_NONBLOCK;
 	close(fd);
@@ -147,6 +149,7 @@ TEST(connections_are_accepted_with_the_present_tag)
 	loop_run(seen.loop);
 	CHECK_INT(seen.accepted, 3);
 	CHECK_INT(seen.tag, 9);
+	CHECK_INT(ntohl(seen.peer.ip[3]), 0x7f000001);
 	CHECK_INT(seen.no_delay, 1);
 	CHECK(seen.non_blocking);
 	for (int i = 0; i < 3; i++)

@@ -42,11 +42,11 @@ struct message {
 	struct worker_socket sockets[];
 };
 
-static void on_accept(void *context, int fd, uint32_t listener_index)
+static void on_accept(void *context, int fd, uint32_t listener_index, const struct addr *peer)
 {
 	struct worker *w = context;
 
-	proxy_accept(w->proxy, fd, listener_index);
+	proxy_accept(w->proxy, fd, listener_index, peer);
 }
 
 static void on_accept_error(void *context)

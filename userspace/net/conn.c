@@ -10,9 +10,6 @@
 struct conn *conn_create(struct loop *loop, int fd, const struct addr *peer)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	int on = 1;
 
 	if (!conn) {
 		close(fd);
@@ -20,9 +17,6 @@ struct conn *conn_create(struct loop *loop, int fd, const struct addr *peer)
 	}
 	conn->fd = fd;
 	conn->peer = *peer;
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
-		addr_from_sockaddr((struct sockaddr *)&ss, &conn->local);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	watch_init(&conn->watch, loop, fd, NULL, NULL);
 	return conn;
 }
@@ -47,10 +41,11 @@ struct conn *conn_connect(struct loop *loop, const struct addr *to,
 	socklen_t len = addr_to_sockaddr(to, &ss);
 	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct conn *conn;
-	int saved;
+	int saved, on = 1;
 
 	if (fd < 0)
 		return NULL;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (options->max_segment)
 		setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &options->max_segment,
 			   sizeof(options->max_segment));
@@ -71,6 +66,16 @@ close_fd:
 	close(fd);
 	errno = saved;
 	return NULL;
+}
+
+const struct addr *conn_local(struct conn *conn)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (conn->local.port == 0 && getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0)
+		addr_from_sockaddr((struct sockaddr *)&ss, &conn->local);
+	return &conn->local;
 }
 
 /* The socket's queue is empty, so all of it goes or the connection is of no use. */
@@ -101,9 +106,6 @@ int conn_connected(struct conn *conn)
 	len = sizeof(ss);
 	if (getpeername(conn->fd, (struct sockaddr *)&ss, &len) < 0)
 		return EINPROGRESS;
-	len = sizeof(ss);
-	if (getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0)
-		addr_from_sockaddr((struct sockaddr *)&ss, &conn->local);
 	error = send_prelude(conn);
 	return error ? error : conn_handshake(conn);
 }

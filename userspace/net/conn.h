@@ -16,7 +16,8 @@
 struct conn {
 	int fd;
 	struct watch watch;
-	struct addr local, peer;
+	struct addr peer;
+	struct addr local;               /* see conn_local */
 	const struct transport_ops *ops; /* NULL: plain TCP */
 	void *transport;                 /* of ops */
 	uint64_t secured_as; /* hash of how; connections of one kind may stand in for another */
@@ -55,13 +56,15 @@ struct connect_options {
 	uint32_t max_segment;      /* TCP_MAXSEG, 0: leave it */
 };
 
-/* Takes fd over (non-blocking, connected). Aborts without memory only at start; else NULL, fd
- * closed. */
+/* Takes fd over (non-blocking, connected, with TCP_NODELAY). Aborts without memory only at start;
+ * else NULL, fd closed. */
 struct conn *conn_create(struct loop *loop, int fd, const struct addr *peer);
 /* Begins to connect; NULL and errno where that fails at once. conn->connecting until
  * conn_connected. */
 struct conn *conn_connect(struct loop *loop, const struct addr *to,
 			  const struct connect_options *options);
+/* Our end's address; asked for when it is first needed, as most connections end without. */
+const struct addr *conn_local(struct conn *conn);
 /* When the watch reports readiness: 0 once bytes can flow, EINPROGRESS, or what went wrong. */
 int conn_connected(struct conn *conn);
 /* The handshake of an accepted one: as conn_connected. */

@@ -134,7 +134,10 @@ static bool is_of_peer(int error)
 /* False where nothing more can be had now. */
 static bool accept_one(struct listener_watch *l)
 {
-	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int fd = accept4(l->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct addr peer = { 0 };
 
 	if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return false;
@@ -149,8 +152,8 @@ static bool accept_one(struct listener_watch *l)
 		timer_start(&l->pause, FULL_PAUSE_MS);
 		return false;
 	}
-	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	l->hooks.on_accept(l->hooks.context, fd, l->tag);
+	addr_from_sockaddr((struct sockaddr *)&ss, &peer);
+	l->hooks.on_accept(l->hooks.context, fd, l->tag, &peer);
 	return true;
 }
 
@@ -178,6 +181,7 @@ struct listener_watch *listener_watch_create(struct loop *loop, int fd, uint32_t
 	l->fd = fd;
 	l->tag = tag;
 	l->hooks = *hooks;
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* what is accepted inherits it */
 	watch_init(&l->watch, loop, fd, on_ready, l);
 	timer_init(&l->pause, loop, on_pause_over, l);
 	watch_set(&l->watch, WATCH_READ);

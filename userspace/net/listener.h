@@ -30,7 +30,7 @@ struct listener_watch; /* a socket being accepted from */
 
 struct listener_hooks {
 	/* fd is non-blocking, with TCP_NODELAY, and belongs to the callee. */
-	void (*on_accept)(void *context, int fd, uint32_t tag);
+	void (*on_accept)(void *context, int fd, uint32_t tag, const struct addr *peer);
 	void (*on_accept_error)(void *context);
 	void *context;
 };

@@ -73,6 +73,16 @@ void exchange_log(struct session *s, const char *splice, const char *reason)
 	stat_add(&session_stats(s)->bytes_out, line.bytes_out);
 }
 
+/*
+ * Where a client has said that its request is the last one (RFC 9112, 9.6), and all of it is read,
+ * nothing can come that would have the kernel reset the connection and eat our answer.
+ */
+static bool needs_no_draining(const struct session *s)
+{
+	return s->ex.client_closes && s->ex.request_done && !s->readable[CLIENT] &&
+	       buf_len(&s->in[CLIENT]) == 0 && buf_len(&s->out[CLIENT]) == 0;
+}
+
 /* After the exchange: the next request, or the end. */
 void exchange_end(struct session *s)
 {
@@ -80,12 +90,19 @@ void exchange_end(struct session *s)
 	bool ending = s->proxy->draining && !s->proxy->patient; /* a promise to keep it is kept */
 	bool keep = s->ex.client_keep && s->ex.request_done && !ending &&
 		    (!s->ends[CLIENT]->eof || waiting);
+	bool ended = !keep && needs_no_draining(s);
 
 	exchange_log(s, "none", "");
 	session_drop_server(s);
 	buf_clear(&s->out[SERVER], &s->proxy->blocks);
 	s->ex = (struct exchange){ 0 };
 	keep = session_renew(s) && keep;
+	if (ended) {
+		if (s->ends[CLIENT]->ops)
+			conn_shut(s->ends[CLIENT]); /* of plain TCP closing says the same */
+		session_enter(s, SESSION_CLOSED);
+		return;
+	}
 	session_enter(s, keep ? SESSION_READING : SESSION_DRAINING);
 	if (keep && waiting)
 		session_deadline(s, s->listener->timeouts.head_ms);
@@ -208,6 +225,7 @@ static void begin(struct session *s, const struct message *msg)
 	*ex = (struct exchange){ .began_ms = loop_now_ms(s->proxy->options.loop),
 				 .client_minor = msg->minor,
 				 .client_keep = msg->keep_alive,
+				 .client_closes = !msg->keep_alive,
 				 .head_only = msg->method_id == METHOD_HEAD,
 				 .tunnels = msg->upgrade };
 	note_text(ex, msg);

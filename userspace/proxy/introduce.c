@@ -86,7 +86,7 @@ void introduce_client(struct session *s, struct conn *conn, const struct upstrea
 {
 	char bytes[PROXY_HEADER_WRITE_MAX];
 	struct proxy_header header = { .source = s->client,
-				       .destination = s->ends[CLIENT]->local,
+				       .destination = *conn_local(s->ends[CLIENT]),
 				       .has_addresses = true };
 	size_t len;
 

@@ -127,25 +127,20 @@ static bool is_introduced(const struct listener *listener, const struct addr *pe
 	return network_list_has(&listener->introducers, peer);
 }
 
-void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index)
+void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index, const struct addr *peer)
 {
 	const struct listener *listener = proxy->snapshot->listeners[listener_index];
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	struct addr peer;
 	struct conn *client;
 	struct session *s;
 
 	stat_add(&proxy->options.stats->sessions_opened, 1);
-	if (proxy->session_count >= proxy->options.sessions_max || proxy->draining ||
-	    getpeername(fd, (struct sockaddr *)&ss, &len) < 0 ||
-	    !addr_from_sockaddr((struct sockaddr *)&ss, &peer)) {
+	if (proxy->session_count >= proxy->options.sessions_max || proxy->draining) {
 		stat_add(&proxy->options.stats->sessions_shed, 1);
 		stat_add(&proxy->options.stats->sessions_closed, 1);
 		close(fd);
 		return;
 	}
-	client = conn_create(proxy->options.loop, fd, &peer);
+	client = conn_create(proxy->options.loop, fd, peer);
 	if (!client) {
 		stat_add(&proxy->options.stats->sessions_closed, 1);
 		return;
@@ -159,7 +154,7 @@ void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index)
 		return;
 	}
 	s->held = true;
-	if (!is_introduced(listener, &peer))
+	if (!is_introduced(listener, peer))
 		session_begin(s);
 	s->held = false;
 	s->readable[CLIENT] = true; /* the first bytes are often there already */

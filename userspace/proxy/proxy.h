@@ -32,8 +32,9 @@ void proxy_destroy(struct proxy *proxy);
  * those of clients whose listener is. */
 void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot);
 
-/* Takes fd over (non-blocking). listener_index is that of the present snapshot. */
-void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index);
+/* Takes fd over (non-blocking, with TCP_NODELAY). listener_index is that of the present snapshot.
+ */
+void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index, const struct addr *peer);
 
 /* Keep-alive sessions end with their present exchange, idle ones at once; tunnels go on. */
 void proxy_drain(struct proxy *proxy);

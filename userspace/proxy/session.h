@@ -54,9 +54,10 @@ struct exchange {
 	bool response_begun; /* bytes of a final head are in s->to_client or gone */
 	bool response_done;
 	bool client_keep, server_keep;
-	bool replayable; /* its head is pinned and it has no body */
-	bool reused;     /* on a connection that served others before */
-	bool tunnels;    /* may end as a tunnel: needs a connection that can be spliced */
+	bool client_closes; /* says that this is its last request */
+	bool replayable;    /* its head is pinned and it has no body */
+	bool reused;        /* on a connection that served others before */
+	bool tunnels;       /* may end as a tunnel: needs a connection that can be spliced */
 	bool request_last, response_last; /* the last chunk's line was written */
 	uint16_t status;
 	uint64_t bytes_in, bytes_out;

@@ -148,11 +148,11 @@ static void fill(struct splice *sp, const struct handover_request *request,
 	sp->started_ms = clock_ns(CLOCK_BOOTTIME) / 1000000u;
 	snprintf((char *)sp->name, sizeof(sp->name), "%s", request->name);
 	for (int side = 0; side < 2; side++) {
-		const struct conn *to = request->ends[!side];
+		struct conn *to = request->ends[!side];
 
 		fill_dir(&sp->dir[side], &st[side], &st[!side], request->pending[side],
 			 request->pending[!side]);
-		sp->dir[side].out = key_of(&to->local, &to->peer);
+		sp->dir[side].out = key_of(conn_local(to), &to->peer);
 		sp->dir[side].next_hop = next_hops[!side];
 	}
 	for (int side = 0; side < 2; side++) {
@@ -193,7 +193,7 @@ static enum splice_reason install(struct splicer *splicer, const struct handover
 	sp = &splicer->maps.splices[slot];
 	fill(sp, request, st, next_hops);
 	for (int side = 0; side < 2; side++)
-		keys[side] = key_of(&request->ends[side]->peer, &request->ends[side]->local);
+		keys[side] = key_of(&request->ends[side]->peer, conn_local(request->ends[side]));
 	/* Everything is in its place before the programs may look at it. */
 	__atomic_store_n(&sp->state, SPLICE_HANDOVER, __ATOMIC_RELEASE);
 	if (!slot_install(splicer, slot, keys)) {
