@@ -1,5 +1,6 @@
 #include "userspace/http/h1_parser.h"
 
+#include <endian.h>
 #include <stddef.h>
 
 #include "userspace/base/must.h"
@@ -22,8 +23,9 @@ void h1_parser_answers(struct h1_parser *p, const struct message *request)
 
 #define ONES (~0ull / 255)
 
-/* Whether eight bytes have one that is a control or DEL; bytes from 0x80 on have not. */
-static bool has_control(uint64_t x)
+/* The top bit of the first byte that is a control or DEL is set; above it, others may be set too,
+ * as a subtraction borrows from what lies higher. */
+static uint64_t controls(uint64_t x)
 {
 	uint64_t del = x ^ (ONES * 0x7f);
 	uint64_t below_space = (x - ONES * 0x20) & ~x;
@@ -34,12 +36,15 @@ static bool has_control(uint64_t x)
 /* The first byte from i on that ends a line or does not belong into a head. */
 static size_t skip_plain(struct span in, size_t i)
 {
-	uint64_t eight;
+	while (i + sizeof(uint64_t) <= in.len) {
+		uint64_t eight, found;
 
-	for (; i + sizeof(eight) <= in.len; i += sizeof(eight)) {
 		memcpy(&eight, in.at + i, sizeof(eight));
-		if (has_control(eight))
-			break;
+		found = controls(le64toh(eight));
+		i += found ? (size_t)__builtin_ctzll(found) / 8 : sizeof(eight);
+		if (found && in.at[i] != '\t')
+			return i;
+		i += found != 0; /* a tab is a control that may stand in a value */
 	}
 	while (i < in.len && byte_is(in.at[i], BYTE_VALUE))
 		i++;

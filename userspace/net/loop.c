@@ -12,6 +12,8 @@ struct loop {
 	ev_async wake;
 	ev_prepare before_wait;
 	atomic_bool stopping;
+	uint64_t now_ms; /* of this turn; 0: between two */
+	ev_check after_wait;
 	struct defer *first_defer, **last_defer;
 	pthread_mutex_t posts_lock; /* held for a few instructions; posts are rare */
 	struct post *first_post, **last_post;
@@ -44,6 +46,24 @@ static void on_wake(struct ev_loop *ev, ev_async *w, int events)
 		ev_break(ev, EVBREAK_ALL);
 }
 
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* vdso, no system call */
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+/* A turn has one time: it is asked for several times a request. */
+static void on_after_wait(struct ev_loop *ev, ev_check *w, int events)
+{
+	struct loop *loop = w->data;
+
+	(void)ev;
+	(void)events;
+	loop->now_ms = clock_ms();
+}
+
 /* What is deferred during the run waits for no event: it is run in the same pass. */
 static void on_before_wait(struct ev_loop *ev, ev_prepare *w, int events)
 {
@@ -60,6 +80,7 @@ static void on_before_wait(struct ev_loop *ev, ev_prepare *w, int events)
 		d->queued = false;
 		d->on_defer(d->context);
 	}
+	loop->now_ms = 0; /* what comes next is the wait */
 }
 
 struct loop *loop_create(void)
@@ -77,6 +98,10 @@ struct loop *loop_create(void)
 	ev_prepare_init(&loop->before_wait, on_before_wait);
 	loop->before_wait.data = loop;
 	ev_prepare_start(loop->ev, &loop->before_wait);
+	ev_check_init(&loop->after_wait, on_after_wait);
+	loop->after_wait.data = loop;
+	ev_set_priority(&loop->after_wait, EV_MAXPRI);
+	ev_check_start(loop->ev, &loop->after_wait);
 	return loop;
 }
 
@@ -105,11 +130,7 @@ void loop_stop(struct loop *loop)
 
 uint64_t loop_now_ms(const struct loop *loop)
 {
-	struct timespec now;
-
-	(void)loop;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* vdso, no system call */
-	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+	return loop->now_ms ? loop->now_ms : clock_ms();
 }
 
 void loop_post(struct loop *loop, struct post *post)

@@ -36,7 +36,6 @@ static void take_out(struct idle_pool *pool, struct conn *conn)
 	conn->idle_next = conn->idle_prev = NULL;
 	conn->idle_home = NULL;
 	home->count--;
-	watch_set(&conn->watch, 0);
 	pool->count--;
 }
 
@@ -89,6 +88,10 @@ static void on_idle_ready(void *context, int events)
 	struct home *home = conn->idle_home;
 
 	(void)events;
+	if (!home) { /* taken, by somebody who does not listen yet */
+		watch_set(&conn->watch, 0);
+		return;
+	}
 	if (conn_is_quiet(conn))
 		return; /* its transport had something to say */
 	drop(home->pool, conn);

@@ -22,7 +22,7 @@ void idle_pool_destroy(struct idle_pool *pool);
  * closed; where the pool is full, conn is. */
 void idle_pool_give(struct idle_pool *pool, struct conn *conn, uint32_t per_endpoint);
 /* The one given last, as its peer is least likely to have closed it; NULL where none is idle that
- * was secured like this (0: plain). */
+ * was secured like this (0: plain). Its watch goes on, as whoever takes it will want it anyway. */
 struct conn *idle_pool_take(struct idle_pool *pool, const struct addr *to, uint64_t secured_as);
 /* Closes those whose endpoint keep() does not want any more. */
 void idle_pool_sift(struct idle_pool *pool,
