@@ -10,6 +10,7 @@ import proxies
 from load import Load, cpus, idle_bytes, idle_room, run
 
 IDLE_CONNECTIONS = 10000
+IDLE_TLS = 2000  # each is a handshake by our own client
 TRIES = 3
 LATENCY_SHARE = 0.6  # of what the slowest proxy can do
 SMALL = (proxies.shunt, proxies.nginx, proxies.haproxy, proxies.relay)
@@ -34,6 +35,7 @@ class Bench:
     def __init__(self, directory, plan):
         self.directory, self.plan, self.running = directory, plan, []
         self.said = set()
+        proxies.certificate(directory)
         self.origin = proxies.origin(directory).start(directory, cpus()["origin"])
 
     def begin(self, kinds):
@@ -133,18 +135,20 @@ def latency(load):
     return case
 
 
-def memory(bench):
+def memory(tls=False):
     """Every round has new processes: what one has freed it might use again without being seen."""
-    found, count = {}, idle_room(bench.plan.idle)
-    for _ in range(min(bench.plan.rounds, 3)):
-        for proxy in bench.begin(SMALL[:3]):
-            found.setdefault(proxy.name, []).append(idle_bytes(proxy, count))
-    print(f"    user bytes a connection, {count} idle after one answer (Private_Dirty)")
-    table(found, "{:.0f}".format, True)
+    def case(bench):
+        kinds = [proxies.tls(kind) for kind in SMALL[:3]] if tls else SMALL[:3]
+        found, count = {}, idle_room(min(bench.plan.idle, IDLE_TLS) if tls else bench.plan.idle)
+        for _ in range(min(bench.plan.rounds, 3)):
+            for proxy in bench.begin(kinds):
+                found.setdefault(proxy.name, []).append(idle_bytes(proxy, count, tls))
+        print(f"    user bytes a connection, {count} idle after one answer (Private_Dirty)")
+        table(found, "{:.0f}".format, True)
+    return case
 
 
-# TLS (issue 3: full and resumed handshakes, keep-alive, idle) gets its entries here, a `tls` in Load,
-# certificates and `https` listeners in proxies.py.
+# TLS (issue 3: full and resumed handshakes, keep-alive) gets its entries here, and a `tls` in Load.
 CASES = {
     "get-64": ("small GET, keep-alive, 64 connections", throughput(Load(connections=64))),
     "get-512": ("small GET, keep-alive, 512 connections", throughput(Load(connections=512))),
@@ -153,5 +157,6 @@ CASES = {
     "body-1m": ("bodies of 1 MB, 16 connections", throughput(Load("/1m", 16), LARGE, True)),
     "body-100m": ("bodies of 100 MB, 4 connections", throughput(Load("/100m", 4), LARGE, True)),
     "latency": ("times of answers at a constant rate, 64 connections", latency(Load(connections=64))),
-    "idle": ("memory of idle keep-alive connections", memory),
+    "idle": ("memory of idle keep-alive connections", memory()),
+    "idle-tls": ("memory of idle keep-alive connections with TLS", memory(tls=True)),
 }

@@ -3,6 +3,7 @@ import json
 import os
 import resource
 import socket
+import ssl
 import subprocess
 from dataclasses import dataclass
 
@@ -90,25 +91,30 @@ def idle_room(wanted):
     return min(wanted, (files - 2000) // 2)
 
 
-def idle_bytes(proxy, count):
+def idle_bytes(proxy, count, tls=False):
     """User memory of one kept connection that has had its answer and is idle, `count` at once."""
-    held = []
+    held, context = [], None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         for _ in range(16):  # what is allocated once is not to be counted
-            held.append(ask(proxy.port))
+            held.append(ask(proxy.port, context))
         before = dirty_bytes(proxy.process.pid)
         for _ in range(count):
-            held.append(ask(proxy.port))
+            held.append(ask(proxy.port, context))
         return (dirty_bytes(proxy.process.pid) - before) / count
     finally:
         for sock in held:
             sock.close()
 
 
-def ask(port):
-    """A connection with one answer received."""
+def ask(port, context=None):
+    """A connection with one answer received; context: of TLS."""
     try:
         sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+        if context:
+            sock = context.wrap_socket(sock, server_hostname="bench.example")
         sock.sendall(REQUEST)
         got = sock.recv(4096)
         while got.startswith(b"HTTP/1.1 200") and not got.endswith(b"hello\n"):

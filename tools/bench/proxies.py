@@ -65,6 +65,13 @@ upstreams:
   o: {{ idle_connections: 1024, endpoints: [ {{ address: "127.0.0.1:{origin}" }} ] }}
 """
 CONNECTIONS = 11000  # more than any case opens
+# What turns a proxy's listener into one with TLS: text of its configuration, and what it becomes.
+TLS = {
+    "shunt": ("protocol: http,", "protocol: https, certificates: [ c ],"),
+    "nginx": ("backlog=4096;", "backlog=4096 ssl; ssl_certificate {dir}/tls.pem; "
+              "ssl_certificate_key {dir}/tls.key; ssl_protocols TLSv1.2 TLSv1.3;"),
+    "haproxy": ("backlog 4096", "backlog 4096 ssl crt {dir}/tls-both.pem"),
+}
 
 
 def free_port():
@@ -149,6 +156,35 @@ def haproxy(splice=None):
                  f"{'option splice-auto' if splice else 'nosplice'}, default buffers, no log",
                  dict(splice="option splice-auto" if splice else "",
                       nosplice="" if splice else "nosplice"))
+
+
+def tls(make):
+    """The same proxy, but that its clients speak TLS."""
+    def made():
+        proxy = make()
+        plain, secured = TLS[proxy.name]
+        if proxy.name == "shunt":
+            proxy.config += "certificates: {{ c: {{ chain: tls.pem, key: tls.key }} }}\n"
+        place = proxy.values if "body" in proxy.values else vars(proxy)
+        key = "body" if place is proxy.values else "config"
+        assert plain in place[key]
+        place[key] = place[key].replace(plain, secured)
+        proxy.settings += ", TLS with an ECDSA key (P-256)"
+        return proxy
+    return made
+
+
+def certificate(directory):
+    """For all that speak TLS: one that signs itself."""
+    chain, key = (os.path.join(directory, name) for name in ("tls.pem", "tls.key"))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "2", "-subj", "/CN=bench.example", "-addext",
+                    "subjectAltName=DNS:bench.example", "-keyout", key, "-out", chain],
+                   check=True, capture_output=True)
+    with open(os.path.join(directory, "tls-both.pem"), "w", encoding="ascii") as both:
+        for path in (chain, key):
+            with open(path, encoding="ascii") as part:
+                both.write(part.read())
 
 
 def relay():
