@@ -57,3 +57,29 @@ TEST(without_or_with_an_absurd_address_nothing_happens)
 	}
 	unsetenv("NOTIFY_SOCKET");
 }
+
+TEST(a_manager_that_does_not_read_stops_nobody)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0), other = socket(AF_UNIX, SOCK_DGRAM, 0);
+	char name[64], got[64];
+	socklen_t len;
+	int sent = 0;
+
+	snprintf(name, sizeof(name), "@test_notify.full.%d", (int)getpid());
+	strcpy(at.sun_path + 1, name + 1);
+	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+	CHECK(bind(fd, (struct sockaddr *)&at, len) == 0);
+	while (sendto(other, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&at, len) == 1)
+		sent++;
+	setenv("NOTIFY_SOCKET", name, 1);
+	notify_send("READY=1");
+	while (received(fd, got, sizeof(got)) > 0)
+		sent--;
+	CHECK_INT(sent, 0);
+	notify_send("READY=1");
+	CHECK_INT(received(fd, got, sizeof(got)), 7);
+	unsetenv("NOTIFY_SOCKET");
+	close(other);
+	close(fd);
+}

@@ -370,8 +370,8 @@ void admin_destroy(struct admin *admin)
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (admin->clients[i].fd >= 0)
 			client_end(&admin->clients[i]);
-	if (admin->owned && lstat(admin->at.sun_path, &there) == 0 && there.st_dev == admin->device &&
-	    there.st_ino == admin->inode)
+	if (admin->owned && lstat(admin->at.sun_path, &there) == 0 &&
+	    there.st_dev == admin->device && there.st_ino == admin->inode)
 		unlink(admin->at.sun_path);
 	watch_fini(&admin->watch);
 	timer_stop(&admin->pause);

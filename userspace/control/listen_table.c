@@ -58,8 +58,10 @@ free_fds:
 }
 
 /*
- * What is there stays. Workers beyond that get a socket of their own, or where the kernel lets only
- * the user join who made the others (SO_REUSEPORT), share one.
+ * What is there stays. Workers beyond that get a socket of their own, or share one: where the
+ * kernel lets only the user join who made the others (SO_REUSEPORT), and while another process
+ * accepts there, since what the kernel puts into the queue of our own socket were lost if we
+ * failed.
  */
 static bool place_keep(struct listen_place *place, const struct listen_place *old,
 		       const struct listen_options *options, struct err *err)
@@ -78,7 +80,7 @@ static bool place_keep(struct listen_place *place, const struct listen_place *ol
 				listener_socket_limit(place->fds[i], options->max_segment);
 			continue;
 		}
-		if (listener_socket_open(&socket, &place->fds[i], NULL))
+		if (!options->share && listener_socket_open(&socket, &place->fds[i], NULL))
 			continue;
 		place->fds[i] = fcntl(old->fds[i % old->fd_count], F_DUPFD_CLOEXEC, 0);
 		if (place->fds[i] < 0) {

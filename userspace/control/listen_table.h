@@ -35,6 +35,7 @@ struct listen_options {
 	uint32_t workers;
 	bool free_bind;       /* addresses come by the fast path */
 	uint32_t max_segment; /* 0: leave it */
+	bool share;           /* no socket beside those of a place: see place_keep */
 };
 
 /* L7 listeners of the snapshot. before: NULL at start. Both are freed by listen_table_free. */

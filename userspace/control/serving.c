@@ -85,6 +85,7 @@ bool serving_apply(struct serving *s, struct snapshot *snapshot, struct err *err
 		.workers = s->options.workers,
 		.free_bind = s->options.fast_path != NULL,
 		.max_segment = s->options.fast_path ? path_mtu_max_segment(snapshot->model) : 0,
+		.share = !s->table,
 	};
 	const struct listen_table *before = s->table ? s->table : s->options.inherited;
 	struct listen_table *table = listen_table_plan(before, snapshot, &options, err);
