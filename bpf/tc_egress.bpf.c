@@ -93,13 +93,13 @@ static __always_inline void repair_ack(struct __sk_buff *skb, const struct sent 
 	if ((__s32)(y->max_ack - y->drain) <= 0 ||
 	    bpf_skb_load_bytes(skb, ack_at, &old, ACK_FIELD_BYTES) || !(old.flags & FLAG_ACK) ||
 	    (__s32)(newest - bpf_ntohl(old.ack)) <= 0) {
-		count(COUNT_EGRESS_PLAIN);
+		count(COUNT_EGRESS_PLAIN, skb->len);
 		return;
 	}
 	if (bpf_l4_csum_replace(skb, sent->l4_off + offsetof(struct tcphdr, check), old.ack, new,
 				sizeof(new)) == 0)
 		bpf_skb_store_bytes(skb, ack_at, &new, sizeof(new), 0);
-	count(COUNT_EGRESS_REPAIRED);
+	count(COUNT_EGRESS_REPAIRED, skb->len);
 }
 
 SEC("tc")

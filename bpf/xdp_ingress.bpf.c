@@ -36,18 +36,28 @@ int xdp_ingress(struct xdp_md *xdp)
 {
 	struct pkt p = { .ctx = xdp,
 			 .start = (void *)(long)xdp->data,
-			 .end = (void *)(long)xdp->data_end };
+			 .end = (void *)(long)xdp->data_end,
+			 .arrived_bytes = (__u32)(xdp->data_end - xdp->data),
+			 .explain_splice = SAMPLE_NONE };
+	const struct explain_mark *mark = explain_mark(xdp);
 	const struct settings *s = settings_get();
 	enum verdict v;
 
 	if (!s)
 		return XDP_PASS;
+	if (mark) {
+		p.flags = PKT_EXPLAINED;
+		p.explain_cookie = mark->cookie;
+	}
 	v = parse(&p) ?: unwrap(&p, s);
 	if (v == AGAIN) {
 		p = (struct pkt){ .ctx = xdp,
 				  .start = (void *)(long)xdp->data,
 				  .end = (void *)(long)xdp->data_end,
-				  .flags = PKT_UNWRAPPED };
+				  .flags = PKT_UNWRAPPED | (p.flags & PKT_EXPLAINED),
+				  .arrived_bytes = p.arrived_bytes,
+				  .explain_cookie = p.explain_cookie,
+				  .explain_splice = SAMPLE_NONE };
 		v = parse(&p);
 	}
 	v = v ?: splice_find(&p) /* spliced connections need nothing else */

@@ -1,7 +1,8 @@
 /*
  * counter.h - every way that a packet can leave, as one list: X(name, what it means).
  *
- * A packet is counted once, where it leaves. shunt_counters is a per-CPU array of __u64 by enum.
+ * A packet is counted once, where it leaves. shunt_counters is a per-CPU array of struct tally by
+ * enum.
  */
 #pragma once
 #include "bpf/abi/abi.h"

@@ -19,6 +19,13 @@
 #define PIN_LISTENERS "shunt_listeners"
 #define PIN_EVENTS    "shunt_events"
 
+/* Watching: sample.h. */
+#define PIN_VIP_TALLIES      "shunt_vip_tallies"
+#define PIN_ENDPOINT_TALLIES "shunt_endpoint_tallies"
+#define PIN_WATCH            "shunt_watch"
+#define PIN_SAMPLES          "shunt_samples"
+#define PIN_EXPLAINED        "shunt_explained"
+
 /* Links: XDP per device by index, e.g. "link_xdp_7"; sk_lookup and cgroup one each. */
 #define PIN_LINK_XDP       "link_xdp_"
 #define PIN_LINK_SK_LOOKUP "link_sk_lookup"

@@ -41,5 +41,6 @@ static __always_inline enum verdict flow_find(struct pkt *p)
 	p->to = e;
 	p->endpoint = known->endpoint;
 	p->why = COUNT_FORWARDED_STICKY;
+	p->flags |= PKT_KNOWN;
 	return NEXT;
 }

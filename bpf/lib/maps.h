@@ -8,6 +8,7 @@
 
 #include "bpf/abi/counter.h"
 #include "bpf/abi/event.h"
+#include "bpf/abi/sample.h"
 #include "bpf/abi/sizes.h"
 #include "bpf/abi/splice.h"
 #include "bpf/abi/vip.h"
@@ -68,7 +69,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, COUNTERS);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct tally);
 } shunt_counters SEC(".maps");
 
 struct {
@@ -90,3 +91,37 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, EVENTS_BYTES);
 } shunt_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, VIP_TALLIES);
+	__type(key, __u32);
+	__type(value, struct vip_tally);
+} shunt_vip_tallies SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ENDPOINTS_MAX);
+	__type(key, __u32);
+	__type(value, struct tally);
+} shunt_endpoint_tallies SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct watch_order);
+} shunt_watch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SAMPLES_BYTES);
+} shunt_samples SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sample);
+} shunt_explained SEC(".maps");

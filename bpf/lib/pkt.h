@@ -30,6 +30,8 @@ enum pkt_flag {
 	PKT_LATER = 4,      /* a later fragment: no ports */
 	PKT_ODD = 8,        /* could not be read to its ports; p->why says why */
 	PKT_UNWRAPPED = 16, /* came in VXLAN */
+	PKT_EXPLAINED = 64, /* nobody's: must leave nothing behind (abi/sample.h) */
+	PKT_KNOWN = 128,    /* its connection had an endpoint already */
 };
 
 #ifdef PKT_TC
@@ -51,11 +53,14 @@ struct pkt {
 	__u64 hash;     /* keyed, of flow */
 	__u32 endpoint; /* id of `to` */
 	__u32 out_ifindex;
-	__u32 why;    /* enum counter: what the exit counts */
-	__u16 proto;  /* EtherType after tags, network order */
-	__u16 l3_len; /* what the IP header says that the packet is long, header included */
-	__u16 l4_off; /* from l3 */
-	__u8 flags;   /* enum pkt_flag */
+	__u32 why; /* enum counter: what the exit counts */
+	__u32 arrived_bytes;
+	__u32 explain_cookie;
+	__u32 explain_splice; /* the splice that it would belong to */
+	__u16 proto;          /* EtherType after tags, network order */
+	__u16 l3_len;         /* what the IP header says that the packet is long, header included */
+	__u16 l4_off;         /* from l3 */
+	__u8 flags;           /* enum pkt_flag */
 	__u8 vlan_tags;
 	__u8 tcp_flags;
 	__u8 ttl;

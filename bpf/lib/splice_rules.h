@@ -190,6 +190,10 @@ static __always_inline enum verdict splice_find(struct pkt *p)
 	sp = bpf_map_lookup_elem(&shunt_splices, &index);
 	if (!sp || sp->generation != entry->generation || sp->state == SPLICE_FREE)
 		return NEXT;
+	if (p->flags & PKT_EXPLAINED) { /* the rules move the splice: it is only named */
+		p->explain_splice = index;
+		return pkt_end(p, PASS, COUNT_SPLICED);
+	}
 	if (p->flags & PKT_ODD)
 		return pkt_end(p, DROP, p->why);
 	if (p->flags & PKT_FRAGMENT)

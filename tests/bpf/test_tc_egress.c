@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bpf/abi/counter.h"
+#include "bpf/abi/sample.h"
 #include "bpf/abi/splice.h"
 #include "tc_egress.skel.h"
 
@@ -95,12 +96,13 @@ static void put(const char *client, const char *vip, uint32_t state, uint32_t ge
 
 static uint64_t counted(enum counter which)
 {
-	uint64_t per_cpu[1024], sum = 0;
+	struct tally per_cpu[1024];
+	uint64_t sum = 0;
 	uint32_t key = which;
 
 	CHECK_INT(bpf_map_lookup_elem(bpf_map__fd(tc->maps.shunt_counters), &key, per_cpu), 0);
 	for (int i = 0; i < libbpf_num_possible_cpus(); i++)
-		sum += per_cpu[i];
+		sum += per_cpu[i].packets;
 	return sum;
 }
 

@@ -76,13 +76,13 @@ void program_ring(uint32_t index, const uint32_t *slots, uint32_t count)
 struct counters program_counters(void)
 {
 	int cpus = libbpf_num_possible_cpus();
-	uint64_t per_cpu[1024];
+	struct tally per_cpu[1024];
 	struct counters c = { 0 };
 
 	for (uint32_t which = 0; which < COUNTERS; which++) {
 		bpf_map_lookup_elem(bpf_map__fd(program->maps.shunt_counters), &which, per_cpu);
 		for (int i = 0; i < cpus; i++)
-			c.n[which] += per_cpu[i];
+			c.n[which] += per_cpu[i].packets;
 	}
 	return c;
 }

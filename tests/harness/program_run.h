@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "bpf/abi/counter.h"
+#include "bpf/abi/sample.h"
 #include "bpf/abi/splice.h"
 #include "bpf/abi/vip.h"
 #include "tests/harness/packet.h"

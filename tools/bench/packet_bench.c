@@ -23,6 +23,7 @@
 
 #include "bench_driver.skel.h"
 #include "bpf/abi/counter.h"
+#include "bpf/abi/sample.h"
 #include "bpf/abi/sizes.h"
 #include "tools/bench/bench_frames.h"
 #include "tools/bench/bench_maps.h"
@@ -52,14 +53,15 @@ static void fail(const char *fmt, ...)
 
 static uint64_t counted(const struct xdp_ingress *x, enum counter which)
 {
-	uint64_t per_cpu[CPUS_MAX], sum = 0;
+	struct tally per_cpu[CPUS_MAX];
+	uint64_t sum = 0;
 	uint32_t key = which;
 	int cpus = libbpf_num_possible_cpus();
 
 	if (bpf_map_lookup_elem(bpf_map__fd(x->maps.shunt_counters), &key, per_cpu) < 0)
 		fail("cannot read counters");
 	for (int i = 0; i < cpus && i < CPUS_MAX; i++)
-		sum += per_cpu[i];
+		sum += per_cpu[i].packets;
 	return sum;
 }
 

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "userspace/base/err.h"
 
@@ -12,11 +13,15 @@ struct command_options {
 	bool json;
 	const char *admin; /* socket of the daemon */
 	const char *pin_dir;
-	const char *operand; /* NULL: none */
+	const char *operand;  /* NULL: none */
+	const char *interval; /* the texts of options; NULL: not given */
+	const char *vip, *reason, *endpoint, *rate, *count;
+	uint32_t interval_ms; /* 0: no rates */
 };
 
 int command_check(const struct command_options *options);
 int command_status(const struct command_options *options);
+int command_watch(const struct command_options *options);
 int command_flows(const struct command_options *options);
 
 /* One sentence on stderr; returns EXIT_REFUSED. */

@@ -1,9 +1,11 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "tools/shuntctl/admin_get.h"
 #include "tools/shuntctl/command.h"
+#include "tools/shuntctl/traffic_rates.h"
 
 /* Zeros are left out, so that what happened is seen. */
 static void print_numbers(const char *title, const json_t *numbers)
@@ -45,27 +47,67 @@ static void print_table(const json_t *status)
 	print_numbers("proxy", json_object_get(status, "stats"));
 	print_numbers("splices", splices);
 	print_numbers("not spliced, because", json_object_get(splices, "refused"));
-	print_numbers("packets", json_object_get(status, "counters"));
+	if (json_object_get(status, "traffic"))
+		traffic_rates_print(json_object_get(status, "traffic"));
+	else
+		print_numbers("packets", json_object_get(status, "counters"));
+}
+
+/* NULL: a plain proxy has none, and an older daemon does not know the question. */
+static json_t *traffic_get(const char *admin)
+{
+	struct err ignored;
+	char *text = admin_get(admin, "/traffic", &ignored);
+	json_t *traffic = text ? json_loads(text, 0, NULL) : NULL;
+
+	free(text);
+	return traffic;
+}
+
+static void traffic_add(json_t *status, const struct command_options *options)
+{
+	json_t *before = traffic_get(options->admin), *now = before;
+
+	if (before && options->interval_ms) {
+		const struct timespec wait = {
+			.tv_sec = options->interval_ms / 1000,
+			.tv_nsec = (long)(options->interval_ms % 1000) * 1000000,
+		};
+
+		nanosleep(&wait, NULL);
+		now = traffic_get(options->admin);
+		if (now)
+			traffic_rates_add(now, before);
+		json_decref(before);
+	}
+	if (now)
+		json_object_set_new(status, "traffic", now);
+}
+
+static void print(const json_t *status, bool json)
+{
+	char *text = json ? json_dumps(status, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+
+	if (text)
+		puts(text);
+	else
+		print_table(status);
+	free(text);
 }
 
 int command_status(const struct command_options *options)
 {
 	struct err err;
 	char *text = admin_get(options->admin, "/status", &err);
-	json_t *status;
+	json_t *status = text ? json_loads(text, 0, NULL) : NULL;
 
-	if (!text)
-		return command_refuse("status", &err);
-	status = json_loads(text, 0, NULL);
-	if (status && options->json)
-		fputs(text, stdout);
-	else if (status)
-		print_table(status);
-	else
+	if (text && !status)
 		err_set(&err, "what answers at %s is no shuntd", options->admin);
 	free(text);
 	if (!status)
 		return command_refuse("status", &err);
+	traffic_add(status, options);
+	print(status, options->json);
 	json_decref(status);
 	return EXIT_DONE;
 }

@@ -1,7 +1,9 @@
 /*
  * shuntctl: asks what a daemon, its maps, or a configuration say.
  */
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bpf/abi/pins.h"
@@ -15,10 +17,16 @@ static const char help[] =
 	"  check FILE   read a configuration and say what is wrong with it\n"
 	"  status       what a running shuntd does\n"
 	"  flows        spliced connections; works while shuntd is stopped\n"
+	"  watch        sampled packets and what became of them, until interrupted\n"
 	"\n"
 	"  --json           for machines\n"
 	"  --admin SOCKET   of shuntd, for status; default " ADMIN_PATH_DEFAULT "\n"
-	"  --pin-dir DIR    of the maps, for flows; default " PIN_DIR_DEFAULT "\n"
+	"  --pin-dir DIR    of the maps, for flows and watch; default " PIN_DIR_DEFAULT "\n"
+	"  --interval TIME  status: rates over that time, such as 1s or 500ms\n"
+	"  --vip NAME, --reason REASON, --endpoint ADDRESS\n"
+	"                   watch: only those; several are separated by commas\n"
+	"  --rate N         watch: about one packet of N (1)\n"
+	"  --count N        watch: ends after so many packets\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit codes: 0 done, 1 refused, 2 wrong usage.\n";
@@ -31,9 +39,23 @@ static const struct command {
 	{ "check", command_check, true },
 	{ "status", command_status, false },
 	{ "flows", command_flows, false },
+	{ "watch", command_watch, false },
 };
 
-enum { NAME_MAX_BYTES = 16, HINT_DISTANCE_MAX = 2 };
+/* Options with a value; command NULL: of all. */
+static const struct option {
+	const char *name, *command;
+	size_t at; /* in struct command_options */
+} with_value[] = {
+#define AT(field) offsetof(struct command_options, field)
+	{ "--admin", NULL, AT(admin) },           { "--pin-dir", NULL, AT(pin_dir) },
+	{ "--interval", "status", AT(interval) }, { "--vip", "watch", AT(vip) },
+	{ "--reason", "watch", AT(reason) },      { "--endpoint", "watch", AT(endpoint) },
+	{ "--rate", "watch", AT(rate) },          { "--count", "watch", AT(count) },
+#undef AT
+};
+
+enum { NAME_MAX_BYTES = 16, HINT_DISTANCE_MAX = 2, INTERVAL_MAX_MS = 600000 };
 
 int command_refuse(const char *command, const struct err *err)
 {
@@ -94,13 +116,37 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
+/* Where the value of an option goes; NULL: it has none, or is another command's. */
+static const char **value_of(const char *name, const struct command *command,
+			     struct command_options *options)
+{
+	for (size_t i = 0; i < ARRAY_LEN(with_value); i++)
+		if (!strcmp(name, with_value[i].name) &&
+		    (!with_value[i].command || !strcmp(with_value[i].command, command->name)))
+			return (const char **)((char *)options + with_value[i].at);
+	return NULL;
+}
+
+static int interval_take(struct command_options *options)
+{
+	char *end;
+	unsigned long n;
+
+	if (!options->interval)
+		return EXIT_DONE;
+	n = strtoul(options->interval, &end, 10);
+	if (end == options->interval || n == 0 || n > INTERVAL_MAX_MS ||
+	    (strcmp(end, "ms") != 0 && strcmp(end, "s") != 0))
+		return usage("--interval takes a time such as 1s or 500ms, not", options->interval);
+	options->interval_ms = (uint32_t)(strcmp(end, "s") == 0 ? n * 1000 : n);
+	return EXIT_DONE;
+}
+
 static int arguments_take(int argc, char **argv, const struct command *command,
 			  struct command_options *options)
 {
 	for (int i = 2; i < argc; i++) {
-		const char **value = !strcmp(argv[i], "--admin")     ? &options->admin
-				     : !strcmp(argv[i], "--pin-dir") ? &options->pin_dir
-								     : NULL;
+		const char **value = value_of(argv[i], command, options);
 
 		if (!strcmp(argv[i], "--json"))
 			options->json = true;
@@ -117,7 +163,7 @@ static int arguments_take(int argc, char **argv, const struct command *command,
 	}
 	if (command->takes_operand && !options->operand)
 		return usage("a FILE is needed by", command->name);
-	return EXIT_DONE;
+	return interval_take(options);
 }
 
 int main(int argc, char **argv)

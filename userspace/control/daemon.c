@@ -147,6 +147,8 @@ static char *on_get(void *context, struct span path)
 
 	if (span_is(path, SPAN("/flows")))
 		return flows_print(d->arguments->pin_dir, NULL);
+	if (span_is(path, SPAN("/traffic")) && d->serving && d->fast_path)
+		return fast_path_traffic(d->fast_path, serving_snapshot(d->serving));
 	if (!span_is(path, SPAN("/status")))
 		return NULL;
 	status = must_alloc(sizeof(*status));

@@ -6,6 +6,7 @@
 #include "loader/attach.h"
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
+#include "userspace/control/traffic_print.h"
 #include "userspace/dataplane/dataplane.h"
 #include "userspace/splice/splicer.h"
 
@@ -232,6 +233,19 @@ bool fast_path_steer(struct fast_path *f, const struct listen_table *table, stru
 struct splicer *fast_path_splicer(const struct fast_path *f)
 {
 	return f ? f->splicer : NULL;
+}
+
+char *fast_path_traffic(const struct fast_path *f, const struct snapshot *snapshot)
+{
+	struct traffic traffic;
+	char *text;
+
+	if (!f)
+		return NULL;
+	dataplane_traffic(f->dataplane, snapshot, &traffic);
+	text = traffic_print(&traffic, snapshot->model);
+	traffic_fini(&traffic);
+	return text;
 }
 
 void fast_path_status(const struct fast_path *f, struct status *status)

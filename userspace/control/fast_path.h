@@ -48,4 +48,6 @@ bool fast_path_apply(struct fast_path *fast_path, struct snapshot *snapshot, str
 bool fast_path_steer(struct fast_path *fast_path, const struct listen_table *table,
 		     struct err *err);
 struct splicer *fast_path_splicer(const struct fast_path *fast_path); /* NULL: never splice */
+/* Packets by reason, listener and endpoint as JSON, malloc'ed; NULL: there is no fast path. */
+char *fast_path_traffic(const struct fast_path *fast_path, const struct snapshot *snapshot);
 void fast_path_status(const struct fast_path *fast_path, struct status *status);

@@ -11,11 +11,10 @@
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
 #include "userspace/dataplane/pinned.h"
+#include "userspace/dataplane/tallies.h"
 #include "userspace/dataplane/vip_sync.h"
 #include "userspace/net/neighbour.h"
 #include "userspace/net/netlink.h"
-
-enum { CPUS_MAX = 1024 };
 
 struct dataplane {
 	struct pinned maps;
@@ -247,18 +246,17 @@ void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worke
 
 void dataplane_counters(const struct dataplane *dp, uint64_t out_counts[COUNTERS])
 {
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t per_cpu[CPUS_MAX];
+	struct tally reasons[COUNTERS];
 
-	memset(out_counts, 0, COUNTERS * sizeof(out_counts[0]));
-	if (cpus < 1 || cpus > CPUS_MAX)
-		return;
-	for (uint32_t which = 0; which < COUNTERS; which++) {
-		if (bpf_map_lookup_elem(dp->maps.fds[PINNED_COUNTERS], &which, per_cpu) < 0)
-			continue;
-		for (int i = 0; i < cpus; i++)
-			out_counts[which] += per_cpu[i];
-	}
+	tallies_reasons(&dp->maps, reasons);
+	for (uint32_t which = 0; which < COUNTERS; which++)
+		out_counts[which] = reasons[which].packets;
+}
+
+void dataplane_traffic(const struct dataplane *dp, const struct snapshot *snapshot,
+		       struct traffic *out_traffic)
+{
+	tallies_read(&dp->maps, dp->vips, snapshot, out_traffic);
 }
 
 struct splice *dataplane_splices(const struct dataplane *dp)

@@ -11,6 +11,7 @@
 #include "bpf/abi/counter.h"
 #include "bpf/abi/splice.h"
 #include "userspace/base/err.h"
+#include "userspace/dataplane/traffic.h"
 #include "userspace/snapshot/snapshot.h"
 
 struct dataplane;
@@ -42,6 +43,9 @@ void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worke
 
 /* Sums over all CPUs. */
 void dataplane_counters(const struct dataplane *dp, uint64_t out_counts[COUNTERS]);
+/* The same by listener and by endpoint; for traffic_fini(). */
+void dataplane_traffic(const struct dataplane *dp, const struct snapshot *snapshot,
+		       struct traffic *out_traffic);
 
 /* Mapped for reading and writing, SPLICES_MAX elements. */
 struct splice *dataplane_splices(const struct dataplane *dp);

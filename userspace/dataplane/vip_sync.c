@@ -9,10 +9,12 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "bpf/abi/sample.h"
 #include "bpf/abi/sizes.h"
 #include "bpf/abi/vip.h"
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
+#include "userspace/dataplane/tallies.h"
 #include "userspace/snapshot/compile_rings.h"
 
 _Static_assert((int)VIP_ROWS_MAX <= (int)VIPS_MAX && (int)LISTENERS_MAX <= (int)RINGS_MAX &&
@@ -124,6 +126,8 @@ static void fill_endpoint(struct vip_sync *sync, uint32_t id, const struct endpo
 	uint32_t generation = slot->entry.generation + (slot->identity != identity);
 	bool ready;
 
+	if (slot->identity != identity)
+		tallies_reset_endpoint(&sync->maps, id);
 	slot->used = slot->kept = true;
 	slot->identity = identity;
 	slot->vtep = e->host;
@@ -259,6 +263,20 @@ static uint32_t row_of(struct vip_sync *sync, const struct vip_key *key)
 	return free_index(sync, VIP_L7, STEERED_MAX);
 }
 
+static uint32_t tally_of(const struct vip_entry *vip)
+{
+	return vip->kind == VIP_L7 ? VIP_TALLY_L7(vip->index) : VIP_TALLY_L4(vip->index);
+}
+
+/* The number may have been another listener's. */
+static void reset_tally(struct vip_sync *sync, const struct vip_entry *vip)
+{
+	for (uint32_t i = 0; i < VIPS_MAX; i++)
+		if (sync->vips[i].used && tally_of(&sync->vips[i].vip) == tally_of(vip))
+			return; /* another address of the same listener */
+	tallies_reset_vip(&sync->maps, tally_of(vip));
+}
+
 static bool write_vip(struct vip_sync *sync, const struct vip_key *key, const struct vip_entry *vip,
 		      struct err *err)
 {
@@ -271,6 +289,8 @@ static bool write_vip(struct vip_sync *sync, const struct vip_key *key, const st
 			slot = &sync->vips[i];
 	if (!slot)
 		return err_set(err, "more than %d pairs of vip address and port", VIPS_MAX);
+	if (!slot->used)
+		reset_tally(sync, vip);
 	memcpy(addr.addr, key->addr, sizeof(addr.addr));
 	if (bpf_map_update_elem(sync->maps.fds[PINNED_VIPS], key, vip, BPF_ANY) < 0 ||
 	    bpf_map_update_elem(sync->maps.fds[PINNED_VIP_ADDRS], &addr, &one, BPF_ANY) < 0)
@@ -386,4 +406,22 @@ uint32_t vip_sync_row(struct vip_sync *sync, const struct addr *address)
 	memcpy(key.addr, address->ip, sizeof(key.addr));
 	slot = find_vip(sync, &key);
 	return slot && slot->vip.kind == VIP_L7 ? slot->vip.index : UINT32_MAX;
+}
+
+uint32_t vip_sync_tally(struct vip_sync *sync, const struct listener *l, const struct addr *address)
+{
+	struct vip_key key = key_of(l, address);
+	struct vip_slot *slot = find_vip(sync, &key);
+
+	return slot ? tally_of(&slot->vip) : SAMPLE_NONE;
+}
+
+uint32_t vip_sync_endpoint(struct vip_sync *sync, const struct endpoint *endpoint)
+{
+	uint64_t identity = identity_of(endpoint);
+
+	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++)
+		if (sync->endpoints[id].used && sync->endpoints[id].identity == identity)
+			return id;
+	return SAMPLE_NONE;
 }

@@ -1,0 +1,129 @@
+/*
+ * watch.h - samples for whoever watches, and the record of a packet that is only explained.
+ *
+ * Unwatched, a packet pays one load and one branch.
+ */
+#pragma once
+#include <linux/bpf.h>
+
+#include "bpf/abi/sample.h"
+#include "bpf/lib/maps.h"
+#include "bpf/lib/pkt.h"
+
+static __always_inline __u32 vip_tally_of(const struct pkt *p)
+{
+	if (!p->vip)
+		return SAMPLE_NONE;
+	return p->vip->kind == VIP_L7 ? VIP_TALLY_L7(p->vip->index) : VIP_TALLY_L4(p->vip->index);
+}
+
+/* A bit of a set that a flag of the order switches on; outside the set there are no bits. */
+static __always_inline bool in_set(const __u64 *set, __u32 bits, __u32 which)
+{
+	return which < bits && set[which / 64] >> (which % 64) & 1;
+}
+
+static __always_inline bool is_wanted(const struct watch_order *w, const struct pkt *p)
+{
+	if (w->flags & WATCH_REASONS && !in_set(w->reasons, REASONS_MAX, p->why))
+		return false;
+	if (w->flags & WATCH_VIPS && !in_set(w->vips, VIP_TALLIES, vip_tally_of(p)))
+		return false;
+	return !(w->flags & WATCH_ENDPOINTS) ||
+	       (p->to && in_set(w->endpoints, ENDPOINTS_MAX, p->endpoint));
+}
+
+static __always_inline __u8 sample_flags(const struct pkt *p)
+{
+	return (p->flags & PKT_V6 ? SAMPLE_V6 : 0) | (p->flags & PKT_ODD ? SAMPLE_ODD : 0) |
+	       (p->flags & PKT_FRAGMENT ? SAMPLE_FRAGMENT : 0) |
+	       (p->flags & PKT_UNWRAPPED ? SAMPLE_UNWRAPPED : 0) |
+	       (p->flags & PKT_KNOWN ? SAMPLE_KNOWN : 0);
+}
+
+static __always_inline void sample_fill(struct sample *s, const struct pkt *p, __u32 action)
+{
+	s->time_ns = bpf_ktime_get_ns();
+	s->flow = p->flow;
+	s->hash = p->hash;
+	s->bytes = p->arrived_bytes;
+	s->ifindex = p->ctx->ingress_ifindex;
+	s->out_ifindex = action == XDP_REDIRECT ? p->out_ifindex
+			 : action == XDP_TX     ? p->ctx->ingress_ifindex
+						: 0;
+	s->vip = vip_tally_of(p);
+	s->vip_slots = p->vip ? p->vip->slots : 0;
+	s->endpoint = p->to ? p->endpoint : SAMPLE_NONE;
+	s->next_hop = p->to ? p->to->next_hop : SAMPLE_NONE;
+	s->why = p->why;
+	s->action = action;
+	s->flags = sample_flags(p);
+	s->vlan_tags = p->vlan_tags;
+	s->tcp_flags = p->tcp_flags;
+	s->l3_bytes = p->l3_len;
+	s->zero = 0;
+}
+
+static __always_inline void sample_take(struct watch_order *w, const struct pkt *p, __u32 action,
+					__u64 until)
+{
+	struct sample *s;
+
+	if (!is_wanted(w, p))
+		return;
+	/* Nobody has renewed: it is off for all, and a renewal meanwhile stays. */
+	if (bpf_ktime_get_ns() > until) {
+		__sync_val_compare_and_swap(&w->until_ns, until, 0);
+		return;
+	}
+	__sync_fetch_and_add(&w->matched, 1);
+	if (bpf_get_prandom_u32() > w->chance)
+		return;
+	s = bpf_ringbuf_reserve(&shunt_samples, sizeof(*s), 0);
+	if (!s) {
+		__sync_fetch_and_add(&w->lost, 1);
+		return;
+	}
+	sample_fill(s, p, action);
+	s->epoch = w->epoch;
+	s->splice = SAMPLE_NONE;
+	bpf_ringbuf_submit(s, 0);
+}
+
+static __always_inline void watch(const struct pkt *p, __u32 action)
+{
+	__u32 zero = 0;
+	struct watch_order *w = bpf_map_lookup_elem(&shunt_watch, &zero);
+	__u64 until;
+
+	if (!w)
+		return;
+	until = *(volatile __u64 *)&w->until_ns;
+	if (until)
+		sample_take(w, p, action, until);
+}
+
+#ifndef PKT_TC
+/* The mark in front of the frame, where it is only to be explained. */
+static __always_inline const struct explain_mark *explain_mark(struct xdp_md *xdp)
+{
+	const struct explain_mark *mark = (void *)(long)xdp->data_meta;
+
+	if ((void *)(mark + 1) > (void *)(long)xdp->data || mark->magic != EXPLAIN_MAGIC)
+		return NULL;
+	return mark;
+}
+#endif
+
+/* The one thing that an explained packet leaves behind. */
+static __always_inline void explain(const struct pkt *p, __u32 action)
+{
+	__u32 zero = 0;
+	struct sample *s = bpf_map_lookup_elem(&shunt_explained, &zero);
+
+	if (!s)
+		return;
+	sample_fill(s, p, action);
+	s->epoch = p->explain_cookie;
+	s->splice = p->explain_splice;
+}
