@@ -160,13 +160,34 @@ def test_what_is_asked_for_during_an_upgrade_is_done_after_it(shunt):
     assert "ended with status 5" in shunt.log()
 
 
-def test_the_old_one_ends_at_its_deadline_and_cuts_who_is_left(shunt):
-    shunt.write(shunt.configuration().replace("routes: all }", "routes: all, timeouts: { drain: 1s } }")
-                .replace("head: 1s", "drain: 1s, head: 1s"))
+def drain_for(shunt, how_long):
+    shunt.write(shunt.configuration()
+                .replace("routes: all }", f"routes: all, timeouts: {{ drain: {how_long} }} }}")
+                .replace("head: 1s", f"drain: {how_long}, head: 1s"))
     shunt.reload()
+
+
+def test_the_old_one_ends_at_its_deadline_and_cuts_who_is_left(shunt):
+    drain_for(shunt, "1s")
     idle = shunt.client()
     shunt.ask(idle)
     old = shunt.upgrade()
     assert old.wait(20) == 0
     assert idle.read_all().ending == "eof"
+    shunt.ask()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_old_one_ends_at_once_where_the_new_one_has_ended(shunt, how):
+    drain_for(shunt, "10m")
+    idle = shunt.client()
+    shunt.ask(idle)
+    old = shunt.upgrade()
+    shunt.daemon.send_signal(how)
+    assert old.wait(30) == 0
+    shunt.daemon.wait(20)
+    assert idle.read_all().ending == "eof"
+    said = "was ended by signal 9" if how == signal.SIGKILL else "ended with status 0"
+    assert f"the shuntd in the place of this one {said};" in shunt.log()
+    shunt.start()
     shunt.ask()

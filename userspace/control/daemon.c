@@ -219,6 +219,14 @@ static void on_leave(void *context)
 	serving_drain_patiently(d->serving, drain_ms);
 }
 
+static void on_lost(void *context)
+{
+	struct daemon *d = context;
+
+	d->stopping = d->cutting = true;
+	serving_drain(d->serving, 0);
+}
+
 /* --- start ------------------------------------------------------------------------------- */
 
 static bool signals_take(struct daemon *d, struct err *err)
@@ -243,7 +251,7 @@ static bool signals_take(struct daemon *d, struct err *err)
 
 static bool succession_open(struct daemon *d, struct err *err)
 {
-	struct succession_hooks hooks = { on_turn, on_stay, on_leave, d };
+	struct succession_hooks hooks = { on_turn, on_stay, on_leave, on_lost, d };
 
 	d->succession = succession_create(d->loop, d->arguments->argv, &hooks, err);
 	return d->succession != NULL;

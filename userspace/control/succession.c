@@ -95,6 +95,19 @@ static void on_ready(void *context, const bool *taken)
 	on_release_look(s);
 }
 
+/* The service manager learns of it when we, its parent, have ended too. */
+static void on_lost(void *context, const char *why)
+{
+	struct succession *s = context;
+
+	timer_stop(&s->release);
+	log_line(LOG_ERROR,
+		 "the shuntd in the place of this one %s; this one ends at once, so that the "
+		 "service is started anew",
+		 why);
+	s->hooks.on_lost(s->hooks.context);
+}
+
 /* The new one may have written its configuration into the kernel's tables before it failed. */
 static void on_failed(void *context, const char *why)
 {
@@ -148,6 +161,7 @@ struct succession *succession_create(struct loop *loop, char *const *argv,
 							       .argv = argv,
 							       .patience_ms = UPGRADE_PATIENCE_MS,
 							       .on_ready = on_ready,
+							       .on_lost = on_lost,
 							       .on_failed = on_failed,
 							       .context = s });
 	timer_init(&s->release, loop, on_release_look, s);

@@ -28,6 +28,8 @@ struct succession_hooks {
 	void (*on_turn)(void *context);  /* we serve from now on; at once where nobody did before */
 	void (*on_stay)(void *context);  /* the new process has failed: all is as before */
 	void (*on_leave)(void *context); /* the new one serves: our sessions have to end */
+	/* The new one has ended already, and the listeners with it: nobody serves. */
+	void (*on_lost)(void *context);
 	void *context;
 };
 

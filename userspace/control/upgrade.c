@@ -123,6 +123,7 @@ static bool program_start(struct upgrade *u, int socket, struct err *err)
 /* What became of the child; it is ended where it runs still. */
 static void child_end(struct upgrade *u, char *out_text, size_t size)
 {
+	const char *when = u->state == UPGRADE_LEAVING ? "" : " before it was ready";
 	int status = 0;
 
 	watch_fini(&u->watch);
@@ -134,11 +135,9 @@ static void child_end(struct upgrade *u, char *out_text, size_t size)
 	if (waitpid(u->pid, &status, 0) != u->pid)
 		snprintf(out_text, size, "was lost");
 	else if (WIFEXITED(status))
-		snprintf(out_text, size, "ended with status %d before it was ready",
-			 WEXITSTATUS(status));
+		snprintf(out_text, size, "ended with status %d%s", WEXITSTATUS(status), when);
 	else
-		snprintf(out_text, size, "was ended by signal %d before it was ready",
-			 WTERMSIG(status));
+		snprintf(out_text, size, "was ended by signal %d%s", WTERMSIG(status), when);
 }
 
 static void fail(struct upgrade *u, const char *instead)
@@ -228,9 +227,19 @@ static void hear(struct upgrade *u)
 	for (uint32_t i = 0; i < STEERED_MAX; i++)
 		taken[i] = m.taken[i / 8] >> (i % 8) & 1;
 	timer_stop(&u->patience);
-	watch_set(&u->watch, 0);
 	u->state = UPGRADE_LEAVING;
 	u->options.on_ready(u->options.context, taken);
+}
+
+/* It has nothing more to say: this is its end. Only the kernel knows how it came to that. */
+static void hear_end(struct upgrade *u)
+{
+	char text[64], byte;
+
+	if (recv(u->socket, &byte, 1, MSG_DONTWAIT) > 0)
+		return;
+	child_end(u, text, sizeof(text));
+	u->options.on_lost(u->options.context, text);
 }
 
 static void on_socket(void *context, int events)
@@ -238,7 +247,9 @@ static void on_socket(void *context, int events)
 	struct upgrade *u = context;
 
 	(void)events;
-	if (u->state == UPGRADE_GIVING)
+	if (u->state == UPGRADE_LEAVING)
+		hear_end(u);
+	else if (u->state == UPGRADE_GIVING)
 		give(u);
 	else
 		hear(u);
@@ -310,9 +321,9 @@ pid_t upgrade_pid(const struct upgrade *u)
 
 void upgrade_yours(struct upgrade *u)
 {
-	MUST(u->state == UPGRADE_LEAVING);
-	upgrade_message_send(u->socket, &(struct upgrade_message){ .kind = UPGRADE_YOURS }, NULL,
-			     0);
+	if (u->state == UPGRADE_LEAVING) /* else it was lost meanwhile */
+		upgrade_message_send(u->socket, &(struct upgrade_message){ .kind = UPGRADE_YOURS },
+				     NULL, 0);
 }
 
 void upgrade_destroy(struct upgrade *u)

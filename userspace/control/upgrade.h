@@ -25,6 +25,8 @@ struct upgrade_options {
 	uint32_t patience_ms;
 	/* taken[i]: it serves the i-th place of the table. Followed by upgrade_yours. */
 	void (*on_ready)(void *context, const bool *taken);
+	/* It was ready and has ended before us. */
+	void (*on_lost)(void *context, const char *why);
 	/* It has ended, by itself or by us; why is what became of it. */
 	void (*on_failed)(void *context, const char *why);
 	void *context;
