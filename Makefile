@@ -88,13 +88,16 @@ bench: all ## packets and requests beside nginx and haproxy; BENCH=name for one,
 format: ## lay out all C files by .clang-format
 	@clang-format-19 -i $(C_FILES)
 
-install: all ## install below PREFIX (/usr/local), with a systemd unit and an example
+install: all ## install below PREFIX (/usr/local), with a systemd unit, its user and an example
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/shunt $(DESTDIR)/etc/systemd/system
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/sbin/
 	[ -e $(DESTDIR)/etc/shunt/shunt.yaml ] || install -m 640 docs/example.yaml $(DESTDIR)/etc/shunt/shunt.yaml
+	[ -n "$(DESTDIR)" ] || getent passwd shunt >/dev/null || useradd --system --user-group \
+		--no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin shunt
+	[ -n "$(DESTDIR)" ] || chgrp shunt /etc/shunt/shunt.yaml
 	sed 's|@PREFIX@|$(PREFIX)|g' docs/shunt.service > $(DESTDIR)/etc/systemd/system/shunt.service
 
-uninstall: ## remove what install put there, but not /etc/shunt
+uninstall: ## remove what install put there, but not /etc/shunt and the user shunt
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/sbin/,shuntd shunt-loader shuntctl)
 	rm -f $(DESTDIR)/etc/systemd/system/shunt.service
 
