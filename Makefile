@@ -37,6 +37,7 @@ HARNESS_SRC := $(filter-out tests/harness/program_run.c,$(wildcard tests/harness
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench null_relay http_load)
+SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
 	$(if $(wildcard loader/main.c),$(B)/shunt-loader) $(if $(CTL_SRC),$(B)/shuntctl)
@@ -46,11 +47,11 @@ PACKAGES := gcc make pkg-config clang-19 llvm-19 libclang-rt-19-dev clang-format
 	libbpf-dev libxdp-dev libelf-dev libev-dev libssl-dev libfyaml-dev libjansson-dev libmnl-dev \
 	libxxhash-dev libcap-dev libcmocka-dev linux-libc-dev \
 	python3 python3-pytest python3-scapy python3-yaml \
-	nginx-light haproxy curl wrk openssl iproute2 iputils-ping ethtool util-linux procps tcpdump
+	nginx-light haproxy varnish curl wrk openssl iproute2 iputils-ping ethtool util-linux procps tcpdump
 
 # --- targets for people --------------------------------------------------------------------
 
-.PHONY: all help deps demo test lint fuzz bench install uninstall clean format programs
+.PHONY: all help deps demo test lint fuzz bench soak install uninstall clean format programs
 .PHONY: build-tests
 
 all: ## build all programs into build/
@@ -85,6 +86,10 @@ bench: all ## packets and requests beside nginx and haproxy; BENCH=name for one,
 	@$(MAKE) -s --no-print-directory -j$$(nproc) $(BENCH_PROGRAMS)
 	@$(PYTHON) tools/bench/bench $(if $(QUICK),--quick) $(BENCH)
 
+soak: all ## a million requests through reloads, restarts, renewals and an upgrade; REQUESTS=n
+	@$(MAKE) -s --no-print-directory -j$$(nproc) $(SOAK_PROGRAMS)
+	@$(PYTHON) tools/soak/soak $(or $(REQUESTS),1000000)
+
 format: ## lay out all C files by .clang-format
 	@clang-format-19 -i $(C_FILES)
 
@@ -107,7 +112,7 @@ clean: ## remove build/
 # --- rules ---------------------------------------------------------------------------------
 
 programs: $(PROGRAMS)
-build-tests: $(UNIT) $(BPF_TESTS) $(FUZZERS)
+build-tests: $(UNIT) $(BPF_TESTS) $(FUZZERS) $(SOAK_PROGRAMS)
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HDR)
 	@mkdir -p $(@D)
@@ -159,6 +164,9 @@ $(B)/bench/packet_bench: $(patsubst %,$(B)/obj/tools/bench/%.o,packet_bench benc
 $(B)/bench/null_relay $(B)/bench/http_load: $(B)/bench/%: $(B)/obj/tools/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@
+$(B)/soak/%: $(B)/obj/tools/soak/%.o $(B)/obj/tools/soak/soak.o
+	@mkdir -p $(@D)
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ -lssl -lcrypto
 $(B)/fuzz/%: $(B)/fuzzobj/tests/fuzz/%.o $(B)/libshunt-fuzz.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CLANG) $(SAN) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)
