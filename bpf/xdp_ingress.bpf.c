@@ -38,6 +38,7 @@ int xdp_ingress(struct xdp_md *xdp)
 			 .start = (void *)(long)xdp->data,
 			 .end = (void *)(long)xdp->data_end,
 			 .arrived_bytes = (__u32)(xdp->data_end - xdp->data),
+			 .ring_slot = SAMPLE_NONE,
 			 .explain_splice = SAMPLE_NONE };
 	const struct explain_mark *mark = explain_mark(xdp);
 	const struct settings *s = settings_get();
@@ -57,6 +58,7 @@ int xdp_ingress(struct xdp_md *xdp)
 				  .flags = PKT_UNWRAPPED | (p.flags & PKT_EXPLAINED),
 				  .arrived_bytes = p.arrived_bytes,
 				  .explain_cookie = p.explain_cookie,
+				  .ring_slot = SAMPLE_NONE,
 				  .explain_splice = SAMPLE_NONE };
 		v = parse(&p);
 	}

@@ -74,18 +74,20 @@ struct sample {
 	__u32 out_ifindex; /* 0: does not leave by the program */
 	__u32 vip;         /* number of its tally, or SAMPLE_NONE */
 	__u32 vip_slots;   /* length of its ring */
-	__u32 endpoint;    /* id */
-	__u32 next_hop;    /* of that endpoint, into shunt_next_hops */
-	__u32 splice;      /* of an explained packet, into shunt_splices */
-	__u32 why;         /* enum counter */
-	__u8 action;       /* enum xdp_action */
-	__u8 flags;        /* enum sample_flag */
+	__u32 ring_slot;   /* that was asked; SAMPLE_NONE: it was not */
+	__u32 zero2;
+	__u32 endpoint; /* id */
+	__u32 next_hop; /* of that endpoint, into shunt_next_hops */
+	__u32 splice;   /* of an explained packet, into shunt_splices */
+	__u32 why;      /* enum counter */
+	__u8 action;    /* enum xdp_action */
+	__u8 flags;     /* enum sample_flag */
 	__u8 vlan_tags;
 	__u8 tcp_flags;
 	__u16 l3_bytes;
 	__u16 zero;
 };
-ABI_SIZE(struct sample, 104);
+ABI_SIZE(struct sample, 112);
 
 /*
  * What stands in front of a frame (XDP's metadata) that is only to be explained: such a packet is

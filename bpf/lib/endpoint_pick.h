@@ -28,6 +28,7 @@ static __always_inline enum verdict endpoint_pick(struct pkt *p)
 	if (!ring)
 		return pkt_end(p, DROP, COUNT_NO_ENDPOINT);
 	slot = (__u32)(((p->hash >> 32) * p->vip->slots) >> 32);
+	p->ring_slot = slot;
 	id = bpf_map_lookup_elem(ring, &slot);
 	if (!id)
 		return pkt_end(p, DROP, COUNT_NO_ENDPOINT);

@@ -55,6 +55,7 @@ struct pkt {
 	__u32 out_ifindex;
 	__u32 why; /* enum counter: what the exit counts */
 	__u32 arrived_bytes;
+	__u32 ring_slot; /* that was asked for the endpoint */
 	__u32 explain_cookie;
 	__u32 explain_splice; /* the splice that it would belong to */
 	__u16 proto;          /* EtherType after tags, network order */

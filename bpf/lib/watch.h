@@ -53,6 +53,8 @@ static __always_inline void sample_fill(struct sample *s, const struct pkt *p, _
 						: 0;
 	s->vip = vip_tally_of(p);
 	s->vip_slots = p->vip ? p->vip->slots : 0;
+	s->ring_slot = p->ring_slot;
+	s->zero2 = 0;
 	s->endpoint = p->to ? p->endpoint : SAMPLE_NONE;
 	s->next_hop = p->to ? p->to->next_hop : SAMPLE_NONE;
 	s->why = p->why;

@@ -15,13 +15,14 @@ struct command_options {
 	const char *pin_dir;
 	const char *operand;  /* NULL: none */
 	const char *interval; /* the texts of options; NULL: not given */
-	const char *vip, *reason, *endpoint, *rate, *count;
+	const char *vip, *reason, *endpoint, *rate, *count, *packet, *device;
 	uint32_t interval_ms; /* 0: no rates */
 };
 
 int command_check(const struct command_options *options);
 int command_status(const struct command_options *options);
 int command_watch(const struct command_options *options);
+int command_explain(const struct command_options *options);
 int command_flows(const struct command_options *options);
 
 /* One sentence on stderr; returns EXIT_REFUSED. */

@@ -18,15 +18,19 @@ static const char help[] =
 	"  status       what a running shuntd does\n"
 	"  flows        spliced connections; works while shuntd is stopped\n"
 	"  watch        sampled packets and what became of them, until interrupted\n"
+	"  explain      what the attached program does with a packet that you describe\n"
 	"\n"
 	"  --json           for machines\n"
 	"  --admin SOCKET   of shuntd, for status; default " ADMIN_PATH_DEFAULT "\n"
-	"  --pin-dir DIR    of the maps, for flows and watch; default " PIN_DIR_DEFAULT "\n"
+	"  --pin-dir DIR    of the maps, for flows, watch, explain; default " PIN_DIR_DEFAULT "\n"
 	"  --interval TIME  status: rates over that time, such as 1s or 500ms\n"
 	"  --vip NAME, --reason REASON, --endpoint ADDRESS\n"
 	"                   watch: only those; several are separated by commas\n"
 	"  --rate N         watch: about one packet of N (1)\n"
 	"  --count N        watch: ends after so many packets\n"
+	"  --packet 'tcp 198.51.100.7:4000 > 203.0.113.10:443 [syn|ack] [len N] [vlan N] [ttl N]'\n"
+	"                   explain: the packet\n"
+	"  --dev DEVICE     explain: where it comes in, if several are attached\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit codes: 0 done, 1 refused, 2 wrong usage.\n";
@@ -36,10 +40,9 @@ static const struct command {
 	int (*run)(const struct command_options *options);
 	bool takes_operand;
 } commands[] = {
-	{ "check", command_check, true },
-	{ "status", command_status, false },
-	{ "flows", command_flows, false },
-	{ "watch", command_watch, false },
+	{ "check", command_check, true },      { "status", command_status, false },
+	{ "flows", command_flows, false },     { "watch", command_watch, false },
+	{ "explain", command_explain, false },
 };
 
 /* Options with a value; command NULL: of all. */
@@ -52,6 +55,7 @@ static const struct option {
 	{ "--interval", "status", AT(interval) }, { "--vip", "watch", AT(vip) },
 	{ "--reason", "watch", AT(reason) },      { "--endpoint", "watch", AT(endpoint) },
 	{ "--rate", "watch", AT(rate) },          { "--count", "watch", AT(count) },
+	{ "--packet", "explain", AT(packet) },    { "--dev", "explain", AT(device) },
 #undef AT
 };
 
