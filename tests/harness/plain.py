@@ -164,6 +164,13 @@ class Plain:
         with open(self.path("log"), encoding="utf-8") as lines:
             return lines.read()
 
+    def stats(self):
+        """The counters of all workers."""
+        asked = subprocess.run(
+            [os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin", self.path("admin.sock")],
+            capture_output=True, text=True, check=True)
+        return json.loads(asked.stdout)["stats"]
+
     def accesses(self):
         """The access log, one dictionary a line."""
         with open(self.path("access.log"), encoding="utf-8") as lines:

@@ -45,11 +45,20 @@ static int connect_to(const struct addr *to)
 struct seen {
 	struct loop *loop;
 	int accepted, errors, want;
+	int asked, refused_first; /* how often; so often with no */
 	uint32_t tag;
 	struct addr peer;
 	int no_delay;
 	bool non_blocking;
 };
+
+static bool may_accept(void *context, uint32_t tag)
+{
+	struct seen *seen = context;
+
+	(void)tag;
+	return seen->asked++ >= seen->refused_first;
+}
 
 static void on_accept(void *context, int fd, uint32_t tag, const struct addr *peer)
 {
@@ -137,7 +146,7 @@ TEST(connections_are_accepted_with_the_present_tag)
 	int hold, fd, clients[3];
 	struct listener_socket_options options = free_place(&hold);
 	struct seen seen = { .loop = loop_create(), .want = 3 };
-	struct listener_hooks hooks = { on_accept, on_accept_error, &seen };
+	struct listener_hooks hooks = { may_accept, on_accept, on_accept_error, &seen };
 	struct listener_watch *watch;
 	struct err err;
 
@@ -164,7 +173,7 @@ TEST(what_waits_in_the_queue_is_accepted_before_closing)
 	int hold, fd, client;
 	struct listener_socket_options options = free_place(&hold);
 	struct seen seen = { .loop = loop_create(), .want = 1 };
-	struct listener_hooks hooks = { on_accept, on_accept_error, &seen };
+	struct listener_hooks hooks = { may_accept, on_accept, on_accept_error, &seen };
 	struct listener_watch *watch;
 	struct err err;
 
@@ -179,13 +188,36 @@ TEST(what_waits_in_the_queue_is_accepted_before_closing)
 	close(hold);
 }
 
+/* It is asked once a rest: a loop that spins would ask thousands of times. */
+TEST(while_there_is_no_room_connections_wait_in_the_queue)
+{
+	int hold, fd, client;
+	struct listener_socket_options options = free_place(&hold);
+	struct seen seen = { .loop = loop_create(), .want = 1, .refused_first = 3 };
+	struct listener_hooks hooks = { may_accept, on_accept, on_accept_error, &seen };
+	struct listener_watch *watch;
+	struct err err;
+
+	CHECK(listener_socket_open(&options, &fd, &err));
+	watch = listener_watch_create(seen.loop, fd, 4, &hooks);
+	client = connect_to(&options.address);
+	loop_run(seen.loop);
+	CHECK_INT(seen.accepted, 1);
+	CHECK_INT(seen.asked, 5); /* the last time for a second connection */
+	CHECK_INT(seen.errors, 0);
+	listener_watch_destroy(watch);
+	loop_destroy(seen.loop);
+	close(client);
+	close(hold);
+}
+
 /* The watch must rest, or the loop would spin; afterwards the connection is still there. */
 TEST(without_descriptors_the_listener_rests_and_comes_back)
 {
 	int hold, fd, client, used;
 	struct listener_socket_options options = free_place(&hold);
 	struct seen seen = { .loop = loop_create(), .want = 1 };
-	struct listener_hooks hooks = { on_accept, on_accept_error, &seen };
+	struct listener_hooks hooks = { may_accept, on_accept, on_accept_error, &seen };
 	struct listener_watch *watch;
 	struct rlimit before, few;
 	struct err err;

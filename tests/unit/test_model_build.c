@@ -26,6 +26,22 @@ TEST(a_mistake_is_named_with_its_place)
 		{ "duration",
 		  GOOD_UPSTREAM "routes: { r: [ { name: x, upstream: a, timeout: 5sec } ] }\n",
 		  "f:2:49: expected a time such as 200ms or 5s for \"timeout\", found \"5sec\"" },
+		{ "a size in other units", "node: { memory: 512MiB }\n",
+		  "f:1:17: expected a size such as 64kB, 512MB or 2GB, from 16777216 to "
+		  "1099511627776 bytes, for \"memory\", found \"512MiB\"" },
+		{ "a size that overflows", "node: { memory: 17179869184GB }\n",
+		  "f:1:17: expected a size such as 64kB, 512MB or 2GB, from 16777216 to "
+		  "1099511627776 bytes, for \"memory\", found \"17179869184GB\"" },
+		{ "hardly any memory", "node: { memory: 64kB }\n",
+		  "f:1:17: expected a size such as 64kB, 512MB or 2GB, from 16777216 to "
+		  "1099511627776 bytes, for \"memory\", found \"64kB\"" },
+		{ "no connections at all", "node: { connections: 0 }\n",
+		  "f:1:22: expected a number from 1 to 1048576 for \"connections\", found \"0\"" },
+		{ "a pace without a window",
+		  GOOD_UPSTREAM "routes: { r: [ { name: x, upstream: a } ] }\nvips: [ { name: v, "
+				"addresses: [10.1.1.1], listeners: [ { port: 80, protocol: http, "
+				"routes: r, rates: { over: 0s } } ] } ]\n",
+		  "f:3:110: expected a time from 1ms to 86400000ms for \"over\", found \"0s\"" },
 		{ "no such upstream", GOOD_UPSTREAM "routes: { r: [ { name: x, upstream: b } ] }\n",
 		  "f:2:37: there is no upstream \"b\"; did you mean \"a\"?" },
 		{ "two actions",

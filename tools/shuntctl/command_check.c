@@ -3,11 +3,23 @@
 #include <stdlib.h>
 
 #include "tools/shuntctl/command.h"
+#include "userspace/control/ceilings.h"
 #include "userspace/snapshot/snapshot.h"
+
+/* What this machine cannot hold: no mistake of the file, as it may be meant for another one. */
+static json_t *json_of_warnings(const struct ceilings *ceilings)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < ceilings->sentence_count; i++)
+		json_array_append_new(list, json_string(ceilings->sentences[i].text));
+	return list;
+}
 
 static void print_json(const struct model *model, const struct findings *findings)
 {
 	json_t *all = json_object(), *list = json_array();
+	struct ceilings ceilings;
 	char *text;
 
 	for (uint32_t i = 0; i < findings->count; i++) {
@@ -19,6 +31,8 @@ static void print_json(const struct model *model, const struct findings *finding
 	json_object_set_new(all, "findings", list);
 	json_object_set_new(all, "more", json_integer(findings->more));
 	if (model) {
+		ceilings_foresee(model, &ceilings);
+		json_object_set_new(all, "warnings", json_of_warnings(&ceilings));
 		json_object_set_new(all, "vips", json_integer(model->vip_count));
 		json_object_set_new(all, "listeners", json_integer(model->listener_count));
 		json_object_set_new(all, "upstreams", json_integer(model->upstream_count));
@@ -42,6 +56,18 @@ static void print_findings(const struct findings *findings)
 	fputc('\n', stderr);
 }
 
+static void print_good(const char *file, const struct model *model)
+{
+	struct ceilings ceilings;
+
+	ceilings_foresee(model, &ceilings);
+	for (uint32_t i = 0; i < ceilings.sentence_count; i++)
+		fprintf(stderr, "warning, on this machine: %s\n", ceilings.sentences[i].text);
+	printf("%s: ok, %u vips, %u listeners, %u upstreams, %u endpoints\n", file,
+	       model->vip_count, model->listener_count, model->upstream_count,
+	       model->endpoint_count);
+}
+
 int command_check(const struct command_options *options)
 {
 	struct findings findings = { 0 };
@@ -54,9 +80,7 @@ int command_check(const struct command_options *options)
 	else if (!good)
 		print_findings(&findings);
 	else
-		printf("%s: ok, %u vips, %u listeners, %u upstreams, %u endpoints\n",
-		       options->operand, model->vip_count, model->listener_count,
-		       model->upstream_count, model->endpoint_count);
+		print_good(options->operand, model);
 	snapshot_unref(snapshot);
 	return good ? EXIT_DONE : EXIT_REFUSED;
 }

@@ -181,6 +181,39 @@ void read_number(struct reading *r, const struct key *key, const struct yaml *va
 		*(uint32_t *)into = (uint32_t)n;
 }
 
+static bool size_parse(const char *text, uint64_t max, uint64_t *out_bytes)
+{
+	static const char *const units[] = { "", "kB", "MB", "GB" };
+	size_t digits = strspn(text, "0123456789"), shift;
+	char number[20];
+
+	for (shift = 0; shift < 4 && strcmp(text + digits, units[shift]) != 0; shift++)
+		;
+	if (shift == 4 || digits == 0 || digits >= sizeof(number))
+		return false;
+	memcpy(number, text, digits);
+	number[digits] = 0;
+	if (!number_parse(number, max >> (shift * 10), out_bytes))
+		return false;
+	*out_bytes <<= shift * 10;
+	return true;
+}
+
+void read_size(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	uint64_t bytes;
+
+	if (value->kind == YAML_TEXT && size_parse(value->text, key->max, &bytes) &&
+	    bytes >= key->min)
+		*(uint64_t *)into = bytes;
+	else
+		finding(r, value->at,
+			"expected a size such as 64kB, 512MB or 2GB, from %llu to %llu bytes, for "
+			"\"%s\", found %s",
+			(unsigned long long)key->min, (unsigned long long)key->max, key->name,
+			schema_found(value));
+}
+
 static uint64_t unit_ms(const char *unit)
 {
 	static const struct {

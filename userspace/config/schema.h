@@ -61,6 +61,8 @@ void read_long(struct reading *r, const struct key *key, const struct yaml *valu
 	       void *into); /* uint64_t */
 void read_duration(struct reading *r, const struct key *key, const struct yaml *value,
 		   void *into); /* uint32_t, milliseconds, min to max */
+void read_size(struct reading *r, const struct key *key, const struct yaml *value,
+	       void *into); /* uint64_t, bytes, min to max; "512MB" is 512 * 2^20 */
 void read_ip(struct reading *r, const struct key *key, const struct yaml *value,
 	     void *into); /* struct addr, port 0 */
 void read_addr(struct reading *r, const struct key *key, const struct yaml *value,

@@ -168,13 +168,23 @@ static bool is_well(void *context)
 	return serving_is_well(d->serving);
 }
 
+static void say_ceilings(const struct ceilings *c)
+{
+	for (uint32_t i = 0; i < c->sentence_count; i++)
+		log_line(LOG_WARNING, "%s", c->sentences[i].text);
+	log_line(LOG_NOTICE,
+		 "up to %u connections of clients at once, %u TLS handshakes a worker, %llu MB of "
+		 "memory",
+		 c->each.sessions, c->each.handshakes, (unsigned long long)(c->memory_bytes >> 20));
+}
+
 static void say_ready(const struct daemon *d)
 {
 	const struct snapshot *now = serving_snapshot(d->serving);
 
-	log_line(LOG_NOTICE, "%u vips, %u listeners, up to %u sessions at once",
-		 now->model->vip_count, now->model->listener_count,
-		 serving_sessions_max(d->serving));
+	log_line(LOG_NOTICE, "%u vips, %u listeners", now->model->vip_count,
+		 now->model->listener_count);
+	say_ceilings(serving_ceilings(d->serving));
 	log_line(LOG_NOTICE, "ready");
 	notify_send("READY=1");
 }
@@ -436,9 +446,12 @@ int daemon_run(const struct arguments *arguments)
 int daemon_check(const struct arguments *arguments)
 {
 	struct snapshot *read = reload_read(arguments->config, 1, true);
+	struct ceilings ceilings;
 
 	if (!read)
 		return 1;
+	ceilings_foresee(read->model, &ceilings);
+	say_ceilings(&ceilings);
 	log_line(LOG_NOTICE, "%s is good: %u vips, %u listeners, %u endpoints", arguments->config,
 		 read->model->vip_count, read->model->listener_count, read->model->endpoint_count);
 	snapshot_unref(read);

@@ -4,9 +4,8 @@
 
 #include "userspace/base/must.h"
 #include "userspace/control/path_mtu.h"
-#include "userspace/control/privileges.h"
 
-enum { DRAIN_DEFAULT_MS = 10000, FILES_OTHER = 128, FILES_PER_WORKER = 16 };
+enum { DRAIN_DEFAULT_MS = 10000 };
 
 struct serving {
 	struct serving_options options;
@@ -15,7 +14,7 @@ struct serving {
 	struct worker **workers;
 	bool accepting;
 	uint32_t running, ended;
-	uint32_t sessions_max; /* of all workers */
+	struct ceilings ceilings; /* of the first snapshot: they stay */
 };
 
 static void on_worker_end(void *context)
@@ -26,29 +25,28 @@ static void on_worker_end(void *context)
 		s->options.on_end(s->options.context);
 }
 
-/* Descriptors that are no session's: sockets, idle connections to endpoints, our own. */
-static uint64_t files_of_others(const struct serving *s, const struct snapshot *snapshot,
-				const struct listen_table *table)
+static void ceilings_set(struct serving *s, const struct model *model)
 {
-	uint64_t each = FILES_PER_WORKER;
+	struct ceilings_have have = {
+		.files = s->options.files_max,
+		.files_other =
+			ceilings_files_other(model, s->options.workers, listen_table_fds(s->table)),
+		.memory_bytes = ceilings_memory(),
+		.workers = s->options.workers,
+	};
 
-	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
-		each += snapshot->model->upstreams[i].idle_connections;
-	return FILES_OTHER + listen_table_fds(table) + each * s->options.workers;
+	ceilings_compute(model, &have, &s->ceilings);
 }
 
 static void workers_create(struct serving *s, const struct snapshot *first)
 {
-	uint64_t others = files_of_others(s, first, s->table);
-
-	s->sessions_max = privileges_sessions_max(s->options.files_max, others);
+	ceilings_set(s, first->model);
 	for (uint32_t i = 0; i < s->options.workers; i++)
 		s->workers[i] = worker_create(&(struct worker_options){
 			.number = i,
 			.log = s->options.log,
 			.splicer = fast_path_splicer(s->options.fast_path),
-			.sessions_max =
-				(s->sessions_max + s->options.workers - 1) / s->options.workers,
+			.ceilings = s->ceilings.each,
 			.control = s->options.loop,
 			.on_end = on_worker_end,
 			.context = s,
@@ -206,9 +204,9 @@ const struct snapshot *serving_snapshot(const struct serving *s)
 	return s->snapshot;
 }
 
-uint32_t serving_sessions_max(const struct serving *s)
+const struct ceilings *serving_ceilings(const struct serving *s)
 {
-	return s->sessions_max;
+	return &s->ceilings;
 }
 
 void serving_status(const struct serving *s, struct status *status)

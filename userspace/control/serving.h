@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "userspace/base/err.h"
+#include "userspace/control/ceilings.h"
 #include "userspace/control/fast_path.h"
 #include "userspace/model/model.h"
 #include "userspace/net/loop.h"
@@ -49,6 +50,6 @@ void serving_drain_patiently(struct serving *serving, uint32_t drain_ms); /* see
 void serving_drain(struct serving *serving, uint32_t drain_ms);
 uint32_t serving_drain_ms(const struct serving *serving); /* the longest of all listeners */
 const struct snapshot *serving_snapshot(const struct serving *serving);
-uint32_t serving_sessions_max(const struct serving *serving);
+const struct ceilings *serving_ceilings(const struct serving *serving);
 void serving_status(const struct serving *serving, struct status *status);
 void serving_destroy(struct serving *serving); /* joins the workers; accepts NULL */

@@ -49,6 +49,13 @@ static void on_accept(void *context, int fd, uint32_t listener_index, const stru
 	proxy_accept(w->proxy, fd, listener_index, peer);
 }
 
+static bool may_accept(void *context, uint32_t listener_index)
+{
+	struct worker *w = context;
+
+	return proxy_may_accept(w->proxy, listener_index);
+}
+
 static void on_accept_error(void *context)
 {
 	struct worker *w = context;
@@ -96,7 +103,7 @@ static void on_set(struct post *post)
 	struct message *m = CONTAINER_OF(post, struct message, post);
 	struct worker *w = m->worker;
 	struct listener_watch **next;
-	struct listener_hooks hooks = { on_accept, on_accept_error, w };
+	struct listener_hooks hooks = { may_accept, on_accept, on_accept_error, w };
 
 	if (w->over) {
 		message_drop(m);
@@ -109,14 +116,13 @@ static void on_set(struct post *post)
 	if (w->proxy)
 		proxy_set_snapshot(w->proxy, m->snapshot);
 	else
-		w->proxy = proxy_create(
-			&(struct proxy_options){ .loop = w->loop,
-						 .worker = w->options.number,
-						 .log = w->options.log,
-						 .splicer = w->options.splicer,
-						 .stats = &w->stats,
-						 .sessions_max = w->options.sessions_max },
-			m->snapshot);
+		w->proxy = proxy_create(&(struct proxy_options){ .loop = w->loop,
+								 .worker = w->options.number,
+								 .log = w->options.log,
+								 .splicer = w->options.splicer,
+								 .stats = &w->stats,
+								 .ceilings = w->options.ceilings },
+					m->snapshot);
 	for (uint32_t i = 0; i < m->count; i++) {
 		uint32_t index = m->sockets[i].listener_index;
 

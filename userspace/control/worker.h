@@ -10,6 +10,7 @@
 
 #include "userspace/base/err.h"
 #include "userspace/net/loop.h"
+#include "userspace/proxy/proxy.h"
 #include "userspace/proxy/stats.h"
 #include "userspace/snapshot/snapshot.h"
 
@@ -21,7 +22,7 @@ struct worker_options {
 	uint32_t number;
 	struct access_log *log;  /* borrowed */
 	struct splicer *splicer; /* borrowed; NULL: never splice */
-	uint32_t sessions_max;
+	struct proxy_ceilings ceilings;
 	struct loop *control; /* where on_end is called */
 	void (*on_end)(void *context);
 	void *context;

@@ -191,6 +191,7 @@ struct listener {
 	struct listener_requests requests;   /* LISTENER_HTTP, _HTTPS */
 	struct network_list introducers;     /* who must begin with a PROXY header */
 	uint32_t connections_per_source;     /* at once; 0: any */
+	uint32_t connections;                /* at once; 0: what the node has room for */
 	const struct sni_route *sni;         /* LISTENER_TLS_PASSTHROUGH */
 	uint32_t sni_count;
 	const struct upstream *upstream; /* LISTENER_TCP, _UDP, _TCP_PROXY */
@@ -232,12 +233,18 @@ struct node {
 	struct addr sources[SOURCES_MAX]; /* from which the proxy connects; at most one a family is
 					     used now */
 	uint32_t source_count;
-	uint32_t workers;   /* 0: one a CPU, at most WORKERS_MAX */
-	uint64_t hash_seed; /* 0 unless given */
+	uint32_t connections; /* of clients at once; 0: as many as descriptors and memory allow */
+	uint64_t
+		memory_bytes; /* for connections and bytes on their way; 0: half of what there is */
+	uint32_t handshakes;  /* TLS, under way at once in each worker */
+	uint32_t workers;     /* 0: one a CPU, at most WORKERS_MAX */
+	uint64_t hash_seed;   /* 0 unless given */
 	uint16_t splice_port_first,
 		splice_port_last; /* reserved source ports; default 20000-29999 */
 	const char *ticket_keys;  /* file shared by nodes; NULL: keys of this process */
 };
+
+enum { CONNECTIONS_LIMIT = 1 << 20, HANDSHAKES_LIMIT = 65536 };
 
 /* As the kernel's tables have rows; dataplane/ asserts that they agree with bpf/abi/sizes.h. */
 enum { VIP_ROWS_MAX = 4096, LISTENERS_MAX = 1024, ENDPOINTS_LIMIT = 16384 };

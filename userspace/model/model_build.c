@@ -4,7 +4,16 @@
 #include "userspace/model/model_files.h"
 #include "userspace/model/model_parts.h"
 
-enum { WORKERS_LIMIT = 64, PORT_FIRST = 20000, PORT_LAST = 29999, PORT_LOWEST = 1024 };
+#define MEMORY_LEAST (16ull << 20)
+#define MEMORY_MOST  (1ull << 40)
+
+enum {
+	HANDSHAKES_USUAL = 1024,
+	WORKERS_LIMIT = 64,
+	PORT_FIRST = 20000,
+	PORT_LAST = 29999,
+	PORT_LOWEST = 1024
+};
 
 static void read_devices(struct reading *r, const struct key *key, const struct yaml *value,
 			 void *into)
@@ -67,6 +76,9 @@ const struct key node_keys[] = {
 	{ "tunnel_address", read_ip, offsetof(struct node, tunnel_address) },
 	{ "source_addresses", read_sources },
 	{ "workers", read_number, offsetof(struct node, workers), 1, WORKERS_LIMIT },
+	{ "connections", read_number, offsetof(struct node, connections), 1, CONNECTIONS_LIMIT },
+	{ "memory", read_size, offsetof(struct node, memory_bytes), MEMORY_LEAST, MEMORY_MOST },
+	{ "handshakes", read_number, offsetof(struct node, handshakes), 1, HANDSHAKES_LIMIT },
 	{ "hash_seed", read_long, offsetof(struct node, hash_seed), 0, UINT64_MAX },
 	{ "splice_ports", read_ports },
 	{ "ticket_keys", read_path_text, offsetof(struct node, ticket_keys) },
@@ -80,6 +92,7 @@ static void build_node(struct building *b, const struct yaml *section)
 	node->name = "shunt";
 	node->splice_port_first = PORT_FIRST;
 	node->splice_port_last = PORT_LAST;
+	node->handshakes = HANDSHAKES_USUAL;
 	if (section)
 		schema_read(&b->reading, node_keys, section, node);
 }

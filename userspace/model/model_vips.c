@@ -126,6 +126,8 @@ const struct key listener_keys[] = {
 	{ "forward", read_forward, offsetof(struct listener, forward) },
 	{ "splice", read_splice, offsetof(struct listener, splice) },
 	{ "proxy_protocol_from", read_networks, offsetof(struct listener, introducers) },
+	{ "connections", read_number, offsetof(struct listener, connections), 1,
+	  CONNECTIONS_LIMIT },
 	{ "connections_per_source", read_number, offsetof(struct listener, connections_per_source),
 	  1, 1000000 },
 	{ "forwarded", read_forwarded, offsetof(struct listener, forwarded) },

@@ -14,6 +14,7 @@ enum {
 	FLUSH_MAX = 65536,   /* no queue is longer than net.core.somaxconn, which is below */
 	BACKLOG = 4096,      /* the kernel cuts it to net.core.somaxconn */
 	FULL_PAUSE_MS = 100, /* out of descriptors: they come back when sessions end */
+	WAIT_MS = 10,        /* at a ceiling of our own */
 };
 
 struct listener_watch {
@@ -131,6 +132,13 @@ static bool is_of_peer(int error)
 	       error == ENOPROTOOPT || error == ENONET || error == EOPNOTSUPP || error == EPERM;
 }
 
+/* The socket stays readable, so the watch would spin. */
+static void rest(struct listener_watch *l, uint64_t ms)
+{
+	watch_set(&l->watch, 0);
+	timer_start(&l->pause, ms);
+}
+
 /* False where nothing more can be had now. */
 static bool accept_one(struct listener_watch *l)
 {
@@ -147,9 +155,7 @@ static bool accept_one(struct listener_watch *l)
 		l->hooks.on_accept_error(l->hooks.context);
 		if (of_peer)
 			return true;
-		/* EMFILE, ENFILE, ENOMEM: the socket stays readable, so the watch would spin */
-		watch_set(&l->watch, 0);
-		timer_start(&l->pause, FULL_PAUSE_MS);
+		rest(l, FULL_PAUSE_MS); /* EMFILE, ENFILE, ENOMEM */
 		return false;
 	}
 	addr_from_sockaddr((struct sockaddr *)&ss, &peer);
@@ -162,8 +168,14 @@ static void on_ready(void *context, int events)
 	struct listener_watch *l = context;
 
 	(void)events;
-	for (int i = 0; i < ACCEPT_BATCH && accept_one(l); i++)
-		;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		if (!l->hooks.may_accept(l->hooks.context, l->tag)) {
+			rest(l, WAIT_MS);
+			return;
+		}
+		if (!accept_one(l))
+			return;
+	}
 }
 
 static void on_pause_over(void *context)

@@ -29,6 +29,9 @@ void listener_socket_limit(int fd, uint32_t max_segment);
 struct listener_watch; /* a socket being accepted from */
 
 struct listener_hooks {
+	/* Whether one more may be taken now; false: asked again a little later. They wait in the
+	 * kernel's queue. */
+	bool (*may_accept)(void *context, uint32_t tag);
 	/* fd is non-blocking, with TCP_NODELAY, and belongs to the callee. */
 	void (*on_accept)(void *context, int fd, uint32_t tag, const struct addr *peer);
 	void (*on_accept_error)(void *context);

@@ -16,6 +16,7 @@
 	X(NO_CONNECT, "no_connect", "CONNECT is not offered here")                                 \
 	X(BAD_PATH, "bad_path", "the path can be read in more than one way")                       \
 	X(BAD_FIELD, "bad_field", "a field's name has an underscore")                               \
+	X(OVERLOADED, "overloaded", "there is no room for this request now")                       \
 	X(NO_ROUTE, "no_route", "no route matches this host and path")                             \
 	X(NO_NAME, "no_name", "no upstream for this server name")                                  \
 	X(BAD_HELLO, "bad_hello", "what came is no ClientHello")                                   \

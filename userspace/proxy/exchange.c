@@ -4,6 +4,7 @@
 #include "userspace/base/must.h"
 #include "userspace/http/h1_writer.h"
 #include "userspace/http/path.h"
+#include "userspace/proxy/admission.h"
 #include "userspace/proxy/session.h"
 #include "userspace/route/router.h"
 #include "userspace/tls/transport_tls.h"
@@ -113,6 +114,7 @@ void exchange_reply(struct session *s, uint16_t status, enum end_reason why)
 	struct exchange *ex = &s->ex;
 	char text[256];
 	struct h1_writer w;
+	static const struct field retry_after = { .name = SPAN("Retry-After"), .value = SPAN("1") };
 	struct field location = { .name = SPAN("Location") };
 	struct h1_reply reply = { .status = status, .head_only = ex->head_only };
 	uint32_t room;
@@ -131,6 +133,10 @@ void exchange_reply(struct session *s, uint16_t status, enum end_reason why)
 	}
 	if (ex->route && ex->route->action == ROUTE_RESPOND && ex->route->to)
 		reply.body = span_of(ex->route->to);
+	if (why == END_OVERLOADED) {
+		reply.set = &retry_after;
+		reply.set_count = 1;
+	}
 	if (ex->route && ex->route->action == ROUTE_REDIRECT && status == ex->route->status) {
 		location.value = span_of(ex->route->to);
 		reply.set = &location;
@@ -250,6 +256,8 @@ static void act(struct session *s, struct message *msg)
 	};
 
 	begin(s, msg);
+	if (admission_refuses(s))
+		return;
 	if (msg->method_id == METHOD_CONNECT) {
 		exchange_reply(s, 405, END_NO_CONNECT);
 		return;

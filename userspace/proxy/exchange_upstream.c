@@ -273,7 +273,10 @@ static void begin_response(struct session *s, const struct message *msg)
 /* Interim answers that the client does not read come first. */
 static bool has_room_for_head(const struct session *s)
 {
-	return buf_len(&s->out[CLIENT]) <= BLOCK_BYTES / 4;
+	const struct block_pool *blocks = &s->proxy->blocks;
+
+	return buf_len(&s->out[CLIENT]) <= BLOCK_BYTES / 4 &&
+	       (s->out[CLIENT].block || blocks->taken < blocks->taken_max);
 }
 
 static bool read_response_head(struct session *s)

@@ -5,6 +5,8 @@
 #include <xxhash.h>
 
 #include "userspace/base/must.h"
+#include "userspace/proxy/admission.h"
+#include "userspace/proxy/occupancy.h"
 #include "userspace/proxy/proxy_cursor.h"
 #include "userspace/proxy/rest.h"
 #include "userspace/proxy/session.h"
@@ -27,8 +29,7 @@ struct proxy *proxy_create(const struct proxy_options *options, struct snapshot 
 	proxy->idle = idle_pool_create(options->loop, idle);
 	proxy->cursors = must_alloc(CURSORS * sizeof(proxy->cursors[0]));
 	rest_init(proxy);
-	/* Four blocks a session is the most that one can hold. */
-	block_pool_init(&proxy->blocks, options->sessions_max * 4);
+	block_pool_init(&proxy->blocks, options->ceilings.blocks);
 	return proxy;
 }
 
@@ -115,6 +116,7 @@ static struct session *session_open(struct proxy *proxy, struct conn *client,
 	s->client = client->peer;
 	s->state = SESSION_INTRODUCED;
 	exchange_expect(s);
+	occupancy_enter(listener);
 	proxy->session_count++;
 	session_listen(s, CLIENT);
 	session_progress(s);
@@ -130,11 +132,12 @@ static bool is_introduced(const struct listener *listener, const struct addr *pe
 void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index, const struct addr *peer)
 {
 	const struct listener *listener = proxy->snapshot->listeners[listener_index];
+	bool over = admission_is_over(proxy, listener);
 	struct conn *client;
 	struct session *s;
 
 	stat_add(&proxy->options.stats->sessions_opened, 1);
-	if (proxy->session_count >= proxy->options.sessions_max || proxy->draining) {
+	if (admission_turns_away(proxy, listener, over)) {
 		stat_add(&proxy->options.stats->sessions_shed, 1);
 		stat_add(&proxy->options.stats->sessions_closed, 1);
 		close(fd);
@@ -153,6 +156,7 @@ void proxy_accept(struct proxy *proxy, int fd, uint32_t listener_index, const st
 		conn_close(client);
 		return;
 	}
+	s->shed = over;
 	s->held = true;
 	if (!is_introduced(listener, peer))
 		session_begin(s);

@@ -4,6 +4,7 @@
  * All functions belong to the worker's thread.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "userspace/net/loop.h"
@@ -13,13 +14,23 @@
 struct access_log;
 struct splicer;
 
+/*
+ * Two lines for sessions: above the first, a new one is told 503 (or closed, where that takes a
+ * handshake), which the second leaves room for; above that nobody is accepted.
+ */
+struct proxy_ceilings {
+	uint32_t sessions, sessions_hard; /* of the whole process */
+	uint32_t handshakes;              /* of TLS, under way at once in this worker */
+	uint32_t blocks;                  /* for bytes on their way, in this worker */
+};
+
 struct proxy_options {
 	struct loop *loop;       /* borrowed */
 	uint32_t worker;         /* number of this worker */
 	struct access_log *log;  /* borrowed; shared by all workers */
 	struct splicer *splicer; /* borrowed; NULL: never splice */
 	struct stats *stats;     /* borrowed */
-	uint32_t sessions_max;   /* further connections are closed at once and counted */
+	struct proxy_ceilings ceilings;
 };
 
 struct proxy;
@@ -31,6 +42,9 @@ void proxy_destroy(struct proxy *proxy);
 /* For exchanges that begin from now on; idle connections to endpoints that are gone are closed, and
  * those of clients whose listener is. */
 void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot);
+
+/* Whether there is room for one more, if only to say that there is none. */
+bool proxy_may_accept(struct proxy *proxy, uint32_t listener_index);
 
 /* Takes fd over (non-blocking, with TCP_NODELAY). listener_index is that of the present snapshot.
  */

@@ -1,4 +1,5 @@
 #include "userspace/proxy/rest.h"
+#include "userspace/proxy/occupancy.h"
 
 #include <stdlib.h>
 
@@ -67,6 +68,7 @@ static void leave(struct rest *rest, struct conn *conn)
 	conn_close(conn);
 	if (rest->counted)
 		source_limit_give(source_limit_shared(), &rest->client);
+	occupancy_leave(rest->listener);
 	proxy->session_count--;
 	stat_add(&proxy->options.stats->sessions_closed, 1);
 	snapshot_unref(rest->snapshot);
@@ -135,7 +137,7 @@ bool rest_may(const struct session *s)
 {
 	const struct conn *client = s->ends[CLIENT];
 
-	return s->state == SESSION_READING && !s->readable[CLIENT] && !client->eof &&
+	return s->state == SESSION_READING && !s->shed && !s->readable[CLIENT] && !client->eof &&
 	       !client->wants && buf_len(&s->in[CLIENT]) == 0 && buf_len(&s->out[CLIENT]) == 0 &&
 	       loop_now_ms(s->proxy->options.loop) < s->deadline_ms;
 }

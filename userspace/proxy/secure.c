@@ -5,15 +5,13 @@
 #include "userspace/proxy/session.h"
 #include "userspace/tls/transport_tls.h"
 
-/* A handshake costs more than a hundred requests: beyond this many at once, new ones are shed. */
-enum { HANDSHAKES_MAX = 1024 };
-
 bool secure_accept(struct session *s)
 {
 	struct proxy *proxy = s->proxy;
 	const struct tls_server *server = s->snapshot->servers[s->listener->index];
 
-	if (proxy->handshakes > HANDSHAKES_MAX) {
+	/* The listener waits before that; connections with a PROXY header come later than it. */
+	if (proxy->handshakes > proxy->options.ceilings.handshakes) {
 		stat_add(&session_stats(s)->sessions_shed, 1);
 		return false;
 	}

@@ -1,4 +1,5 @@
 #include "userspace/proxy/session.h"
+#include "userspace/proxy/admission.h"
 #include "userspace/proxy/rest.h"
 #include "userspace/proxy/session_store.h"
 #include "userspace/proxy/source_limit.h"
@@ -62,8 +63,11 @@ void session_deadline(struct session *s, uint64_t after_ms)
 {
 	uint64_t now = loop_now_ms(s->proxy->options.loop);
 	uint32_t over_ms = s->listener->rates.over_ms;
-	uint64_t due = after_ms > over_ms && pace_is_kept(s) ? over_ms : after_ms;
+	uint64_t due;
 
+	if (s->shed && after_ms > SHED_MS)
+		after_ms = SHED_MS;
+	due = after_ms > over_ms && pace_is_kept(s) ? over_ms : after_ms;
 	s->deadline_ms = now + after_ms;
 	if (now + due >= s->due_ms && ev_is_active(&s->timer.timer))
 		return;
@@ -205,6 +209,8 @@ enum conn_result session_read(struct session *s, enum side from)
 
 	if (!conn || conn->connecting || !s->readable[from])
 		return conn && conn->eof ? CONN_EOF : CONN_AGAIN;
+	if (!s->in[from].block && !conn->eof && !admission_may_read(s, from))
+		return CONN_AGAIN; /* still readable: session_run comes back */
 	got = conn_read(conn, &s->in[from], &s->proxy->blocks);
 	if (got != CONN_FULL && conn->drained)
 		s->readable[from] = false;
@@ -316,6 +322,8 @@ void session_run(struct session *s)
 	/* Peers that are as fast as we are would keep the worker for themselves. */
 	if (steps == STEPS_MAX)
 		timer_start(&s->turn, 0);
+	else if (admission_waits_for_block(s))
+		timer_start(&s->turn, BLOCK_WAIT_MS);
 	watch_side(s, CLIENT);
 	watch_side(s, SERVER);
 }
@@ -335,7 +343,7 @@ static void on_overdue(struct session *s)
 			session_fail(s, END_HELLO_TIMEOUT);
 		return;
 	case SESSION_READING:
-		if (buf_len(&s->in[CLIENT]) > 0)
+		if (buf_len(&s->in[CLIENT]) > 0 && !s->shed)
 			exchange_refuse_late(s, END_HEAD_TIMEOUT);
 		else
 			session_close(s);

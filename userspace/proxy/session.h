@@ -33,6 +33,8 @@ enum {
 	LOG_TEXT_MAX = 256,
 	INTERIMS_MAX = 16,      /* 1xx heads before a final one */
 	ATTEMPTS_MAX = 3,       /* connections tried for one exchange */
+	SHED_MS = 500,          /* for each state of a session that is shed */
+	BLOCK_WAIT_MS = 20,     /* until a pool of blocks that is empty is asked again */
 	STEPS_MAX = 32,         /* then other sessions of the worker get their turn */
 	HEAD_BYTES_MAX = 16384, /* leaves room in a block for what we add */
 };
@@ -92,6 +94,7 @@ struct session {
 	bool readable[2];
 	bool held;    /* session_run is below us: it frees */
 	bool counted; /* of its source: to be given back */
+	bool shed;    /* came when there was no room: is told so, and ends */
 	bool relayed; /* a splice was refused for good */
 	uint64_t deadline_ms;
 	struct pace pace;

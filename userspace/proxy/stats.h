@@ -27,6 +27,8 @@
 	X(tunnels) \
 	X(accept_errors) \
 	X(sessions_shed) \
+	X(requests_shed) \
+	X(accept_waits) \
 	X(sessions_over_source) \
 	X(handshakes) \
 	X(handshakes_failed)
