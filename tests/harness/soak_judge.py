@@ -1,4 +1,5 @@
 """What a soak's requests came to: each failure has to be owed to an endpoint that was killed."""
+import json
 import os
 
 
@@ -29,7 +30,7 @@ class Judge:
     def __init__(self, fates):
         self.fates = fates
         self.failed = []  # as the load tells them
-        self.down = []  # when an endpoint was down: from, to
+        self.down = []  # when an endpoint was down: from, to, its port
         self.quiet = []  # memory and descriptors of the present process at quiet moments
 
     def done(self):
@@ -37,18 +38,30 @@ class Judge:
         done = self.fates[2::4]
         return len(done) - done.count(0)
 
-    def owed(self, number, began, ended, status):
-        """To which endpoint's death a failure is owed; None where to none."""
+    @staticmethod
+    def ends(access_log):
+        """Of requests that endpoints did not answer: which endpoint, and the word for why."""
+        ends = {}
+        for line in access_log:
+            if '"status":50' in line.replace(" ", ""):
+                entry = json.loads(line)
+                ends[int(entry["path"].rsplit("/", 1)[1])] = (
+                    int(entry["endpoint"].rsplit(":", 1)[1]) if entry.get("endpoint") else 0, entry["end"])
+        return ends
+
+    def owed(self, number, began, ended, end):
+        """To what death of which endpoint a failure is owed; None where to none. An endpoint's kernel
+        takes connections until the very end, so what was lost there was not seen by the endpoint: then
+        shuntd must have been sent away by that same endpoint, and not have failed to reach it."""
         seen, answered = self.fates[4 * number], self.fates[4 * number + 1]
-        if not any(began <= end and start <= ended for start, end in self.down):
-            return None
-        if seen and answered < seen:
+        down = {port for start, back, port in self.down if began <= back and start <= ended}
+        if down and seen and answered < seen:
             return "an endpoint had it and was killed"
-        if not seen and status in (502, 503) and self.fates[4 * number + 3]:
-            return "what may not be sent twice never reached an endpoint that was killed"
+        if end and end[0] in down and not seen and end[1] == "endpoint_closed":
+            return "an endpoint that was killed had its connection"
         return None
 
-    def verdict(self, told, log, more_kib):
+    def verdict(self, told, log, access_log, more_kib):
         """Whether all is well, and lines that say so."""
         lines, good = [], True
 
@@ -57,15 +70,15 @@ class Judge:
             good = good and holds
             lines.append(("  " if holds else "BAD ") + line)
 
-        reasons = {}
+        reasons, ends = {}, self.ends(access_log)
         for line in self.failed:
-            number, began, ended, status, _ = line.split(" ", 4)
-            why = self.owed(int(number), int(began), int(ended), int(status))
+            number, began, ended, _ = line.split(" ", 3)
+            why = self.owed(int(number), int(began), int(ended), ends.get(int(number)))
             if why:
                 reasons[why] = reasons.get(why, 0) + 1
             else:
                 must(False, f"failed: {line}, seen {self.fates[4 * int(number)]}, answered "
-                            f"{self.fates[4 * int(number) + 1]}")
+                            f"{self.fates[4 * int(number) + 1]}, by the log {ends.get(int(number))}")
         lines += [f"  {count} failed, since {why}" for why, count in reasons.items()]
         twice = [number for number in range(len(self.fates) // 4)
                  if self.fates[4 * number + 3] and self.fates[4 * number] > 1]
