@@ -72,7 +72,7 @@ close_maps:
 	return false;
 }
 
-/* Our index of a map by its name; PINNED_MAPS: it is none of ours. */
+/* Our index of a map by its name, which the kernel cuts; PINNED_MAPS: it is none of ours. */
 static int map_of(int fd)
 {
 	struct bpf_map_info info = { 0 };
@@ -81,7 +81,7 @@ static int map_of(int fd)
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
 		return PINNED_MAPS;
-	while (i < PINNED_MAPS && strcmp(names[i], info.name) != 0)
+	while (i < PINNED_MAPS && strncmp(names[i], info.name, sizeof(info.name) - 1) != 0)
 		i++;
 	return i;
 }
