@@ -32,8 +32,9 @@ LIB_SRC := $(filter-out userspace/main.c,$(wildcard userspace/*.c userspace/*/*.
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 SAN_OBJ := $(LIB_SRC:%.c=$(B)/san/%.o)
 FUZZ_OBJ := $(LIB_SRC:%.c=$(B)/fuzzobj/%.o)
+BPF_HARNESS := tests/harness/program_run.c tests/harness/l4_maps.c
 CTL_SRC := $(wildcard tools/shuntctl/*.c)
-HARNESS_SRC := $(filter-out tests/harness/program_run.c,$(wildcard tests/harness/*.c))
+HARNESS_SRC := $(filter-out $(BPF_HARNESS),$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench null_relay http_load)
@@ -154,7 +155,7 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(HARNESS_SRC:%.c=$(B)/san/%.o) $(B)/libshu
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $(SAN) $^ -o $@ $(LDLIBS) -lcmocka
 $(B)/bpftest/%: $(B)/obj/tests/bpf/%.o $(HARNESS_SRC:%.c=$(B)/obj/%.o) \
-		$(B)/obj/tests/harness/program_run.o $(B)/libshunt.a
+		$(BPF_HARNESS:%.c=$(B)/obj/%.o) $(B)/libshunt.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
 $(B)/bench/packet_bench: $(patsubst %,$(B)/obj/tools/bench/%.o,packet_bench bench_frames bench_maps) \

@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/abi/bench.h"
+#include "bpf/lib/checksum.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -64,6 +65,8 @@ int bench_driver(struct xdp_md *xdp)
 
 		if ((void *)(words + 18) > (void *)end)
 			return XDP_ABORTED;
+		/* IPv4's checksum goes with it (RFC 1624). */
+		words[12] = checksum_apply(words[12], sum_change(0, words[14], (__u16)flow));
 		words[14] = (__u16)flow;         /* of the source address */
 		words[17] = (__u16)(flow >> 16); /* the source port */
 	}

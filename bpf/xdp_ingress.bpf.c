@@ -7,10 +7,12 @@
 #include "bpf/lib/endpoint_pick.h"
 #include "bpf/lib/finish.h"
 #include "bpf/lib/flow_table.h"
+#include "bpf/lib/fragment.h"
 #include "bpf/lib/parse_ip.h"
 #include "bpf/lib/parse_link.h"
 #include "bpf/lib/parse_ports.h"
 #include "bpf/lib/pkt.h"
+#include "bpf/lib/splice_error.h"
 #include "bpf/lib/splice_rules.h"
 #include "bpf/lib/vip_find.h"
 #include "bpf/lib/vxlan.h"
@@ -25,10 +27,16 @@ static __always_inline enum verdict parse(struct pkt *p)
 /* An L4 listener's packet to its endpoint. */
 static __always_inline enum verdict forward(struct pkt *p, const struct settings *s)
 {
+	enum verdict v;
+
 	p->hash = hash_flow(&p->flow, s->hash_seed);
-	return flow_find(p)                /* a known connection keeps its endpoint */
-		       ?: endpoint_pick(p) /* a new one takes it from the ring */
-				  ?: endpoint_send(p, s);
+	if ((p->flags & (PKT_FRAGMENT | PKT_EXPLAINED)) == PKT_FRAGMENT && p->l4)
+		fragment_keep(&p->flow, p->frag_id, s->hash_seed);
+	v = flow_find(p)                 /* a known connection keeps its endpoint */
+		    ?: endpoint_pick(p); /* a new one takes it from the ring */
+	if (p->flags & PKT_ERROR && !v)
+		p->why = COUNT_ERROR_FOLLOWED;
+	return v ?: endpoint_send(p, s);
 }
 
 SEC("xdp")
@@ -62,6 +70,8 @@ int xdp_ingress(struct xdp_md *xdp)
 				  .explain_splice = SAMPLE_NONE };
 		v = parse(&p);
 	}
+	/* Fragments and ICMP errors have the flow of what they belong to. */
+	v = v ?: fragment_follow(&p, s) ?: error_follow(&p);
 	v = v ?: splice_find(&p) /* spliced connections need nothing else */
 		     ?: vip_find(&p)
 		     ?: forward(&p, s);

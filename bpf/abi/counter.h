@@ -21,9 +21,21 @@
 	X(SHORT, "dropped: a header ends before its length says, to a vip")                        \
 	X(BAD_LENGTH, "dropped: the lengths in the headers contradict each other, to a vip")       \
 	X(BAD_HEADER, "dropped: a header no sender may write, to a vip")                           \
-	X(FRAGMENT, "dropped: a fragment to an L4 listener's vip")                                 \
+	X(BAD_CHECKSUM, "dropped: the IPv4 header's checksum is wrong, to a vip")                  \
+	X(BAD_FLAGS, "dropped: SYN with FIN or RST, or no TCP flag at all, to a vip")              \
+	X(LAND, "dropped: a vip's address as source and destination")                              \
+	X(MARTIAN, "dropped: a source that no sender has (loopback, multicast), to a vip")         \
+	X(FRAGMENT, "dropped: a fragment of a spliced connection")                                 \
+	X(FRAGMENT_LOST, "dropped: a later fragment to L4 listeners, of whose first we know not")  \
+	X(ERROR_FOLLOWED, "ICMP error about an L4 connection, sent to its endpoint")               \
+	X(ERROR_TRANSLATED, "ICMP error about a spliced connection, translated to the other end")  \
+	X(ERROR_FORGED, "dropped: ICMP error about a spliced connection, outside its window")      \
+	X(PING_ANSWERED, "answered: an echo request to a vip")                                     \
+	X(PING_DROPPED, "dropped: an echo request to a vip with ping: drop")                       \
 	X(TTL_EXPIRED, "dropped: TTL or hop limit used up")                                        \
-	X(TOO_BIG, "dropped: does not fit the tunnel")                                             \
+	X(TOO_BIG, "dropped: does not fit, and its sender may not or need not be told")            \
+	X(TOO_BIG_TOLD, "answered: does not fit, its sender was told what would")                  \
+	X(TOO_BIG_LIMITED, "dropped: does not fit, and enough senders were told this second")      \
 	X(NO_ENDPOINT, "dropped: the ring is empty or its endpoint is down")                       \
 	X(TUNNEL_UNKNOWN, "dropped: VXLAN to our vtep from an unknown vtep or VNI")                \
 	X(TUNNEL_BAD, "dropped: VXLAN to our vtep that is malformed")                              \

@@ -30,9 +30,16 @@ struct vip_entry {
 ABI_SIZE(struct vip_entry, 16);
 
 /* The address itself, whatever the port: key of shunt_vip_addrs, so that odd packets can be judged.
+ * The value is a __u32 of vip_addr_flag.
  */
 struct vip_addr {
 	__be32 addr[4];
+};
+
+enum vip_addr_flag {
+	VIP_ADDR_STACK = 1,     /* a listener of the proxy: the stack may have what we do not know */
+	VIP_ADDR_ANSWER = 2,    /* echo requests are answered by us, */
+	VIP_ADDR_NO_ANSWER = 4, /* or dropped; neither: the stack has them */
 };
 ABI_SIZE(struct vip_addr, 16);
 

@@ -39,7 +39,8 @@ static __always_inline enum verdict endpoint_pick(struct pkt *p)
 	keep.endpoint = p->endpoint;
 	keep.generation = p->to->generation;
 	/* A full table evicts the least recent; failing otherwise only costs stickiness. */
-	if (!(p->flags & PKT_EXPLAINED))
+	/* What only follows a connection makes none. */
+	if (!(p->flags & (PKT_EXPLAINED | PKT_BORROWED)))
 		bpf_map_update_elem(&shunt_sticky, &p->flow, &keep, BPF_ANY);
 	p->why = COUNT_FORWARDED;
 	return NEXT;

@@ -10,7 +10,8 @@ static __always_inline void count_packet(const struct pkt *p, enum verdict v)
 {
 	count(p->why, p->arrived_bytes);
 	if (p->vip)
-		count_vip(vip_tally_of(p), p->arrived_bytes, v == DROP);
+		count_vip(vip_tally_of(p), p->arrived_bytes,
+			  v == DROP || p->why == COUNT_TOO_BIG_TOLD);
 	if (p->to && (v == SEND_BACK || v == REDIRECT))
 		count_endpoint(p->endpoint, p->arrived_bytes);
 }

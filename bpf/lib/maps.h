@@ -51,6 +51,52 @@ struct {
 	__type(value, struct sticky);
 } shunt_sticky SEC(".maps");
 
+/* See fragment.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FRAGMENTS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} shunt_fragments SEC(".maps");
+
+/*
+ * What an ICMP error quotes, while it is looked at: on the stack it would be too much. Belongs to
+ * the program that runs on this CPU, so it is not pinned. Offsets are from the frame's start.
+ */
+struct quote {
+	struct flow_key flow; /* turned round */
+	__u32 l3_at;          /* of the error itself */
+	__u32 icmp_at;
+	__u32 end_at; /* of the error, by its IP header */
+	__u32 ip_at;  /* of the packet that is quoted */
+	__u32 l4_at;  /* of its TCP or UDP header, of which 8 bytes are there at least */
+	__u32 why;    /* by splice_error, as are all below: what is counted */
+	__u32 next_hop;
+	__u32 seq_delta, ack_delta; /* to be taken off the quoted numbers */
+	struct flow_key to;         /* the leg on which the error goes on */
+	__u64 sum;                  /* change of all that ICMP's checksum covers */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct quote);
+} quotes SEC(".maps");
+
+/* Of ICMP errors that we made: see too_big.h. */
+struct told {
+	__u32 second;
+	__u32 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct told);
+} shunt_told SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NEXT_HOPS_MAX);

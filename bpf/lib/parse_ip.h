@@ -12,11 +12,14 @@
 #include <stdbool.h>
 
 #include "bpf/abi/sizes.h"
+#include "bpf/lib/checksum.h"
 #include "bpf/lib/pkt.h"
 
 #define IPV4_OFFSET_MASK 0x1fff
 #define IPV4_MORE        0x2000
 #define IPV4_DONT        0x4000
+
+enum { IPV4_OPTION_WORDS_MAX = 10, IPV4_AT_MAX = 63 /* behind Ethernet and all tags */ };
 
 enum {
 	EXT_HOP = 0,
@@ -51,6 +54,33 @@ static __always_inline void pkt_odd(struct pkt *p, enum counter why)
 	p->why = why;
 }
 
+/* The sum of IPv4 options. Rare, so not inlined. */
+__noinline __u32 ipv4_options_sum(PKT_CTX *ctx, __u32 at, __u32 words)
+{
+	void *end = (void *)(long)ctx->data_end;
+	__u32 *word = (void *)(long)ctx->data + (at & IPV4_AT_MAX);
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < IPV4_OPTION_WORDS_MAX && i < words; i++) {
+		if ((void *)(word + i + 1) > end)
+			break;
+		sum += word[i];
+	}
+	return sum_fold(sum);
+}
+
+/* RFC 1812, 5.2.2: a router looks. head is at least the header's, and within the frame. */
+static __always_inline bool ipv4_sum_is_right(struct pkt *p, const struct iphdr *ip, __u32 head)
+{
+	const __u32 *word = (const __u32 *)ip;
+	__u64 sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
+
+	if (head > sizeof(*ip))
+		sum += ipv4_options_sum(p->ctx, (__u32)((long)ip - (long)p->start) + sizeof(*ip),
+					(head - sizeof(*ip)) / 4);
+	return sum_fold(sum) == 0xffff;
+}
+
 static __always_inline enum verdict parse_ipv4(struct pkt *p)
 {
 	struct iphdr *ip = pkt_pull(p, sizeof(*ip));
@@ -75,13 +105,17 @@ static __always_inline enum verdict parse_ipv4(struct pkt *p)
 	if (total < head || (void *)ip + total > p->end)
 		pkt_odd(p, COUNT_BAD_LENGTH);
 	frag = bpf_ntohs(ip->frag_off);
-	if (frag & (IPV4_OFFSET_MASK | IPV4_MORE))
+	if (frag & (IPV4_OFFSET_MASK | IPV4_MORE)) {
 		p->flags |= PKT_FRAGMENT;
+		p->frag_id = ip->id;
+	}
 	if (frag & IPV4_OFFSET_MASK)
 		p->flags |= PKT_LATER;
 	p->at = (void *)ip + head;
 	if (p->at > p->end)
 		pkt_odd(p, COUNT_SHORT);
+	else if (!ipv4_sum_is_right(p, ip, head))
+		pkt_odd(p, COUNT_BAD_CHECKSUM);
 	return NEXT;
 }
 
@@ -124,9 +158,9 @@ static __always_inline __u32 fragment_flags(const struct ipv6_ext *ext)
 /*
  * The chain of extension headers that begins at data + off with the kind next. A function of its
  * own: inlined, its turns multiply with all that comes behind, beyond what the verifier of Linux
- * 6.18 walks through (clang 19).
+ * 6.18 walks through (clang 19). *id is a fragment's.
  */
-__noinline __u32 ipv6_walk(PKT_CTX *ctx, __u32 off, __u32 next)
+__noinline __u32 ipv6_walk(PKT_CTX *ctx, __u32 off, __u32 next, __u32 *id)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u32 flags = 0;
@@ -142,8 +176,11 @@ __noinline __u32 ipv6_walk(PKT_CTX *ctx, __u32 off, __u32 next)
 		if ((void *)(ext + 1) > end)
 			return WALK_SHORT | flags;
 		off += ext_bytes(ext, (__u8)next);
-		if (next == EXT_FRAGMENT)
+		if (next == EXT_FRAGMENT) {
 			flags |= fragment_flags(ext);
+			if (id)
+				*id = ext->id;
+		}
 		next = ext->next;
 		if (flags & WALK_LATER)
 			break; /* what follows is payload */
@@ -158,7 +195,7 @@ __noinline __u32 ipv6_walk(PKT_CTX *ctx, __u32 off, __u32 next)
 static __always_inline void ipv6_extensions(struct pkt *p, __u32 next)
 {
 	__u32 l3_off = (__u32)((long)p->l3 - (long)p->start);
-	__u32 got = ipv6_walk(p->ctx, l3_off + sizeof(struct ipv6hdr), next);
+	__u32 got = ipv6_walk(p->ctx, l3_off + sizeof(struct ipv6hdr), next, &p->frag_id);
 
 	if (got & WALK_SHORT)
 		pkt_odd(p, COUNT_SHORT);

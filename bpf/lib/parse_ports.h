@@ -8,7 +8,7 @@
 #include "bpf/lib/parse_ip.h"
 #include "bpf/lib/pkt.h"
 
-enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16 };
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_FLAGS = 63 };
 
 static __always_inline void parse_tcp(struct pkt *p)
 {
@@ -24,8 +24,9 @@ static __always_inline void parse_tcp(struct pkt *p)
 	p->tcp_flags = ((__u8 *)tcp)[13];
 	if (tcp->doff < 5 || p->l4_off + tcp->doff * 4 > p->l3_len)
 		pkt_odd(p, COUNT_BAD_LENGTH);
-	if ((p->tcp_flags & TCP_SYN && p->tcp_flags & (TCP_FIN | TCP_RST)) || !p->tcp_flags)
-		pkt_odd(p, COUNT_BAD_HEADER);
+	if ((p->tcp_flags & TCP_SYN && p->tcp_flags & (TCP_FIN | TCP_RST)) ||
+	    !(p->tcp_flags & TCP_FLAGS))
+		pkt_odd(p, COUNT_BAD_FLAGS);
 }
 
 static __always_inline void parse_udp(struct pkt *p)

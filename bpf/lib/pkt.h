@@ -32,6 +32,8 @@ enum pkt_flag {
 	PKT_UNWRAPPED = 16, /* came in VXLAN */
 	PKT_EXPLAINED = 64, /* nobody's: must leave nothing behind (abi/sample.h) */
 	PKT_KNOWN = 128,    /* its connection had an endpoint already */
+	PKT_BORROWED = 32,  /* flow is not in its own headers: a later fragment, an ICMP error */
+	PKT_ERROR = 256,    /* the latter */
 };
 
 #ifdef PKT_TC
@@ -58,10 +60,11 @@ struct pkt {
 	__u32 ring_slot; /* that was asked for the endpoint */
 	__u32 explain_cookie;
 	__u32 explain_splice; /* the splice that it would belong to */
+	__u32 frag_id;        /* with PKT_FRAGMENT, in the packet's own order */
 	__u16 proto;          /* EtherType after tags, network order */
 	__u16 l3_len;         /* what the IP header says that the packet is long, header included */
 	__u16 l4_off;         /* from l3 */
-	__u8 flags;           /* enum pkt_flag */
+	__u16 flags;          /* enum pkt_flag */
 	__u8 vlan_tags;
 	__u8 tcp_flags;
 	__u8 ttl;

@@ -9,6 +9,7 @@
 #include "bpf/lib/parse_ports.h"
 #include "bpf/lib/rewrite.h"
 #include "bpf/lib/tcp_options.h"
+#include "bpf/lib/too_big.h"
 
 enum { WINDOW_MAX = 65535 };
 
@@ -131,7 +132,7 @@ static __always_inline enum verdict splice_forward(struct pkt *p, const struct s
 	if (!hop || !hop->ready)
 		return pkt_end(p, DROP, COUNT_UNRESOLVED); /* its sender tries again */
 	if (p->l3_len > hop->mtu)
-		return pkt_end(p, DROP, COUNT_TOO_BIG);
+		return too_big(p, hop->mtu);
 	v = ttl_decrement(p);
 	if (v)
 		return v;

@@ -10,7 +10,9 @@
 #include "bpf/lib/endpoint_pick.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/link.h"
+#include "bpf/lib/mss_clamp.h"
 #include "bpf/lib/rewrite.h"
+#include "bpf/lib/too_big.h"
 
 struct vxlanhdr {
 	__be32 flags; /* 0x08000000: the VNI is valid */
@@ -166,6 +168,14 @@ static __always_inline enum verdict wrap_write(struct pkt *p, const struct next_
 	return link_send(p, hop);
 }
 
+/* RFC 6691: what fits, less the headers without options. */
+static __always_inline __u32 mss_of(__u32 mtu, bool v6)
+{
+	__u32 heads = sizeof(struct tcphdr) + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+
+	return mtu > heads + 1 ? mtu - heads : 1;
+}
+
 /* needs: to, hash, l3, l3_len, why; the last step: the packet leaves wrapped */
 static __always_inline enum verdict endpoint_send(struct pkt *p, const struct settings *s)
 {
@@ -180,7 +190,9 @@ static __always_inline enum verdict endpoint_send(struct pkt *p, const struct se
 	if (!hop || !hop->ready)
 		return pkt_end(p, PASS, COUNT_UNRESOLVED);
 	if (p->l3_len + wrap > hop->mtu)
-		return pkt_end(p, DROP, COUNT_TOO_BIG);
+		return too_big(p, hop->mtu - wrap);
+	if (starts_connection(p))
+		mss_clamp(p->ctx, l2 + p->l4_off, mss_of(hop->mtu - wrap, p->flags & PKT_V6));
 	v = ttl_decrement(p) ?: trim(p);
 	if (v)
 		return v;

@@ -37,12 +37,12 @@ static void add_vip(const char *ip, uint16_t port, uint8_t proto, uint32_t kind)
 	struct vip_entry vip = { .kind = kind, .index = RING, .slots = SLOTS };
 	struct vip_key key = { .port = htons(port), .proto = proto };
 	struct vip_addr addr;
-	uint32_t one = 1;
+	uint32_t flags = kind == VIP_L4 ? VIP_ADDR_ANSWER : VIP_ADDR_STACK;
 
 	ip_into(key.addr, ip);
 	ip_into(addr.addr, ip);
 	program_set(x->maps.shunt_vips, &key, &vip);
-	program_set(x->maps.shunt_vip_addrs, &addr, &one);
+	program_set(x->maps.shunt_vip_addrs, &addr, &flags);
 }
 
 static void add_endpoint(uint32_t id, uint32_t hop, uint32_t generation, uint32_t flags)
@@ -167,18 +167,29 @@ TEST(a_packet_meets_its_fate_and_is_counted_once)
 		  XDP_DROP, COUNT_BAD_LENGTH },
 		{ "UDP length below its header", TO_DNS(.udp_length_lie = -1), XDP_DROP,
 		  COUNT_BAD_LENGTH },
-		{ "SYN and FIN", TO_VIP(.flags = SYN | FIN), XDP_DROP, COUNT_BAD_HEADER },
-		{ "SYN and RST", TO_VIP(.flags = SYN | RST), XDP_DROP, COUNT_BAD_HEADER },
+		{ "SYN and FIN", TO_VIP(.flags = SYN | FIN), XDP_DROP, COUNT_BAD_FLAGS },
+		{ "SYN and RST", TO_VIP(.flags = SYN | RST), XDP_DROP, COUNT_BAD_FLAGS },
+		{ "no flag but congestion's", TO_VIP(.flags = 0xc0), XDP_DROP, COUNT_BAD_FLAGS },
+		{ "a wrong IPv4 checksum", TO_VIP(.checksum_lie = 1), XDP_DROP,
+		  COUNT_BAD_CHECKSUM },
+		{ "a wrong IPv4 checksum with options", TO_VIP(.ip_options = 12, .checksum_lie = 1),
+		  XDP_DROP, COUNT_BAD_CHECKSUM },
+		{ "a wrong IPv4 checksum to nobody", TO_ELSE(.checksum_lie = 1), XDP_PASS,
+		  COUNT_NOT_OURS },
 		{ "from the vip itself", TCP4(.src = VIP, .dst = VIP, .sport = 1, .dport = L4_PORT),
-		  XDP_DROP, COUNT_BAD_HEADER },
+		  XDP_DROP, COUNT_LAND },
 		{ "from loopback",
 		  TCP4(.src = "127.0.0.1", .dst = VIP, .sport = 1, .dport = L4_PORT), XDP_DROP,
-		  COUNT_BAD_HEADER },
+		  COUNT_MARTIAN },
 		{ "from multicast",
 		  TCP4(.src = "ff02::1", .dst = VIP6, .sport = 1, .dport = L4_PORT), XDP_DROP,
-		  COUNT_BAD_HEADER },
-		{ "a first fragment", TO_VIP(.fragment = 0x2000), XDP_DROP, COUNT_FRAGMENT },
-		{ "a later fragment", TO_VIP(.fragment = 10), XDP_PASS, COUNT_ODD_TO_STACK },
+		  COUNT_MARTIAN },
+		{ "a later fragment before its first", TO_VIP(.fragment = 10), XDP_DROP,
+		  COUNT_FRAGMENT_LOST },
+		{ "a later fragment to the proxy", TO_WEB(.fragment = 10), XDP_PASS,
+		  COUNT_ODD_TO_STACK },
+		{ "a first fragment", TO_VIP(.fragment = 0x2000), XDP_TX, COUNT_FORWARDED_STICKY },
+		{ "a later fragment", TO_VIP(.fragment = 10), XDP_TX, COUNT_FORWARDED_STICKY },
 		{ "TTL used up", TO_VIP(.flags = SYN, .ttl = 1), XDP_DROP, COUNT_TTL_EXPIRED },
 		{ "hop limit used up", TO_VIP6(.flags = SYN, .ttl = 1), XDP_DROP,
 		  COUNT_TTL_EXPIRED },

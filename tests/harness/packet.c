@@ -70,6 +70,7 @@ static size_t put_v4(const struct packet *p, uint8_t *ip)
 			   .ihl = (head / 4) & 15,
 			   .ttl = p->ttl ? p->ttl : 64,
 			   .protocol = p->proto,
+			   .id = htons(p->id),
 			   .frag_off = htons(p->fragment) };
 
 	h.tot_len = htons((uint16_t)((int)(head + l4) + p->length_lie));
@@ -77,7 +78,7 @@ static size_t put_v4(const struct packet *p, uint8_t *ip)
 	inet_pton(AF_INET, p->dst, &h.daddr);
 	memcpy(ip, &h, sizeof(h));
 	memset(ip + sizeof(h), 1, p->ip_options);
-	h.check = fold(sum(ip, head, 0));
+	h.check = (uint16_t)(fold(sum(ip, head, 0)) + p->checksum_lie);
 	memcpy(ip, &h, sizeof(h));
 	*(uint16_t *)(void *)(ip + head + (p->proto == IPPROTO_TCP ? 16 : 6)) =
 		l4_sum(ip, false, p->proto, ip + head, l4);
@@ -86,7 +87,8 @@ static size_t put_v4(const struct packet *p, uint8_t *ip)
 
 static size_t put_v6(const struct packet *p, uint8_t *ip)
 {
-	size_t ext = p->hop_headers * 8u, head = sizeof(struct ip6_hdr);
+	size_t headers = p->hop_headers + (p->fragment ? 1u : 0);
+	size_t ext = headers * 8u, head = sizeof(struct ip6_hdr);
 	uint8_t *l4_at = ip + head + ext;
 	size_t l4 = put_l4(p, l4_at);
 
@@ -101,29 +103,76 @@ static size_t put_v6(const struct packet *p, uint8_t *ip)
 		uint8_t *h = ip + head + i * 8;
 
 		memset(h, 0, 8);
-		h[0] = i + 1 < p->hop_headers ? IPPROTO_DSTOPTS : p->proto;
+		h[0] = i + 1 < headers ? IPPROTO_DSTOPTS : p->proto;
 		h[2] = 1; /* PadN */
 		h[3] = 4;
+	}
+	if (p->fragment) {
+		uint16_t last[4] = { htons((uint16_t)(p->proto << 8)), htons(p->fragment), 0,
+				     htons(p->id) };
+
+		memcpy(ip + head + p->hop_headers * 8u, last, sizeof(last));
+		if (p->hop_headers)
+			ip[head + (p->hop_headers - 1) * 8u] = IPPROTO_FRAGMENT;
+		else
+			ip[6] = IPPROTO_FRAGMENT;
 	}
 	*(uint16_t *)(void *)(l4_at + (p->proto == IPPROTO_TCP ? 16 : 6)) =
 		l4_sum(ip, true, p->proto, l4_at, l4);
 	return head + ext + l4;
 }
 
-size_t packet_build(const struct packet *p, uint8_t out[PACKET_BYTES_MAX])
+static size_t put_link(uint8_t *out, uint8_t vlan_tags, bool v6)
 {
-	bool v6 = strchr(p->dst, ':');
-	size_t at = 12, len;
+	size_t at = 12;
 
 	memset(out, 0, PACKET_BYTES_MAX);
 	memcpy(out, packet_dst_mac, 6);
 	memcpy(out + 6, packet_src_mac, 6);
-	for (uint8_t i = 0; i < p->vlan_tags; i++, at += 4) {
+	for (uint8_t i = 0; i < vlan_tags; i++, at += 4) {
 		*(uint16_t *)(void *)(out + at) = htons(ETH_P_8021Q);
 		*(uint16_t *)(void *)(out + at + 2) = htons(100 + i);
 	}
 	*(uint16_t *)(void *)(out + at) = htons(v6 ? ETH_P_IPV6 : ETH_P_IP);
-	at += 2;
+	return at + 2;
+}
+
+static uint16_t icmp_sum(const uint8_t *ip, bool v6, const uint8_t *icmp, size_t len)
+{
+	return v6 ? l4_sum(ip, true, IPPROTO_ICMPV6, icmp, len) : fold(sum(icmp, len, 0));
+}
+
+size_t packet_icmp(const struct icmp_packet *p, uint8_t out[PACKET_BYTES_MAX])
+{
+	bool v6 = strchr(p->dst, ':');
+	struct packet outer = { .src = p->src,
+				.dst = p->dst,
+				.proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+				.ttl = p->ttl };
+	size_t at = put_link(out, p->vlan_tags, v6), head = v6 ? 40 : 20;
+	uint8_t *icmp = out + at + head;
+
+	if (p->turned) {
+		memcpy(out, packet_src_mac, 6);
+		memcpy(out + 6, packet_dst_mac, 6);
+	}
+	/* put_l4 makes 8 bytes of UDP's header, which ICMP then takes. */
+	outer.length_lie = (int)p->body_len;
+	v6 ? put_v6(&outer, out + at) : put_v4(&outer, out + at);
+	icmp[0] = p->type;
+	icmp[1] = p->code;
+	memset(icmp + 2, 0, 2);
+	*(uint32_t *)(void *)(icmp + 4) = htonl(p->rest);
+	memcpy(icmp + 8, p->body, p->body_len);
+	*(uint16_t *)(void *)(icmp + 2) = icmp_sum(out + at, v6, icmp, 8 + p->body_len);
+	return at + head + 8 + p->body_len;
+}
+
+size_t packet_build(const struct packet *p, uint8_t out[PACKET_BYTES_MAX])
+{
+	bool v6 = strchr(p->dst, ':');
+	size_t at = put_link(out, p->vlan_tags, v6), len;
+
 	len = at + (v6 ? put_v6(p, out + at) : put_v4(p, out + at)) + p->pad;
 	return p->cut && p->cut < len ? p->cut : len;
 }
@@ -140,5 +189,7 @@ bool packet_sums_are_right(const uint8_t *frame, size_t len)
 		return false;
 	if (!v6 && fold(sum(ip, head, 0)) != 0)
 		return false;
+	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+		return icmp_sum(ip, v6, ip + head, total - head) == 0;
 	return l4_sum(ip, v6, proto, ip + head, total - head) == 0;
 }

@@ -23,9 +23,11 @@ struct packet {
 	uint8_t hop_headers;     /* IPv6: so many empty destination-options headers */
 	uint8_t ttl;             /* 64 */
 	uint8_t vlan_tags;       /* of 802.1Q */
-	uint16_t fragment;       /* IPv4: the whole field */
+	uint16_t fragment;       /* the whole field: of IPv4, or of a fragment header (IPv6) */
+	uint16_t id;             /* of the datagram that is fragmented */
 	uint16_t cut;            /* the frame ends here */
 	uint16_t pad;            /* bytes behind the packet, as Ethernet's padding */
+	int checksum_lie;        /* added to IPv4's checksum */
 	int length_lie;          /* added to IP's total length */
 	int udp_length_lie;
 };
@@ -35,7 +37,22 @@ struct packet {
 
 /* The frame, with right checksums; returns its length. */
 size_t packet_build(const struct packet *p, uint8_t out[PACKET_BYTES_MAX]);
-/* Whether IP's and TCP's checksums in a frame are right (untagged, no fragments). */
+
+/* An ICMP message of either family, whole. */
+struct icmp_packet {
+	const char *src, *dst;
+	uint8_t type, code;
+	uint32_t rest; /* the header's second word */
+	const uint8_t *body;
+	size_t body_len;
+	uint8_t ttl; /* 64 */
+	uint8_t vlan_tags;
+	bool turned; /* from whom packets go to, by MAC addresses */
+};
+size_t packet_icmp(const struct icmp_packet *p, uint8_t out[PACKET_BYTES_MAX]);
+
+/* Whether IP's and TCP's, UDP's or ICMP's checksums in a frame are right (untagged, no fragments).
+ */
 bool packet_sums_are_right(const uint8_t *frame, size_t len);
 
 extern const uint8_t packet_dst_mac[6], packet_src_mac[6];

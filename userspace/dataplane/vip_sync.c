@@ -34,6 +34,7 @@ struct vip_slot {
 	bool used, kept;
 	struct vip_key key;
 	struct vip_entry vip;
+	enum ping_policy ping; /* while kept */
 };
 
 struct vip_sync {
@@ -278,11 +279,9 @@ static void reset_tally(struct vip_sync *sync, const struct vip_entry *vip)
 }
 
 static bool write_vip(struct vip_sync *sync, const struct vip_key *key, const struct vip_entry *vip,
-		      struct err *err)
+		      enum ping_policy ping, struct err *err)
 {
 	struct vip_slot *slot = find_vip(sync, key);
-	struct vip_addr addr;
-	uint32_t one = 1;
 
 	for (uint32_t i = 0; !slot && i < VIPS_MAX; i++)
 		if (!sync->vips[i].used)
@@ -291,13 +290,12 @@ static bool write_vip(struct vip_sync *sync, const struct vip_key *key, const st
 		return err_set(err, "more than %d pairs of vip address and port", VIPS_MAX);
 	if (!slot->used)
 		reset_tally(sync, vip);
-	memcpy(addr.addr, key->addr, sizeof(addr.addr));
-	if (bpf_map_update_elem(sync->maps.fds[PINNED_VIPS], key, vip, BPF_ANY) < 0 ||
-	    bpf_map_update_elem(sync->maps.fds[PINNED_VIP_ADDRS], &addr, &one, BPF_ANY) < 0)
+	if (bpf_map_update_elem(sync->maps.fds[PINNED_VIPS], key, vip, BPF_ANY) < 0)
 		return err_sys(err, "cannot write to the map of vips");
 	slot->used = slot->kept = true;
 	slot->key = *key;
 	slot->vip = *vip;
+	slot->ping = ping;
 	return true;
 }
 
@@ -315,7 +313,7 @@ static bool sync_l4(struct vip_sync *sync, const struct snapshot *snapshot,
 	for (uint32_t i = 0; i < l->vip->address_count; i++) {
 		struct vip_key key = key_of(l, &l->vip->addresses[i]);
 
-		if (!write_vip(sync, &key, &vip, err))
+		if (!write_vip(sync, &key, &vip, l->vip->ping, err))
 			return false;
 	}
 	return true;
@@ -330,8 +328,46 @@ static bool sync_l7(struct vip_sync *sync, const struct listener *l, struct err 
 		if (vip.index == UINT32_MAX)
 			return err_set(err, "more than %d addresses of listeners of the proxy",
 				       STEERED_MAX);
-		if (!write_vip(sync, &key, &vip, err))
+		if (!write_vip(sync, &key, &vip, l->vip->ping, err))
 			return false;
+	}
+	return true;
+}
+
+/* What all listeners of one address together make of what is for none of them. */
+static uint32_t addr_flags(const struct vip_sync *sync, const __be32 addr[4])
+{
+	bool proxy = false, wanted[PING_DROP + 1] = { false };
+
+	for (uint32_t i = 0; i < VIPS_MAX; i++) {
+		const struct vip_slot *slot = &sync->vips[i];
+
+		if (!slot->used || !slot->kept ||
+		    memcmp(slot->key.addr, addr, sizeof(slot->key.addr)) != 0)
+			continue;
+		proxy |= slot->vip.kind == VIP_L7;
+		wanted[slot->ping] = true;
+	}
+	if (wanted[PING_DROP])
+		return VIP_ADDR_NO_ANSWER | (proxy ? VIP_ADDR_STACK : 0);
+	if (wanted[PING_PASS] || (proxy && !wanted[PING_ANSWER]))
+		return proxy ? VIP_ADDR_STACK : 0;
+	return VIP_ADDR_ANSWER | (proxy ? VIP_ADDR_STACK : 0);
+}
+
+static bool write_addrs(struct vip_sync *sync, struct err *err)
+{
+	for (uint32_t i = 0; i < VIPS_MAX; i++) {
+		struct vip_addr addr;
+		uint32_t flags;
+
+		if (!sync->vips[i].used || !sync->vips[i].kept)
+			continue;
+		memcpy(addr.addr, sync->vips[i].key.addr, sizeof(addr.addr));
+		flags = addr_flags(sync, addr.addr);
+		if (bpf_map_update_elem(sync->maps.fds[PINNED_VIP_ADDRS], &addr, &flags, BPF_ANY) <
+		    0)
+			return err_sys(err, "cannot write to the map of vips' addresses");
 	}
 	return true;
 }
@@ -379,6 +415,8 @@ bool vip_sync_apply(struct vip_sync *sync, const struct snapshot *snapshot, stru
 			    ? !sync_l4(sync, snapshot, snapshot->listeners[i], err)
 			    : !sync_l7(sync, snapshot->listeners[i], err))
 			return false;
+	if (!write_addrs(sync, err))
+		return false;
 	remove_rest(sync);
 	return true;
 }

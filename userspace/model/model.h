@@ -203,8 +203,17 @@ struct listener {
 	struct place at;
 };
 
+/* What becomes of echo requests to a vip. */
+enum ping_policy {
+	PING_AUTO, /* answered by XDP, or where a listener of the proxy has the address, passed */
+	PING_ANSWER,
+	PING_PASS, /* the stack has them */
+	PING_DROP,
+};
+
 struct vip {
 	const char *name;
+	enum ping_policy ping;
 	struct addr *addresses; /* port 0 */
 	uint32_t address_count;
 	struct listener *listeners;

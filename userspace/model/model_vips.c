@@ -175,10 +175,21 @@ static void read_addresses(struct reading *r, const struct key *key, const struc
 		read_ip(r, key, v, &vip->addresses[vip->address_count++]);
 }
 
+static void read_ping(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	static const char *const names[] = { "auto", "answer", "pass", "drop", NULL };
+	uint32_t word = word_of(r, key, value, names);
+
+	if (word != UINT32_MAX)
+		*(enum ping_policy *)into = (enum ping_policy)word;
+}
+
 const struct key vip_keys[] = {
 	{ "name", read_text, offsetof(struct vip, name), .required = true },
 	{ "addresses", read_addresses, .required = true },
 	{ "listeners", read_listeners, .required = true },
+	{ "ping", read_ping, offsetof(struct vip, ping) },
 	{ 0 },
 };
 

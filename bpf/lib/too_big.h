@@ -1,0 +1,171 @@
+/*
+ * too_big.h - a packet that does not fit is answered with what would (RFC 1191, RFC 8201).
+ *
+ * IPv4 without don't-fragment is answered too: XDP can make no two packets out of one. Senders
+ * that look for the path's MTU (all of today's, whatever the bit says) then send less.
+ *
+ * The answer comes from whom the packet was sent to, the one address of ours of which it is sure
+ * that the sender, its firewall and every reverse-path filter on the way expect packets.
+ */
+#pragma once
+#include "bpf/lib/checksum.h"
+#include "bpf/lib/echo.h"
+#include "bpf/lib/icmp.h"
+#include "bpf/lib/maps.h"
+#include "bpf/lib/pkt.h"
+
+enum {
+	TOLD_PER_SECOND_MAX = 1000, /* on each CPU */
+	TOLD_SECOND_SHIFT = 30,     /* nanoseconds to something near a second */
+	QUOTE_V4_MAX = 548,         /* all of the answer in 576 bytes: RFC 1812, 4.3.2.3 */
+	QUOTE_V6_MAX = 1232,        /* and in 1280: RFC 4443, 2.4 (c) */
+	MTU_V4_MIN = 68,            /* below, there is nothing to be told */
+	MTU_V6_MIN = 1280,
+	LINK_BYTES_MAX = ETH_HLEN + VLAN_DEPTH_MAX * 4,
+};
+
+static __always_inline bool may_tell(void)
+{
+	__u32 zero = 0, now = (__u32)(bpf_ktime_get_coarse_ns() >> TOLD_SECOND_SHIFT);
+	struct told *told = bpf_map_lookup_elem(&shunt_told, &zero);
+
+	if (!told)
+		return false;
+	if (told->second != now) {
+		told->second = now;
+		told->count = 0;
+	}
+	return told->count++ < TOLD_PER_SECOND_MAX;
+}
+
+/* Ethernet and tags go where the frame now begins, turned round. */
+static __always_inline bool link_back(void *data, void *end, const __u8 *link, __u32 bytes)
+{
+	struct ethhdr *eth = data;
+
+	if (data + LINK_BYTES_MAX > end)
+		return false;
+	if (bytes == ETH_HLEN)
+		__builtin_memcpy(data, link, ETH_HLEN);
+	else if (bytes == ETH_HLEN + 4)
+		__builtin_memcpy(data, link, ETH_HLEN + 4);
+	else
+		__builtin_memcpy(data, link, ETH_HLEN + 8);
+	swap_macs(eth);
+	return true;
+}
+
+enum { QUOTE_WORDS_MAX = (QUOTE_V6_MAX + 48) / 4 };
+
+/* Of all words from here to the frame's end. */
+static __always_inline __u64 sum_to_end(__u32 *word, void *end)
+{
+	__u64 sum = 0;
+
+	for (int i = 0; i < QUOTE_WORDS_MAX; i++) {
+		if ((void *)(word + i + 1) > end)
+			break;
+		sum += word[i];
+	}
+	return sum;
+}
+
+static __always_inline bool told_v4(void *ip_at, void *end, __u32 quote, __u32 mtu)
+{
+	struct iphdr *ip = ip_at, *old;
+	struct icmp_head *icmp = (void *)(ip + 1);
+	__u32 *word = ip_at;
+
+	old = (void *)(icmp + 1);
+	if ((void *)(old + 1) > end)
+		return false;
+	__builtin_memset(ip, 0, sizeof(*ip) + sizeof(*icmp));
+	ip->version = 4;
+	ip->ihl = sizeof(*ip) / 4;
+	ip->tot_len = bpf_htons((__u16)(quote + sizeof(*ip) + sizeof(*icmp)));
+	ip->ttl = OWN_TTL;
+	ip->protocol = IPPROTO_ICMP;
+	ip->saddr = old->daddr;
+	ip->daddr = old->saddr;
+	ip->check = ~sum_fold((__u64)word[0] + word[1] + word[2] + word[3] + word[4]);
+	icmp->type = ICMP4_UNREACHABLE;
+	icmp->code = ICMP4_FRAG_NEEDED;
+	icmp->rest = bpf_htonl(mtu); /* its lower half */
+	icmp->check = ~sum_fold(sum_to_end((__u32 *)icmp, end));
+	return true;
+}
+
+static __always_inline bool told_v6(void *ip_at, void *end, __u32 quote, __u32 mtu)
+{
+	struct ipv6hdr *ip = ip_at, *old;
+	struct icmp_head *icmp = (void *)(ip + 1);
+	__u32 len = quote + sizeof(*icmp);
+
+	old = (void *)(icmp + 1);
+	if ((void *)(old + 1) > end)
+		return false;
+	__builtin_memset(ip, 0, sizeof(*ip) + sizeof(*icmp));
+	ip->version = 6;
+	ip->payload_len = bpf_htons((__u16)len);
+	ip->nexthdr = IPPROTO_ICMPV6;
+	ip->hop_limit = OWN_TTL;
+	ip->saddr = old->daddr;
+	ip->daddr = old->saddr;
+	icmp->type = ICMP6_TOO_BIG;
+	icmp->rest = bpf_htonl(mtu);
+	/* The pseudo-header (RFC 8200, 8.1), then all the rest. */
+	icmp->check = ~sum_fold(sum_to_end((__u32 *)&ip->saddr, end) + bpf_htonl(len) +
+				bpf_htonl(IPPROTO_ICMPV6));
+	return true;
+}
+
+/*
+ * The frame becomes the answer; returns the counter. Only with TOO_BIG_TOLD is it to be sent back.
+ * Rare, so not inlined.
+ */
+__noinline __u32 too_big_tell(PKT_CTX *ctx, __u32 l3_at, __u32 l3_len, __u32 mtu, __u32 v6)
+{
+	__u32 grow =
+		(v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + sizeof(struct icmp_head);
+	__u32 quote = v6 ? QUOTE_V6_MAX : QUOTE_V4_MAX;
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	long frame = (long)end - (long)data, cut;
+	__u8 link[LINK_BYTES_MAX];
+
+	barrier_var(frame); /* else clang 19 subtracts pointers in 32 bits, which 6.18 refuses */
+	if (mtu < (v6 ? MTU_V6_MIN : MTU_V4_MIN) || l3_len <= mtu || data + sizeof(link) > end ||
+	    l3_at > sizeof(link))
+		return COUNT_TOO_BIG;
+	if (!may_tell())
+		return COUNT_TOO_BIG_LIMITED;
+	__builtin_memcpy(link, data, sizeof(link));
+	if (quote > l3_len)
+		quote = l3_len & ~3u; /* whole words */
+	cut = (long)(l3_at + quote) - frame;
+	if (bpf_xdp_adjust_tail(ctx, (int)cut) || bpf_xdp_adjust_head(ctx, -(int)grow))
+		return COUNT_TOO_BIG;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	if (!link_back(data, end, link, l3_at))
+		return COUNT_TOO_BIG;
+	data += l3_at & 31;
+	if (v6 ? !told_v6(data, end, quote, mtu) : !told_v4(data, end, quote, mtu))
+		return COUNT_TOO_BIG;
+	return COUNT_TOO_BIG_TOLD;
+}
+
+/*
+ * needs: l3, l3_len, flags, l4. Not told: about a later fragment or another error (RFC 1812,
+ * 4.3.2.7), and not into a tunnel, where nobody waits for us.
+ */
+static __always_inline enum verdict too_big(struct pkt *p, __u32 mtu)
+{
+	__u32 why;
+
+	p->to = NULL; /* it gets nothing */
+	if (!p->l4 || p->flags & (PKT_BORROWED | PKT_UNWRAPPED))
+		return pkt_end(p, DROP, COUNT_TOO_BIG);
+	why = too_big_tell(p->ctx, (__u32)((long)p->l3 - (long)p->start), p->l3_len, mtu,
+			   p->flags & PKT_V6);
+	return pkt_end(p, why == COUNT_TOO_BIG_TOLD ? SEND_BACK : DROP, why);
+}
