@@ -15,7 +15,7 @@ enum {
 	SPLICES_MAX = 65536, /* spliced connections; two flow keys each */
 	FLOWS_MAX = 2 * SPLICES_MAX,
 	FRAGMENTS_MAX = 65536, /* first fragments remembered; a power of two */
-	VTEPS_MAX = 4096, /* remote vtep and VNI from which we accept VXLAN */
+	VTEPS_MAX = 4096,      /* remote vtep and VNI from which we accept VXLAN */
 	WORKERS_MAX = 64,
 	STEERED_MAX = 1024, /* L7 listeners; x WORKERS_MAX sockets */
 	EVENTS_BYTES = 1 << 20,

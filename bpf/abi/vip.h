@@ -37,8 +37,8 @@ struct vip_addr {
 };
 
 enum vip_addr_flag {
-	VIP_ADDR_STACK = 1,     /* a listener of the proxy: the stack may have what we do not know */
-	VIP_ADDR_ANSWER = 2,    /* echo requests are answered by us, */
+	VIP_ADDR_STACK = 1,  /* a listener of the proxy: the stack may have what we do not know */
+	VIP_ADDR_ANSWER = 2, /* echo requests are answered by us, */
 	VIP_ADDR_NO_ANSWER = 4, /* or dropped; neither: the stack has them */
 };
 ABI_SIZE(struct vip_addr, 16);
