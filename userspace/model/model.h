@@ -12,6 +12,7 @@
 
 #include "userspace/base/addr.h"
 #include "userspace/base/err.h"
+#include "userspace/base/log.h"
 #include "userspace/base/network.h"
 #include "userspace/config/schema.h"
 #include "userspace/http/forwarded.h"
@@ -84,6 +85,17 @@ struct listener_forwarded {
 struct listener_requests {
 	struct path_rules paths;
 	enum underscores underscores;
+	bool given;
+};
+
+/* Whose names of requests are kept; others get one of ours. */
+enum request_id_take { REQUEST_ID_NONE, REQUEST_ID_TRUSTED, REQUEST_ID_ANY };
+
+struct listener_request_id {
+	enum request_id_take take;
+	const char *header;
+	bool forward; /* the endpoint is told */
+	bool answer;  /* the client is told, also where nothing went wrong */
 	bool given;
 };
 
@@ -185,14 +197,15 @@ struct listener {
 	const struct vip *vip;
 	uint16_t port; /* host order */
 	enum listener_protocol protocol;
-	const struct route_table *routes;    /* LISTENER_HTTP, _HTTPS */
-	struct listener_tls tls;             /* LISTENER_HTTPS */
-	struct listener_forwarded forwarded; /* LISTENER_HTTP, _HTTPS */
-	struct listener_requests requests;   /* LISTENER_HTTP, _HTTPS */
-	struct network_list introducers;     /* who must begin with a PROXY header */
-	uint32_t connections_per_source;     /* at once; 0: any */
-	uint32_t connections;                /* at once; 0: what the node has room for */
-	const struct sni_route *sni;         /* LISTENER_TLS_PASSTHROUGH */
+	const struct route_table *routes;      /* LISTENER_HTTP, _HTTPS */
+	struct listener_tls tls;               /* LISTENER_HTTPS */
+	struct listener_forwarded forwarded;   /* LISTENER_HTTP, _HTTPS */
+	struct listener_request_id request_id; /* LISTENER_HTTP, _HTTPS */
+	struct listener_requests requests;     /* LISTENER_HTTP, _HTTPS */
+	struct network_list introducers;       /* who must begin with a PROXY header */
+	uint32_t connections_per_source;       /* at once; 0: any */
+	uint32_t connections;                  /* at once; 0: what the node has room for */
+	const struct sni_route *sni;           /* LISTENER_TLS_PASSTHROUGH */
 	uint32_t sni_count;
 	const struct upstream *upstream; /* LISTENER_TCP, _UDP, _TCP_PROXY */
 	enum forward_mode forward;       /* LISTENER_TCP, _UDP */
@@ -254,12 +267,22 @@ struct node {
 };
 
 enum { CONNECTIONS_LIMIT = 1 << 20, HANDSHAKES_LIMIT = 65536 };
+enum { LOG_HEADERS_MAX = 8 };
+
+struct log_config {
+	enum log_level level; /* the most that is said */
+	const char *access;   /* as log_target.h has it; NULL: no access log */
+	bool hide_query;
+	const char *headers[LOG_HEADERS_MAX]; /* of requests */
+	uint32_t header_count;
+};
 
 /* As the kernel's tables have rows; dataplane/ asserts that they agree with bpf/abi/sizes.h. */
 enum { VIP_ROWS_MAX = 4096, LISTENERS_MAX = 1024, ENDPOINTS_LIMIT = 16384 };
 
 struct model {
 	struct node node;
+	struct log_config log;
 	struct vpc *vpcs;
 	uint32_t vpc_count;
 	struct certificate *certificates;

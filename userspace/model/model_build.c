@@ -105,10 +105,15 @@ static void section_is_known(struct reading *r, const struct key *key, const str
 
 /* What the sections hold is read in build(): here only their names are judged. */
 const struct key top_keys[] = {
-	{ "node", section_is_known },         { "vips", section_is_known },
-	{ "routes", section_is_known },       { "upstreams", section_is_known },
-	{ "vpcs", section_is_known },         { "tests", section_is_known },
-	{ "certificates", section_is_known }, { 0 },
+	{ "node", section_is_known },
+	{ "log", section_is_known },
+	{ "vips", section_is_known },
+	{ "routes", section_is_known },
+	{ "upstreams", section_is_known },
+	{ "vpcs", section_is_known },
+	{ "tests", section_is_known },
+	{ "certificates", section_is_known },
+	{ 0 },
 };
 
 static void build(struct building *b, const struct yaml *root)
@@ -117,6 +122,7 @@ static void build(struct building *b, const struct yaml *root)
 	if (root->kind != YAML_MAP)
 		return;
 	build_node(b, yaml_get(root, "node"));
+	build_log(b, yaml_get(root, "log"));
 	build_vpcs(b, yaml_get(root, "vpcs"));
 	build_certificates(b, yaml_get(root, "certificates"));
 	build_upstreams(b, yaml_get(root, "upstreams"));

@@ -34,6 +34,7 @@ static void check_keys(struct building *b, const struct listener *l)
 	if (!http) {
 		has_no(b, l, l->forwarded.given, "forwarded");
 		has_no(b, l, l->requests.given, "requests");
+		has_no(b, l, l->request_id.given, "request_id");
 	}
 	if (tls)
 		needs(b, l, l->sni_count > 0, "sni");

@@ -15,6 +15,7 @@ void build_certificates(struct building *b, const struct yaml *section);
 void build_upstreams(struct building *b, const struct yaml *section);
 void build_routes(struct building *b, const struct yaml *section);
 void build_vips(struct building *b, const struct yaml *section);
+void build_log(struct building *b, const struct yaml *section);
 void build_tests(struct building *b, const struct yaml *section);
 /* Does it hold together? */
 void model_check(struct building *b);
@@ -25,7 +26,7 @@ void check_tests(struct building *b);
 extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], timeout_keys[],
 	route_keys[], match_keys[], redirect_keys[], respond_keys[], upstream_keys[],
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
-	upstream_tls_keys[], forwarded_keys[], requests_keys[];
+	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
 extern const struct key rate_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
@@ -57,6 +58,9 @@ void read_upstream_tls(struct reading *r, const struct key *key, const struct ya
 void read_forwarded(struct reading *r, const struct key *key, const struct yaml *value,
 		    void *into); /* struct listener_forwarded */
 extern const struct listener_forwarded default_forwarded;
+void read_request_id(struct reading *r, const struct key *key, const struct yaml *value,
+		     void *into); /* struct listener_request_id */
+extern const struct listener_request_id default_request_id;
 void read_requests(struct reading *r, const struct key *key, const struct yaml *value,
 		   void *into); /* struct listener_requests */
 void read_networks(struct reading *r, const struct key *key, const struct yaml *value,

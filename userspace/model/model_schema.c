@@ -5,10 +5,12 @@
 const struct schema_section model_schema[] = {
 	{ "file", top_keys },
 	{ "node", node_keys },
+	{ "log", log_keys },
 	{ "vip", vip_keys },
 	{ "listener", listener_keys },
 	{ "forwarded", forwarded_keys },
 	{ "requests", requests_keys },
+	{ "request id", request_id_keys },
 	{ "timeouts", timeout_keys },
 	{ "rates", rate_keys },
 	{ "route", route_keys },

@@ -132,6 +132,7 @@ const struct key listener_keys[] = {
 	  1, 1000000 },
 	{ "forwarded", read_forwarded, offsetof(struct listener, forwarded) },
 	{ "requests", read_requests, offsetof(struct listener, requests) },
+	{ "request_id", read_request_id, offsetof(struct listener, request_id) },
 	{ "timeouts", read_timeouts, offsetof(struct listener, timeouts) },
 	{ "rates", read_rates, offsetof(struct listener, rates) },
 	{ "certificates", read_certificates, offsetof(struct listener, tls) },
@@ -157,6 +158,7 @@ static void read_listeners(struct reading *r, const struct key *key, const struc
 		l->timeouts = default_timeouts;
 		l->rates = default_rates;
 		l->forwarded = default_forwarded;
+		l->request_id = default_request_id;
 		schema_read(r, listener_keys, v, l);
 	}
 }
