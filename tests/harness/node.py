@@ -39,8 +39,18 @@ class Node:
             return log.read()
 
     def access_log(self):
-        with open(os.path.join(self.dir, "access.log"), encoding="utf-8") as log:
+        """All lines of what has ended by now; they come a moment later than what they tell of."""
+        path = os.path.join(self.dir, "access.log")
+        asked = self.ctl("status", "--admin", self.admin, "--json", check=False)
+        ended = json.loads(asked.stdout)["stats"]["exchanges"] if asked.returncode == 0 else 0
+        wait_until(lambda: self.lines_of(path) >= ended, "all lines of the access log")
+        with open(path, encoding="utf-8") as log:
             return [json.loads(line) for line in log]
+
+    @staticmethod
+    def lines_of(path):
+        with open(path, "rb") as lines:
+            return lines.read().count(b"\n")
 
     def shunt(self, config, ready=True, more=()):
         """Starts shuntd with this configuration, and more arguments."""

@@ -171,8 +171,20 @@ class Plain:
             capture_output=True, text=True, check=True)
         return json.loads(asked.stdout)["stats"]
 
+    def exchanges(self):
+        """How many have ended; 0 where nobody can be asked."""
+        got = subprocess.run([os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin",
+                              self.path("admin.sock")], capture_output=True, check=False)
+        return json.loads(got.stdout)["stats"]["exchanges"] if got.returncode == 0 else 0
+
+    def lines_written(self):
+        """Of the access log; they come a moment later than what they tell of."""
+        with open(self.path("access.log"), "rb") as lines:
+            return lines.read().count(b"\n")
+
     def accesses(self):
-        """The access log, one dictionary a line."""
+        """The access log, one dictionary a line: all of what has ended by now."""
+        wait_until(lambda: self.lines_written() >= self.exchanges(), "all lines of the access log")
         with open(self.path("access.log"), encoding="utf-8") as lines:
             return [json.loads(line) for line in lines]
 

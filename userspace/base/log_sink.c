@@ -238,6 +238,12 @@ bool log_sink_start(struct log_sink *sink, struct err *err)
 	return true;
 }
 
+bool log_sink_hand_over(struct log_sink *sink, const char *user, struct err *err)
+{
+	MUST(!sink->started);
+	return !sink->next || log_target_hand_over(sink->next, user, err);
+}
+
 bool log_sink_use(struct log_sink *sink, const char *where, struct err *err)
 {
 	struct log_target *target = where ? log_target_open(where, err) : NULL;

@@ -14,6 +14,8 @@ struct log_sink;
 
 /* Without target and thread. */
 struct log_sink *log_sink_create(void);
+/* Before the start: a file is that user's, as log_target.h has it. */
+bool log_sink_hand_over(struct log_sink *sink, const char *user, struct err *err);
 /* Starts the thread, with the rights and signals of the caller. */
 bool log_sink_start(struct log_sink *sink, struct err *err);
 /* Opens another target, or the same one anew; NULL: none. Lines from now on go there, and those

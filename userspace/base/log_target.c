@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,6 +221,16 @@ void log_target_close(struct log_target *t)
 	if (t && t->fd >= 0)
 		close(t->fd);
 	free(t);
+}
+
+bool log_target_hand_over(struct log_target *t, const char *user, struct err *err)
+{
+	const struct passwd *to = getpwnam(user);
+
+	if (t->write != write_file || !to || to->pw_uid == getuid())
+		return true;
+	return fchown(t->fd, to->pw_uid, to->pw_gid) == 0 ||
+	       err_sys(err, "cannot give the access log to user \"%s\"", user);
 }
 
 size_t log_target_write(struct log_target *t, struct span lines, uint64_t *lost)

@@ -17,6 +17,8 @@ struct log_target;
  * mistake: it may come later. NULL and *err on failure. */
 struct log_target *log_target_open(const char *where, struct err *err);
 void log_target_close(struct log_target *target); /* accepts NULL */
+/* A file is that user's from now on, who may open it again; other kinds are nobody's. */
+bool log_target_hand_over(struct log_target *target, const char *user, struct err *err);
 /* Whole lines, each with its end (the first may be the rest of one). How many bytes are done with:
  * 0 where nothing goes now. *lost: lines among them that can never go are added. */
 size_t log_target_write(struct log_target *target, struct span lines, uint64_t *lost);

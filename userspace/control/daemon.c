@@ -14,18 +14,18 @@
 #include "userspace/control/config_watch.h"
 #include "userspace/control/file_watch.h"
 #include "userspace/control/flows.h"
+#include "userspace/control/log_control.h"
 #include "userspace/control/notify.h"
 #include "userspace/control/privileges.h"
 #include "userspace/control/reload.h"
 #include "userspace/control/serving.h"
 #include "userspace/control/succession.h"
 #include "userspace/control/watchdog.h"
-#include "userspace/proxy/access_log.h"
 
 struct daemon {
 	const struct arguments *arguments;
 	struct loop *loop;
-	struct access_log *log;
+	struct log_control *log;
 	struct fast_path *fast_path; /* NULL: plain proxy */
 	struct serving *serving;
 	struct admin *admin; /* NULL: could not be made, and nobody asked */
@@ -69,6 +69,7 @@ static void reload(struct daemon *d)
 	} else {
 		log_line(LOG_NOTICE, "snapshot %llu is in effect", (unsigned long long)++d->number);
 		file_watch_follow(d->files, next->model);
+		log_control_follow(d->log, &next->model->log);
 	}
 	if (next)
 		snapshot_unref(next);
@@ -117,11 +118,11 @@ static void on_signal(void *context, int events)
 	while (read(d->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		switch (info.ssi_signo) {
 		case SIGHUP:
-			access_log_reopen(d->log);
+			log_control_reopen(d->log);
 			reload(d);
 			break;
 		case SIGUSR1:
-			access_log_reopen(d->log);
+			log_control_reopen(d->log);
 			break;
 		case SIGUSR2:
 			upgrade(d);
@@ -155,7 +156,7 @@ static char *on_get(void *context, struct span path)
 	if (d->serving)
 		serving_status(d->serving, status);
 	status->reloads_refused = d->refused;
-	status->access_lines_lost = access_log_lost(d->log);
+	status->access_lines_lost = log_control_lost(d->log);
 	text = status_print(status);
 	free(status);
 	return text;
@@ -356,7 +357,7 @@ static bool serving_open(struct daemon *d, struct snapshot *first, struct err *e
 	uint32_t workers = workers_wanted(d->arguments, &first->model->node);
 	const struct inherited *inherited = succession_inherited(d->succession);
 	struct serving_options options = { .loop = d->loop,
-					   .log = d->log,
+					   .log = log_control_sink(d->log),
 					   .inherited = inherited_table(inherited),
 					   .workers = workers,
 					   .files_max = privileges_raise_files(),
@@ -379,15 +380,15 @@ static bool start(struct daemon *d, struct snapshot *first, struct err *err)
 	const struct arguments *a = d->arguments;
 
 	return signals_take(d, err) && succession_open(d, err) && admin_open(d, err) &&
-	       (d->log = access_log_open(a->access_log, err)) != NULL &&
+	       (d->log = log_control_create(d->loop, a, &first->model->log, err)) != NULL &&
 	       serving_open(d, first, err) &&
 	       (d->config = config_watch_create(d->loop, a->config, on_config_change, d, err)) !=
 		       NULL &&
 	       (d->files = file_watch_create(d->loop, on_config_change, d)) != NULL &&
 	       admin_hand_over(d->admin, a->user, err) &&
-	       access_log_hand_over(d->log, a->user, err) &&
+	       log_control_hand_over(d->log, a->user, err) &&
 	       privileges_drop(a->user, d->fast_path != NULL, err) &&
-	       serving_start(d->serving, err);
+	       log_control_start(d->log, err) && serving_start(d->serving, err);
 }
 
 /* Whatever was reached is undone, in reverse order. */
@@ -402,7 +403,7 @@ static void finish(struct daemon *d, bool started)
 		fast_path_close(d->fast_path);
 	else if (d->fast_path)
 		fast_path_abandon(d->fast_path);
-	access_log_close(d->log);
+	log_control_destroy(d->log);
 	admin_destroy(d->admin);
 	watch_fini(&d->signal_watch);
 	if (d->signals >= 0)

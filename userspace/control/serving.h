@@ -13,12 +13,12 @@
 #include "userspace/model/model.h"
 #include "userspace/net/loop.h"
 
-struct access_log;
+struct log_sink;
 struct serving;
 
 struct serving_options {
 	struct loop *loop;
-	struct access_log *log;               /* borrowed */
+	struct log_sink *log;                 /* borrowed */
 	struct fast_path *fast_path;          /* borrowed; NULL: plain proxy */
 	const struct listen_table *inherited; /* of the process before; NULL: there is none */
 	uint32_t workers;

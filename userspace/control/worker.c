@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "userspace/base/log.h"
 #include "userspace/base/must.h"
 #include "userspace/net/listener.h"
 #include "userspace/proxy/proxy.h"
@@ -61,6 +62,8 @@ static void on_accept_error(void *context)
 	struct worker *w = context;
 
 	stat_add(&w->stats.accept_errors, 1);
+	LOG_OFTEN(LOG_ERROR, "worker %u cannot accept a connection: %s", w->options.number,
+		  strerror(errno));
 }
 
 static struct listener_watch *listener_take(struct worker *w, int fd)

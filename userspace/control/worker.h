@@ -14,13 +14,13 @@
 #include "userspace/proxy/stats.h"
 #include "userspace/snapshot/snapshot.h"
 
-struct access_log;
+struct log_sink;
 struct splicer;
 struct worker;
 
 struct worker_options {
 	uint32_t number;
-	struct access_log *log;  /* borrowed */
+	struct log_sink *log;    /* borrowed */
 	struct splicer *splicer; /* borrowed; NULL: never splice */
 	struct proxy_ceilings ceilings;
 	struct loop *control; /* where on_end is called */

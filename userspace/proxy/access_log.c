@@ -1,215 +1,236 @@
 #include "userspace/proxy/access_log.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <pwd.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "userspace/base/clock.h"
+#include "userspace/base/digits.h"
+#include "userspace/base/json_line.h"
 #include "userspace/base/must.h"
 
-/*
- * A line fits one page, so that a pipe that reports to be writable takes it whole and a slow reader
- * of standard output never holds a worker up. Limits count escaped bytes.
- */
-enum { LINE_MAX_BYTES = 4096, PATH_MAX_BYTES = 1536, HOST_MAX_BYTES = 512, NAME_MAX_BYTES = 128 };
+/* Limits count escaped bytes, so that the worst bytes in one field leave room for the others. */
+enum { TEXT_MAX = 160, PATH_MAX_BYTES = 768, TIME_BYTES = 27 };
+
+/* In the order of writing. */
+/* clang-format off */
+#define FIELD_LIST(X) \
+	X(time) X(node) X(request_id) X(session) X(client) X(vip) X(port) X(protocol) X(tls) \
+	X(server_name) X(method) X(host) X(path) X(query) X(route) X(upstream) \
+	X(endpoint) X(reused) X(retries) X(status) X(bytes_in) X(bytes_out) X(idle_us) \
+	X(handshake_us) X(head_us) X(connect_us) X(response_us) X(transfer_us) X(total_us) \
+	X(body_us) X(splice) X(splice_reason) X(end) X(error) X(headers) X(cut)
+/* clang-format on */
+
+const char *const access_log_fields[] = {
+#define X(name) #name,
+	FIELD_LIST(X)
+#undef X
+		NULL
+};
+
+#define X(name)                                                                                    \
+	static const struct span key_##name __attribute__((unused)) = { #name, sizeof(#name) - 1 };
+FIELD_LIST(X)
+#undef X
 
 struct access_log {
-	int fd; /* never changes: reopening puts another file behind it */
-	bool may_block;
-	char *path; /* NULL: standard output */
-	atomic_uint_fast64_t lost;
+	struct log_sink *sink;
+	struct line_ring *ring;
+	uint64_t second; /* of time */
+	char time[TIME_BYTES];
 };
 
-struct line {
-	char text[LINE_MAX_BYTES];
-	size_t len;
-};
-
-static bool open_file(const char *path, int *out_fd, struct err *err)
-{
-	int fd =
-		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-
-	if (fd < 0)
-		return err_sys(err, "cannot open the access log %s", path);
-	*out_fd = fd;
-	return true;
-}
-
-struct access_log *access_log_open(const char *path, struct err *err)
+struct access_log *access_log_create(struct log_sink *sink)
 {
 	struct access_log *log;
-	struct stat about;
-	bool standard = path && !strcmp(path, "-");
-	int fd = -1;
 
-	if (standard)
-		fd = dup(STDOUT_FILENO);
-	if (standard && fd < 0) {
-		err_sys(err, "cannot write the access log to standard output");
-		return NULL;
-	}
-	if (path && !standard && !open_file(path, &fd, err))
+	if (!sink)
 		return NULL;
 	log = must_alloc(sizeof(*log));
-	log->fd = fd;
-	log->may_block = fd >= 0 && (fstat(fd, &about) < 0 || !S_ISREG(about.st_mode));
-	log->path = path && !standard ? strdup(path) : NULL;
+	log->sink = sink;
+	log->ring = log_sink_take_ring(sink);
 	return log;
 }
 
-void access_log_close(struct access_log *log)
+void access_log_destroy(struct access_log *log)
 {
-	if (!log)
-		return;
-	if (log->fd >= 0)
-		close(log->fd);
-	free(log->path);
+	if (log)
+		log_sink_give_ring(log->sink, log->ring);
 	free(log);
 }
 
-void access_log_reopen(struct access_log *log)
+bool access_log_is_used(const struct access_log *log)
 {
-	int fd = -1;
-
-	if (!log || !log->path || !open_file(log->path, &fd, NULL))
-		return;
-	dup3(fd, log->fd, O_CLOEXEC); /* atomic for the workers, who are writing */
-	close(fd);
+	return log && log_sink_is_used(log->sink);
 }
 
-bool access_log_hand_over(struct access_log *log, const char *user, struct err *err)
+/* 2026-01-02T03:04:05.678901Z; all but the end is made once a second. */
+static struct span time_of(struct access_log *log, uint64_t now_us)
 {
-	const struct passwd *to = user ? getpwnam(user) : NULL;
-
-	if (!log || !log->path || !to || to->pw_uid == getuid())
-		return true;
-	return fchown(log->fd, to->pw_uid, to->pw_gid) == 0 ||
-	       err_sys(err, "cannot give the access log %s to user \"%s\"", log->path, user);
-}
-
-uint64_t access_log_lost(const struct access_log *log)
-{
-	return log ? atomic_load_explicit(&log->lost, memory_order_relaxed) : 0;
-}
-
-static void put(struct line *line, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct line *line, const char *fmt, ...)
-{
-	size_t room = sizeof(line->text) - line->len;
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(line->text + line->len, room, fmt, args);
-	va_end(args);
-	if (n > 0)
-		line->len += (size_t)n < room ? (size_t)n : room - 1;
-}
-
-/* Bytes beyond ASCII become \u00XX: what a peer sent need not be UTF-8, the line must be. */
-static void put_text(struct line *line, const char *name, struct span text, size_t most)
-{
-	size_t end;
-
-	put(line, ",\"%s\":\"", name);
-	end = line->len + most;
-	for (size_t i = 0; i < text.len && line->len + 6 <= end; i++) {
-		unsigned char c = (unsigned char)text.at[i];
-
-		if (c == '"' || c == '\\')
-			put(line, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			put(line, "\\u%04x", c);
-		else
-			line->text[line->len++] = (char)c;
-	}
-	put(line, "\"");
-}
-
-static void put_name(struct line *line, const char *name, const char *text)
-{
-	if (text)
-		put_text(line, name, span_of(text), NAME_MAX_BYTES);
-}
-
-static void put_time(struct line *line)
-{
-	struct timespec now;
+	time_t second = (time_t)(now_us / 1000000);
 	struct tm utc;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	put(line, "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ\"", utc.tm_year + 1900,
-	    utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-	    now.tv_nsec / 1000000);
+	if (log->second != (uint64_t)second || !log->second) {
+		gmtime_r(&second, &utc);
+		memcpy(log->time, "0000-00-00T00:00:00.000000Z", TIME_BYTES);
+		digits_put_fixed(log->time, (uint64_t)utc.tm_year + 1900, 4);
+		digits_put_fixed(log->time + 5, (uint64_t)utc.tm_mon + 1, 2);
+		digits_put_fixed(log->time + 8, (uint64_t)utc.tm_mday, 2);
+		digits_put_fixed(log->time + 11, (uint64_t)utc.tm_hour, 2);
+		digits_put_fixed(log->time + 14, (uint64_t)utc.tm_min, 2);
+		digits_put_fixed(log->time + 17, (uint64_t)utc.tm_sec, 2);
+		log->second = (uint64_t)second;
+	}
+	digits_put_fixed(log->time + 20, now_us % 1000000, 6);
+	return span_make(log->time, TIME_BYTES);
 }
 
-/* A word for programs always; a sentence for people where it ended badly. */
-static void put_end(struct line *line, const struct access_line *from)
+static void put_text(struct json_line *out, struct span key, const char *text)
 {
-	char text[NAME_MAX_BYTES];
-
-	put_name(line, "end", end_reason_words[from->end]);
-	if (from->end == END_DONE)
-		return;
-	snprintf(text, sizeof(text), "%s%s%s", end_reason_texts[from->end],
-		 from->detail ? ": " : "", from->detail ? from->detail : "");
-	put_name(line, "error", text);
+	if (text && *text)
+		json_line_text(out, key, span_of(text), TEXT_MAX);
 }
 
-static void fill(struct line *line, const struct access_line *from)
+static void put_headers(struct json_line *out, const struct access_line *line)
+{
+	bool open = false;
+
+	for (uint32_t i = 0; i < line->config->header_count; i++) {
+		struct span value =
+			access_note_piece(line->note, (enum access_piece)(PIECE_HEADERS + i));
+
+		if (value.len == 0)
+			continue;
+		open = open || json_line_open(out, key_headers);
+		if (!open)
+			return;
+		json_line_text(out, span_of(line->config->headers[i]), value, TEXT_MAX);
+	}
+	if (open)
+		json_line_close(out);
+}
+
+static void put_request(struct json_line *out, const struct access_line *line)
+{
+	const struct access_note *note = line->note;
+	struct span method = access_note_piece(note, PIECE_METHOD);
+	struct span host = access_note_piece(note, PIECE_HOST);
+
+	if (method.len > 0)
+		json_line_text(out, key_method, method, TEXT_MAX);
+	if (host.len > 0)
+		json_line_text(out, key_host, host, 2 * TEXT_MAX);
+	if (method.len > 0)
+		json_line_text(out, key_path, access_note_piece(note, PIECE_PATH), PATH_MAX_BYTES);
+	if (note && note->has_query && !line->config->hide_query)
+		json_line_text(out, key_query, access_note_piece(note, PIECE_QUERY), 2 * TEXT_MAX);
+	if (note)
+		out->cut |= note->cut;
+}
+
+static void put_endpoint(struct json_line *out, const struct access_line *line)
 {
 	static const struct addr none;
 
-	put_time(line);
-	put(line, ",\"session\":%llu,\"client\":\"%s\"", (unsigned long long)from->session,
-	    addr_print(&from->client).text);
-	put_name(line, "vip", from->vip);
-	put(line, ",\"port\":%u", from->port);
-	if (from->method.len)
-		put_text(line, "method", from->method, NAME_MAX_BYTES);
-	if (from->host.len)
-		put_text(line, "host", from->host, HOST_MAX_BYTES);
-	if (from->path.len)
-		put_text(line, "path", from->path, PATH_MAX_BYTES);
-	put_name(line, "route", from->route);
-	put_name(line, "upstream", from->upstream);
-	if (!addr_is(&from->endpoint, &none))
-		put(line, ",\"endpoint\":\"%s\"", addr_print(&from->endpoint).text);
-	if (from->status)
-		put(line, ",\"status\":%u", from->status);
-	put(line, ",\"bytes_in\":%llu,\"bytes_out\":%llu,\"duration_ms\":%llu",
-	    (unsigned long long)from->bytes_in, (unsigned long long)from->bytes_out,
-	    (unsigned long long)from->duration_ms);
-	put_name(line, "tls", from->tls);
-	put_name(line, "server_name", from->server_name);
-	put_name(line, "splice", from->splice);
-	if (from->splice_reason && *from->splice_reason)
-		put_name(line, "splice_reason", from->splice_reason);
-	put_end(line, from);
-	put(line, "}\n");
+	put_text(out, key_route, line->route);
+	put_text(out, key_upstream, line->upstream);
+	if (!addr_is(&line->endpoint, &none))
+		json_line_addr(out, key_endpoint, &line->endpoint);
+	if (line->reused)
+		json_line_true(out, key_reused);
+	if (line->upstream)
+		json_line_number(out, key_retries, line->retries);
+}
+
+/* Phases follow each other without a gap: those that are written add up to the total. */
+static void put_times(struct json_line *out, const struct access_line *line)
+{
+	const struct access_times *t = &line->times;
+	uint64_t begin = 0, end;
+
+	if (line->handshake_us)
+		json_line_number(out, key_handshake_us, line->handshake_us);
+	if (!line->total_us)
+		return;
+	json_line_number(out, key_idle_us, line->idle_us);
+	end = t->head ? t->head : t->answered ? t->answered : line->total_us;
+	json_line_number(out, key_head_us, end);
+	begin = end;
+	if (t->head && line->upstream) {
+		end = t->connected ? t->connected : t->answered ? t->answered : line->total_us;
+		json_line_number(out, key_connect_us, end - begin);
+		begin = end;
+	}
+	if (t->connected && (t->answered || !line->tunnel)) {
+		end = t->answered ? t->answered : line->total_us;
+		json_line_number(out, key_response_us, end - begin);
+		begin = end;
+	}
+	if (t->answered || (t->connected && line->tunnel))
+		json_line_number(out, key_transfer_us, line->total_us - begin);
+	json_line_number(out, key_total_us, line->total_us);
+	if (t->body)
+		json_line_number(out, key_body_us, t->body > t->head ? t->body - t->head : 0);
+}
+
+/* A word for programs always; a sentence for people where it ended badly. */
+static void put_end(struct json_line *out, const struct access_line *line)
+{
+	char text[2 * TEXT_MAX];
+	struct span why = span_of(end_reason_texts[line->end]), more = span_of(line->detail);
+
+	json_line_word(out, key_end, span_of(end_reason_words[line->end]));
+	if (line->end == END_DONE)
+		return;
+	if (more.len > 0 && why.len + 2 < sizeof(text)) {
+		memcpy(text, why.at, why.len);
+		memcpy(text + why.len, ": ", 2);
+		if (more.len > sizeof(text) - why.len - 2)
+			more.len = sizeof(text) - why.len - 2;
+		memcpy(text + why.len + 2, more.at, more.len);
+		why = span_make(text, why.len + 2 + more.len);
+	}
+	json_line_text(out, key_error, why, 2 * TEXT_MAX);
+}
+
+uint32_t access_log_format(struct access_log *log, const struct access_line *line, uint64_t now_us,
+			   char *out)
+{
+	struct span id = access_note_piece(line->note, PIECE_ID);
+	struct json_line j;
+
+	json_line_begin(&j, out, LINE_BYTES_MAX);
+	json_line_word(&j, key_time, time_of(log, now_us));
+	put_text(&j, key_node, line->node->name);
+	if (id.len > 0)
+		json_line_word(&j, key_request_id, id);
+	json_line_number(&j, key_session, line->session);
+	json_line_addr(&j, key_client, &line->client);
+	put_text(&j, key_vip, line->listener->vip->name);
+	json_line_number(&j, key_port, line->listener->port);
+	put_text(&j, key_protocol, listener_protocol_names[line->listener->protocol]);
+	put_text(&j, key_tls, line->tls);
+	put_text(&j, key_server_name, line->name);
+	put_request(&j, line);
+	put_endpoint(&j, line);
+	if (line->status)
+		json_line_number(&j, key_status, line->status);
+	json_line_number(&j, key_bytes_in, line->bytes_in);
+	json_line_number(&j, key_bytes_out, line->bytes_out);
+	put_times(&j, line);
+	put_text(&j, key_splice, line->splice);
+	put_text(&j, key_splice_reason, line->splice_reason);
+	put_end(&j, line);
+	put_headers(&j, line); /* last: however long they are, all else has room */
+	return json_line_end(&j);
 }
 
 void access_log_write(struct access_log *log, const struct access_line *line)
 {
-	struct line out;
-	struct pollfd ready;
+	char *out = line_ring_begin(log->ring);
 
-	if (!log || log->fd < 0)
-		return;
-	out.len = 0;
-	fill(&out, line);
-	ready = (struct pollfd){ .fd = log->fd, .events = POLLOUT };
-	if ((!log->may_block || (poll(&ready, 1, 0) == 1 && ready.revents & POLLOUT)) &&
-	    write(log->fd, out.text, out.len) == (ssize_t)out.len)
-		return;
-	atomic_fetch_add_explicit(&log->lost, 1, memory_order_relaxed);
+	if (out)
+		line_ring_end(log->ring,
+			      access_log_format(log, line, clock_ns(CLOCK_REALTIME) / 1000, out));
+	log_sink_wake(log->sink, log->ring);
 }

@@ -23,57 +23,6 @@ void exchange_expect(struct session *s)
 	h1_parser_init(&s->requests, H1_REQUEST, &request_limits);
 }
 
-static void note_text(struct exchange *ex, const struct message *msg)
-{
-	size_t method = msg->method.len < 16 ? msg->method.len : 16;
-	size_t host = msg->host.len < 96 ? msg->host.len : 96;
-	size_t path = LOG_TEXT_MAX - method - host;
-
-	if (msg->path.len < path)
-		path = msg->path.len;
-	memcpy(ex->text, msg->method.at, method);
-	if (host > 0) /* HTTP/1.0 may have none */
-		memcpy(ex->text + method, msg->host.at, host);
-	memcpy(ex->text + method + host, msg->path.at, path);
-	ex->method_len = (uint8_t)method;
-	ex->host_len = (uint8_t)host;
-	ex->path_len = (uint16_t)path;
-}
-
-void exchange_log(struct session *s, const char *splice, const char *reason)
-{
-	const struct exchange *ex = &s->ex;
-	struct access_line line = {
-		.session = s->id,
-		.client = s->client,
-		.vip = s->listener->vip->name,
-		.port = s->listener->port,
-		.method = span_make(ex->text, ex->method_len),
-		.host = span_make(ex->text + ex->method_len, ex->host_len),
-		.path = span_make(ex->text + ex->method_len + ex->host_len, ex->path_len),
-		.route = ex->route ? ex->route->name : NULL,
-		.upstream = ex->upstream ? ex->upstream->name : NULL,
-		.status = ex->status,
-		.bytes_in = ex->bytes_in + s->tunnel_bytes[CLIENT],
-		.bytes_out = ex->bytes_out + s->tunnel_bytes[SERVER],
-		.duration_ms = loop_now_ms(s->proxy->options.loop) - ex->began_ms,
-		.tls = transport_tls_version(s->ends[CLIENT]),
-		.server_name = transport_tls_name(s->ends[CLIENT]),
-		.splice = splice,
-		.splice_reason = reason,
-		.end = (enum end_reason)ex->end,
-		.detail = ex->detail,
-	};
-
-	if (ex->endpoint)
-		line.endpoint = ex->endpoint->address;
-	if (s->proxy->options.log)
-		access_log_write(s->proxy->options.log, &line);
-	stat_add(&session_stats(s)->exchanges, 1);
-	stat_add(&session_stats(s)->bytes_in, line.bytes_in);
-	stat_add(&session_stats(s)->bytes_out, line.bytes_out);
-}
-
 /*
  * Where a client has said that its request is the last one (RFC 9112, 9.6), and all of it is read,
  * nothing can come that would have the kernel reset the connection and eat our answer.
@@ -96,7 +45,9 @@ void exchange_end(struct session *s)
 	exchange_log(s, "none", "");
 	session_drop_server(s);
 	buf_clear(&s->out[SERVER], &s->proxy->blocks);
+	access_note_give(&s->proxy->notes, s->ex.note);
 	s->ex = (struct exchange){ 0 };
+	s->began_us = waiting ? s->idle_from_us : 0;
 	keep = session_renew(s) && keep;
 	if (ended) {
 		if (s->ends[CLIENT]->ops)
@@ -109,53 +60,6 @@ void exchange_end(struct session *s)
 		session_deadline(s, s->listener->timeouts.head_ms);
 }
 
-void exchange_reply(struct session *s, uint16_t status, enum end_reason why)
-{
-	struct exchange *ex = &s->ex;
-	char text[256];
-	struct h1_writer w;
-	static const struct field retry_after = { .name = SPAN("Retry-After"), .value = SPAN("1") };
-	struct field location = { .name = SPAN("Location") };
-	struct h1_reply reply = { .status = status, .head_only = ex->head_only };
-	uint32_t room;
-	char *at;
-
-	MUST(!ex->response_begun);
-	/* What follows an unread body cannot be found: the connection ends. */
-	ex->client_keep = ex->client_keep && ex->request_done && !s->proxy->draining;
-	reply.close = !ex->client_keep;
-	reply.minor = ex->client_minor;
-	if (why != END_DONE) {
-		snprintf(text, sizeof(text), "%u: %s%s%s\n", status, end_reason_texts[why],
-			 ex->detail ? ": " : "", ex->detail ? ex->detail : "");
-		reply.body = span_of(text);
-		ex->end = why;
-	}
-	if (ex->route && ex->route->action == ROUTE_RESPOND && ex->route->to)
-		reply.body = span_of(ex->route->to);
-	if (why == END_OVERLOADED) {
-		reply.set = &retry_after;
-		reply.set_count = 1;
-	}
-	if (ex->route && ex->route->action == ROUTE_REDIRECT && status == ex->route->status) {
-		location.value = span_of(ex->route->to);
-		reply.set = &location;
-		reply.set_count = 1;
-	}
-	ex->status = status;
-	stat_add(&session_stats(s)->replies_own, 1);
-	at = buf_room(&s->out[CLIENT], &s->proxy->blocks, &room);
-	h1_writer_init(&w, at, room);
-	if (!at || !h1_writer_reply(&w, &reply)) {
-		session_fail(s, END_NO_ROOM);
-		return;
-	}
-	buf_added(&s->out[CLIENT], (uint32_t)w.len);
-	ex->bytes_out += reply.body.len;
-	ex->response_begun = ex->response_done = true;
-	exchange_end(s);
-}
-
 /* A head that cannot be read: where the next one begins is not known. */
 static void refuse(struct session *s, enum h1_reject reject)
 {
@@ -163,6 +67,7 @@ static void refuse(struct session *s, enum h1_reject reject)
 	s->ex.detail = h1_reject_text(reject).at; /* a literal */
 	s->ex.client_keep = false;
 	s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
+	exchange_note(s, NULL);
 	session_enter(s, SESSION_FORWARDING);
 	exchange_reply(s, h1_reject_status(reject), END_BAD_HEAD);
 }
@@ -171,6 +76,7 @@ void exchange_refuse_late(struct session *s, enum end_reason why)
 {
 	stat_add(&session_stats(s)->timeouts, 1);
 	s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
+	exchange_note(s, NULL);
 	session_enter(s, SESSION_FORWARDING);
 	exchange_reply(s, 408, why);
 }
@@ -180,6 +86,24 @@ static struct span field_of(const void *context, struct span name)
 	return message_value(context, name);
 }
 
+/* What an endpoint is told whatever the client says, so that none can pretend to be somebody. */
+static uint32_t request_fields(const struct session *s, char subject[SUBJECT_BYTES_MAX],
+			       struct field set[2])
+{
+	const struct listener_request_id *policy = &s->listener->request_id;
+	struct span name = span_of(s->listener->tls.client_subject);
+	struct span id = access_note_piece(s->ex.note, PIECE_ID);
+	uint32_t count = 0;
+
+	if (name.at) {
+		transport_tls_subject(s->ends[CLIENT], subject, SUBJECT_BYTES_MAX);
+		set[count++] = (struct field){ .name = name, .value = span_of(subject) };
+	}
+	if (policy->forward && id.len > 0)
+		set[count++] = (struct field){ .name = span_of(policy->header), .value = id };
+	return count;
+}
+
 /* The head as the endpoint gets it, into s->out[SERVER]. */
 static bool write_request(struct session *s, const struct message *msg, struct span path)
 {
@@ -187,15 +111,14 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 	struct addr client = s->client;
 	struct addr_text text;
 	char subject[SUBJECT_BYTES_MAX] = "";
-	struct field set = { .name = span_of(s->listener->tls.client_subject) };
+	struct field set[2];
 	struct h1_sent how = { .framing = (enum body_framing)msg->framing,
 			       .length = msg->content_length,
 			       .keep_alive = true,
 			       .upgrade = msg->upgrade,
 			       .path = path,
 			       .keep_expect = msg->expect_100,
-			       .set = &set,
-			       .set_count = set.name.at ? 1 : 0 };
+			       .set = set };
 	struct h1_writer w;
 	uint32_t room;
 	char *at = buf_room(&s->out[SERVER], &s->proxy->blocks, &room);
@@ -209,10 +132,7 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 		.client = span_of(text.text),
 		.proto = s->ends[CLIENT]->ops ? SPAN("https") : SPAN("http"),
 	};
-	/* Set whatever the client says, so that none can pretend to be somebody. */
-	if (set.name.at)
-		transport_tls_subject(s->ends[CLIENT], subject, sizeof(subject));
-	set.value = span_of(subject);
+	how.set_count = request_fields(s, subject, set);
 	h1_writer_init(&w, at, room);
 	if (!at || !h1_writer_request(&w, msg, &how))
 		return false;
@@ -234,7 +154,8 @@ static void begin(struct session *s, const struct message *msg)
 				 .client_closes = !msg->keep_alive,
 				 .head_only = msg->method_id == METHOD_HEAD,
 				 .tunnels = msg->upgrade };
-	note_text(ex, msg);
+	exchange_note(s, msg);
+	exchange_reached(s, &ex->times.head);
 	h1_body_init(&ex->request_body, (enum body_framing)msg->framing, msg->content_length);
 	ex->request_done = !message_has_body(msg);
 	session_enter(s, SESSION_FORWARDING);
@@ -308,8 +229,10 @@ bool exchange_read_head(struct session *s)
 	if (buf_len(&s->out[CLIENT]) > BLOCK_BYTES / 2)
 		return false;
 	got = session_read(s, CLIENT);
-	if (fresh && buf_len(&s->in[CLIENT]) > 0)
+	if (fresh && buf_len(&s->in[CLIENT]) > 0) {
+		s->began_us = session_now_us(s);
 		session_deadline(s, s->listener->timeouts.head_ms);
+	}
 	if (buf_len(&s->in[CLIENT]) > 0)
 		switch (h1_parser_head(&s->requests, buf_data(&s->in[CLIENT]), &proxy->message,
 				       &used, &reject)) {
@@ -430,6 +353,8 @@ static bool request_body_step(struct session *s)
 			exchange_reply(s, h1_reject_status(reject), END_BAD_BODY);
 		return true;
 	}
+	if (ex->request_done)
+		exchange_reached(s, &ex->times.body);
 	if (moved)
 		session_progress(s);
 	return moved;

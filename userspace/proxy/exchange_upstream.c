@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "userspace/base/log.h"
 #include "userspace/base/must.h"
 #include "userspace/http/h1_writer.h"
 #include "userspace/proxy/proxy_cursor.h"
@@ -21,6 +22,8 @@ static struct conn *take_idle(struct session *s, const struct endpoint *to)
 	if (!conn)
 		return NULL;
 	s->ex.reused = true;
+	s->ex.tries++;
+	exchange_reached(s, &s->ex.times.connected);
 	stat_add(&session_stats(s)->upstream_reused, 1);
 	return conn;
 }
@@ -70,6 +73,7 @@ static struct conn *connect_new(struct session *s, const struct endpoint *to)
 	struct connect_options how = { .source = source };
 	struct conn *conn = NULL;
 
+	s->ex.tries++;
 	stat_add(&session_stats(s)->upstream_connects, 1);
 	if (s->ex.tunnels && s->proxy->options.splicer && source && !s->ends[CLIENT]->ops &&
 	    !s->ex.upstream->tls.used)
@@ -146,12 +150,12 @@ static bool try_again(struct session *s)
 	if (ex->response_begun || !(unsent || stale))
 		return false;
 	session_drop_server(s);
+	ex->times.connected = 0;
 	if (!stale)
 		return session_connect(s, ex->upstream);
 	/* That it went stale while idle says nothing of its endpoint; others of the pool are as
 	 * old. */
 	buf_rewind(&s->out[SERVER]);
-	stat_add(&session_stats(s)->upstream_connects, 1);
 	ex->reused = false;
 	s->ends[SERVER] = connect_new(s, ex->endpoint);
 	if (!s->ends[SERVER])
@@ -180,6 +184,13 @@ void exchange_server_lost(struct session *s, uint16_t status, enum end_reason wh
 	exchange_reply(s, status, why);
 }
 
+static void say_unreached(const struct session *s, int error)
+{
+	LOG_OFTEN(LOG_WARNING, "endpoint %s of upstream %s: %s",
+		  addr_print(&s->ex.endpoint->address).text, s->ex.upstream->name,
+		  s->ex.detail ? s->ex.detail : strerror(error));
+}
+
 void exchange_connect_ready(struct session *s)
 {
 	struct conn *conn = s->ends[SERVER];
@@ -190,10 +201,12 @@ void exchange_connect_ready(struct session *s)
 	if (error) {
 		stat_add(&session_stats(s)->upstream_connect_errors, 1);
 		s->ex.detail = error == EPROTO ? transport_tls_failure(conn) : NULL;
+		say_unreached(s, error);
 		exchange_server_lost(s, 502, error == EPROTO ? END_ENDPOINT_TLS : END_UNREACHABLE);
 		return;
 	}
 	s->readable[SERVER] = conn->ops != NULL; /* bytes may have come with the last flight */
+	exchange_reached(s, &s->ex.times.connected);
 	if (conn->reserved_port && s->proxy->options.splicer)
 		splicer_note(s->proxy->options.splicer, conn);
 	session_progress(s);
@@ -202,9 +215,13 @@ void exchange_connect_ready(struct session *s)
 static bool write_response(struct session *s, const struct message *msg)
 {
 	struct exchange *ex = &s->ex;
+	struct field id = { .name = span_of(s->listener->request_id.header),
+			    .value = access_note_piece(ex->note, PIECE_ID) };
 	struct h1_sent how = { .length = msg->content_length,
 			       .minor = ex->client_minor,
 			       .upgrade = msg->upgrade,
+			       .set = &id,
+			       .set_count = s->listener->request_id.answer && ex->note,
 			       .forwarded = { .modes = s->listener->forwarded.modes,
 					      .via = SPAN("shunt") } };
 	struct h1_writer w;
@@ -230,6 +247,10 @@ static bool write_response(struct session *s, const struct message *msg)
 static void bad_response(struct session *s, enum end_reason why)
 {
 	stat_add(&session_stats(s)->bad_responses, 1);
+	LOG_OFTEN(LOG_WARNING, "endpoint %s of upstream %s: %s%s%s",
+		  addr_print(&s->ex.endpoint->address).text, s->ex.upstream->name,
+		  end_reason_texts[why], s->ex.detail ? ": " : "",
+		  s->ex.detail ? s->ex.detail : "");
 	if (s->ex.response_begun) {
 		session_fail(s, why);
 		return;
@@ -259,6 +280,7 @@ static void begin_response(struct session *s, const struct message *msg)
 		return;
 	buf_unpin(&s->out[SERVER], &s->proxy->blocks);
 	ex->response_begun = true;
+	exchange_reached(s, &ex->times.answered);
 	ex->status = msg->status;
 	ex->server_keep = msg->keep_alive;
 	if (msg->tunnel) {

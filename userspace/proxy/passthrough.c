@@ -10,6 +10,7 @@ static const char alert_unreachable[] = { 21, 3, 3, 0, 2, 2, 80 };
 
 static void refuse(struct session *s, const char *alert, enum end_reason why)
 {
+	exchange_reached(s, &s->ex.times.answered);
 	s->ex.end = why;
 	exchange_log(s, "none", "");
 	buf_clear(&s->in[CLIENT], &s->proxy->blocks);
@@ -23,12 +24,30 @@ void passthrough_unreachable(struct session *s, enum end_reason why)
 	refuse(s, alert_unreachable, why);
 }
 
+/* What is logged begins: a client that says nothing is not worth a line. */
+static void begin(struct session *s)
+{
+	s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
+	s->began_us = session_now_us(s);
+	exchange_note(s, NULL);
+}
+
+/* It has gone before it said what it wants. */
+static void give_up(struct session *s)
+{
+	s->ex.end = END_CLIENT_CUT;
+	if (s->ex.began_ms > 0)
+		exchange_log(s, "none", "");
+	session_close(s);
+}
+
 void passthrough_begin(struct session *s, const struct upstream *upstream)
 {
 	s->ex.upstream = upstream;
 	s->ex.tunnels = true;
 	if (s->ex.began_ms == 0)
-		s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
+		begin(s);
+	exchange_reached(s, &s->ex.times.head);
 	if (session_connect(s, upstream))
 		return;
 	if (s->listener->protocol == LISTENER_TLS_PASSTHROUGH)
@@ -41,11 +60,9 @@ static void on_hello(struct session *s, const struct tls_hello *hello)
 {
 	struct span name = tls_hello_name(hello);
 	const struct upstream *upstream = router_find_sni(s->listener, name);
-	size_t len = name.len < LOG_TEXT_MAX ? name.len : LOG_TEXT_MAX;
 
-	s->ex.began_ms = loop_now_ms(s->proxy->options.loop);
-	memcpy(s->ex.text, name.at, len);
-	s->ex.host_len = (uint8_t)(len > UINT8_MAX ? UINT8_MAX : len);
+	access_note_put(s->ex.note, PIECE_HOST, name);
+	exchange_reached(s, &s->ex.times.head);
 	if (upstream)
 		passthrough_begin(s, upstream);
 	else
@@ -64,13 +81,15 @@ bool passthrough_hello(struct session *s)
 		return true;
 	}
 	got = session_read(s, CLIENT);
+	if (s->ex.began_ms == 0 && buf_len(&s->in[CLIENT]) > 0)
+		begin(s);
 	switch (tls_hello_parse(buf_data(&s->in[CLIENT]), &hello)) {
 	case TLS_HELLO_DONE:
 		on_hello(s, &hello);
 		return true;
 	case TLS_HELLO_NEED_MORE:
 		if (got == CONN_EOF || got == CONN_ERROR || got == CONN_FULL)
-			session_close(s);
+			give_up(s);
 		return got == CONN_OK;
 	default:
 		stat_add(&session_stats(s)->bad_requests, 1);

@@ -1,6 +1,7 @@
 #include "userspace/proxy/proxy.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -22,10 +23,14 @@ enum {
 struct proxy *proxy_create(const struct proxy_options *options, struct snapshot *first)
 {
 	struct proxy *proxy = must_alloc(sizeof(*proxy));
+	uint64_t key[2];
 	struct idle_limits idle = { IDLE_TOTAL, IDLE_AGE_MS };
 
 	proxy->options = *options;
 	proxy->snapshot = snapshot_ref(first);
+	proxy->log = access_log_create(options->log);
+	MUST(getrandom(key, sizeof(key), 0) == sizeof(key)); /* so few bytes always come whole */
+	request_ids_init(&proxy->ids, key);
 	proxy->idle = idle_pool_create(options->loop, idle);
 	proxy->cursors = must_alloc(CURSORS * sizeof(proxy->cursors[0]));
 	rest_init(proxy);
@@ -42,6 +47,8 @@ void proxy_destroy(struct proxy *proxy)
 	rest_fini(proxy);
 	idle_pool_destroy(proxy->idle);
 	block_pool_fini(&proxy->blocks);
+	access_notes_fini(&proxy->notes);
+	access_log_destroy(proxy->log);
 	snapshot_unref(proxy->snapshot);
 	free(proxy->cursors);
 	free(proxy);
@@ -114,6 +121,7 @@ static struct session *session_open(struct proxy *proxy, struct conn *client,
 	s->id = ((uint64_t)proxy->options.worker << 48) | ++proxy->next_id;
 	s->ends[CLIENT] = client;
 	s->client = client->peer;
+	s->idle_from_us = session_now_us(s);
 	s->state = SESSION_INTRODUCED;
 	exchange_expect(s);
 	occupancy_enter(listener);

@@ -11,7 +11,7 @@
 #include "userspace/proxy/stats.h"
 #include "userspace/snapshot/snapshot.h"
 
-struct access_log;
+struct log_sink;
 struct splicer;
 
 /*
@@ -27,7 +27,7 @@ struct proxy_ceilings {
 struct proxy_options {
 	struct loop *loop;       /* borrowed */
 	uint32_t worker;         /* number of this worker */
-	struct access_log *log;  /* borrowed; shared by all workers */
+	struct log_sink *log;    /* borrowed; where lines go; NULL: nowhere */
 	struct splicer *splicer; /* borrowed; NULL: never splice */
 	struct stats *stats;     /* borrowed */
 	struct proxy_ceilings ceilings;

@@ -17,7 +17,8 @@ struct rest {
 	const struct listener *listener;
 	uint64_t id;
 	struct addr client;
-	bool counted;
+	uint32_t counted : 1;
+	uint32_t handshake_us : 31; /* not yet logged */
 };
 
 /* Of one listener, by their idle_next; oldest first. */
@@ -150,7 +151,8 @@ static void note(const struct session *s)
 				  .listener = s->listener,
 				  .id = s->id,
 				  .client = s->client,
-				  .counted = s->counted };
+				  .counted = s->counted,
+				  .handshake_us = s->handshake_us & INT32_MAX };
 }
 
 /* The client speaks again, or has gone. What it says is no progress before it is looked at. */
@@ -174,6 +176,8 @@ static void on_ready(void *context, int events)
 	s->id = rest->id;
 	s->client = rest->client;
 	s->counted = rest->counted;
+	s->handshake_us = rest->handshake_us;
+	s->idle_from_us = conn->idle_since_ms * 1000; /* to a few milliseconds */
 	s->ends[CLIENT] = conn;
 	s->state = SESSION_READING;
 	exchange_expect(s);

@@ -10,6 +10,7 @@ bool secure_accept(struct session *s)
 	struct proxy *proxy = s->proxy;
 	const struct tls_server *server = s->snapshot->servers[s->listener->index];
 
+	s->handshake_us = session_now_us(s);
 	/* The listener waits before that; connections with a PROXY header come later than it. */
 	if (proxy->handshakes > proxy->options.ceilings.handshakes) {
 		stat_add(&session_stats(s)->sessions_shed, 1);
@@ -28,6 +29,10 @@ bool secure_handshake(struct session *s)
 		stat_add(&session_stats(s)->handshakes_failed, 1);
 		session_close(s);
 		return false;
+	}
+	if (s->handshake_us) {
+		s->idle_from_us = session_now_us(s);
+		s->handshake_us = s->idle_from_us - s->handshake_us;
 	}
 	stat_add(&session_stats(s)->handshakes, 1);
 	session_enter(s, SESSION_READING);

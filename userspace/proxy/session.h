@@ -5,6 +5,7 @@
  * progress, then says what each socket is waited for. Belongs to one worker.
  */
 #pragma once
+#include "userspace/base/clock.h"
 #include "userspace/http/h1_body.h"
 #include "userspace/http/h1_parser.h"
 #include "userspace/net/conn.h"
@@ -12,6 +13,7 @@
 #include "userspace/proxy/end_reason.h"
 #include "userspace/proxy/pace.h"
 #include "userspace/proxy/proxy.h"
+#include "userspace/proxy/request_id.h"
 #include "userspace/splice/handover.h"
 #include "userspace/upstream/idle_pool.h"
 
@@ -30,7 +32,6 @@ enum session_state {
 enum side { CLIENT, SERVER };
 
 enum {
-	LOG_TEXT_MAX = 256,
 	INTERIMS_MAX = 16,      /* 1xx heads before a final one */
 	ATTEMPTS_MAX = 3,       /* connections tried for one exchange */
 	SHED_MS = 500,          /* for each state of a session that is shed */
@@ -48,8 +49,9 @@ struct exchange {
 	struct h1_body request_body, response_body;
 	uint8_t request_framing, response_framing; /* as we send them */
 	uint8_t client_minor;
-	uint8_t attempts;
-	uint32_t turn; /* of the round robin, taken once: each attempt asks the next endpoint */
+	uint8_t attempts; /* endpoints that were asked */
+	uint8_t tries;    /* connections that were taken or begun */
+	uint32_t turn;    /* of the round robin, taken once: each attempt asks the next endpoint */
 	uint8_t interims;
 	bool head_only;      /* HEAD: the response has no body */
 	bool request_done;   /* all of it is in s->to_server or gone */
@@ -63,11 +65,10 @@ struct exchange {
 	bool request_last, response_last; /* the last chunk's line was written */
 	uint16_t status;
 	uint64_t bytes_in, bytes_out;
-	const char *detail; /* of end; NULL: none. Lives as long as the call that ends it */
-	uint8_t end;        /* enum end_reason */
-	uint8_t method_len, host_len;
-	uint16_t path_len;
-	char text[LOG_TEXT_MAX]; /* method, host, path for the log */
+	const char *detail;       /* of end; NULL: none. Lives as long as the call that ends it */
+	uint8_t end;              /* enum end_reason */
+	struct access_note *note; /* what its line will say of its head; NULL: nothing */
+	struct access_times times;
 };
 
 /* In use from a client's first bytes to its answer's last, and then laid to rest; see rest.h. */
@@ -101,6 +102,10 @@ struct session {
 	struct handover *handover;
 	enum splice_reason splice_reason;
 	uint32_t splice_tries;
+	/* Monotonic, and only where somebody reads the log. */
+	uint64_t began_us;        /* when the first byte of a request was there; 0: not known */
+	uint64_t idle_from_us;    /* since when there was none */
+	uint64_t handshake_us;    /* of TLS, until it was logged; while it lasts: when it began */
 	uint64_t tunnel_bytes[2]; /* read from that side as a tunnel */
 	struct h1_parser requests, responses;
 	struct exchange ex;
@@ -111,6 +116,9 @@ struct proxy {
 	struct snapshot *snapshot;
 	struct block_pool blocks;
 	struct idle_pool *idle;
+	struct access_log *log; /* NULL: none */
+	struct access_notes notes;
+	struct request_ids ids;
 	struct session *sessions; /* in use */
 	struct session *spare;    /* session_store.c */
 	uint32_t spare_count;
@@ -150,7 +158,6 @@ void exchange_expect(struct session *s); /* a first head, from its first byte */
 bool exchange_read_head(struct session *s);
 bool exchange_step(struct session *s);
 void exchange_end(struct session *s);
-void exchange_log(struct session *s, const char *splice, const char *reason);
 void exchange_time_out(struct session *s);
 /* Half a head, and no more of it in time. */
 void exchange_refuse_late(struct session *s, enum end_reason why);
@@ -165,8 +172,15 @@ struct body_copy {
 	const struct scrub *scrub; /* of trailers; NULL: they are an endpoint's */
 };
 bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *out_done);
+/* exchange_reply.c */
 /* Our own answer instead of the endpoint's; ends the exchange. Never after response_begun. */
 void exchange_reply(struct session *s, uint16_t status, enum end_reason why);
+
+/* exchange_log.c */
+/* What its head (NULL: none that can be understood) says of it; an exchange has begun. */
+void exchange_note(struct session *s, const struct message *msg);
+void exchange_reached(const struct session *s, uint32_t *phase); /* of ex.times; once */
+void exchange_log(struct session *s, const char *splice, const char *reason); /* it has ended */
 
 /* exchange_upstream.c: connections and responses. */
 bool exchange_connect(struct session *s); /* false: the exchange has been answered */
@@ -210,6 +224,12 @@ bool passthrough_hello(struct session *s);
 /* Says so to a client that waits for TLS. */
 void passthrough_unreachable(struct session *s, enum end_reason why);
 void passthrough_begin(struct session *s, const struct upstream *upstream);
+
+/* 0 where nobody reads the log: then it is not worth the time to ask for the time. */
+static inline uint64_t session_now_us(const struct session *s)
+{
+	return access_log_is_used(s->proxy->log) ? clock_ns(CLOCK_MONOTONIC) / 1000 : 0;
+}
 
 static inline struct stats *session_stats(const struct session *s)
 {
