@@ -30,11 +30,11 @@ FEW = "protocol: http, routes: all, connections: 20"
 
 
 class Full(Plain):
-    def __init__(self, node="", second=FEW, secure=False):
+    def __init__(self, node="", second=FEW, key=None):
         super().__init__()
         self.node, self.second, self.certificates = node, second, "{}"
-        if secure:
-            Authority(self.dir).sign("site", ["localhost"])
+        if key:
+            Authority(self.dir).sign("site", ["localhost"], kind=key)
             self.certificates = "{ site: { chain: site.pem, key: site.key } }"
 
     def configuration(self):
@@ -131,7 +131,7 @@ SECURE = "protocol: https, routes: all, certificates: [site], timeouts: { handsh
 
 
 def test_silent_handshakes_up_to_their_ceiling_hurt_nobody_and_the_next_one_waits_its_turn():
-    with Full(", handshakes: 10", SECURE, secure=True) as shunt:
+    with Full(", handshakes: 10", SECURE, key="ec") as shunt:
         plain = shunt.client()
         with contextlib.ExitStack() as stack:
             crowd = [stack.enter_context(shunt.client(hasty=True).sock) for _ in range(60)]
@@ -147,6 +147,45 @@ def test_silent_handshakes_up_to_their_ceiling_hurt_nobody_and_the_next_one_wait
                 secure.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert secure.recv(4096).startswith(b"HTTP/1.1 200 ")
         shunt.ask(plain)
+
+
+def client_hello():
+    """What a client says first, so that many can say it who reckon nothing."""
+    context, came, goes = ssl.create_default_context(), ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(came, goes, server_hostname="localhost").do_handshake()
+    return goes.read()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_hundreds_of_handshakes_with_rsa_are_done_aside_whatever_becomes_of_their_clients(version):
+    with Full("", SECURE.replace("1s", "60s"), key="rsa") as shunt:
+        plain, hello = shunt.client(), client_hello()
+        context = ssl.create_default_context(cafile=os.path.join(shunt.dir, "ca.pem"))
+        context.minimum_version = context.maximum_version = version
+        crowd = [shunt.client(hasty=True) for _ in range(300)]
+        for i, client in enumerate(crowd):
+            client.send(hello)
+            if i % 3 == 0:
+                client.reset() # while it waits for its signature, or is being served
+            if i % 3 == 1:
+                client.finish()
+        for _ in range(30):
+            shunt.ask(plain)
+        for _ in range(3):
+            with context.wrap_socket(socket.create_connection(("127.0.0.1", shunt.hasty), timeout=60),
+                                     server_hostname="localhost") as secure:
+                secure.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert secure.recv(4096).startswith(b"HTTP/1.1 200 ")
+        for client in crowd[2::3]:
+            client.sock.settimeout(60)
+            assert client.read_some()[:1] == b"\x16", client.ending # its ServerHello
+            client.sock.close()
+        stats = shunt.stats()
+        assert stats["handshakes"] == 3
+        assert stats["handshake_steps_aside"] >= 100 + 2 * 3, stats
+        shunt.ask(plain)
+        wait_until(lambda: shunt.stats()["handshakes_failed"] >= 200, "those who went are forgotten")
 
 
 def hoarder(shunt):

@@ -28,6 +28,8 @@ struct conn {
 	char *prelude;
 	uint16_t prelude_len;
 	bool connecting; /* or still in its handshake */
+	bool away;       /* another thread has its transport: nothing is to be touched or watched */
+	bool stepped;    /* it has come back, and its result was not asked for yet */
 	bool eof;        /* the peer has finished; everything was read */
 	bool shut;       /* we have finished */
 	bool broken;     /* a read failed: an end that comes later is none */

@@ -21,10 +21,15 @@ bool secure_accept(struct session *s)
 
 bool secure_handshake(struct session *s)
 {
-	int error = conn_handshake(s->ends[CLIENT]);
+	int error;
 
-	if (error == EINPROGRESS)
+	if (s->ends[CLIENT]->away)
 		return false;
+	error = conn_handshake(s->ends[CLIENT]);
+	if (error == EINPROGRESS) {
+		stat_add(&session_stats(s)->handshake_steps_aside, s->ends[CLIENT]->away);
+		return false;
+	}
 	if (error) {
 		stat_add(&session_stats(s)->handshakes_failed, 1);
 		session_close(s);

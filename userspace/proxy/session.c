@@ -290,7 +290,7 @@ static void watch_side(struct session *s, enum side side)
 	if (!conn)
 		return;
 	if (conn->connecting) {
-		watch_set(&conn->watch, conn->wants ? conn->wants : WATCH_WRITE);
+		watch_set(&conn->watch, conn->away ? 0 : conn->wants ? conn->wants : WATCH_WRITE);
 		return;
 	}
 	events = conn->wants;

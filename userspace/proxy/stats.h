@@ -31,6 +31,7 @@
 	X(accept_waits) \
 	X(sessions_over_source) \
 	X(handshakes) \
+	X(handshake_steps_aside) \
 	X(handshakes_failed)
 /* clang-format on */
 

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
+#include "userspace/tls/handshake_pool.h"
 #include "userspace/tls/tls_error.h"
 
 enum {
@@ -20,10 +22,10 @@ static SSL *ssl_of(const struct conn *conn)
 
 /* What an SSL_... call that moved nothing means, as errno. usual: what the caller waits for anyway.
  */
-static int explain(struct conn *conn, int result, int usual)
+static int meaning(struct conn *conn, int ssl_error, int usual)
 {
 	conn->wants = 0;
-	switch (SSL_get_error(ssl_of(conn), result)) {
+	switch (ssl_error) {
 	case SSL_ERROR_WANT_READ:
 		conn->wants = usual == WATCH_READ ? 0 : WATCH_READ;
 		return EAGAIN;
@@ -35,6 +37,11 @@ static int explain(struct conn *conn, int result, int usual)
 	default:
 		return EPROTO;
 	}
+}
+
+static int explain(struct conn *conn, int result, int usual)
+{
+	return meaning(conn, SSL_get_error(ssl_of(conn), result), usual);
 }
 
 static int handshake(struct conn *conn)
@@ -86,12 +93,65 @@ static void finish(struct conn *conn)
 
 static void tls_free(struct conn *conn)
 {
+	handshake_job_destroy(SSL_get_app_data(ssl_of(conn)));
 	SSL_free(ssl_of(conn));
 	conn->transport = NULL;
 	conn->ops = NULL;
 }
 
 static const struct transport_ops ops = { handshake, tls_read, tls_write, finish, tls_free };
+
+/* The step is done: the session asks for it as if the socket had become ready. */
+static void on_step_done(void *context)
+{
+	struct conn *conn = context;
+
+	conn->away = false;
+	conn->stepped = true;
+	conn->watch.on_ready(conn->watch.context, WATCH_READ);
+}
+
+static bool has_bytes(const struct conn *conn)
+{
+	char byte;
+
+	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+/* What the helpers found, as handshake() says it. */
+static int step_result(struct conn *conn, struct handshake_job *job)
+{
+	int error = handshake_job_result(job, &errno);
+
+	conn->stepped = false;
+	if (error != SSL_ERROR_NONE)
+		return meaning(conn, error, 0);
+	conn->wants = 0;
+	conn->ops = &ops; /* what follows is cheap */
+	SSL_set_app_data(ssl_of(conn), NULL);
+	handshake_job_destroy(job);
+	return 0;
+}
+
+static int handshake_aside(struct conn *conn)
+{
+	struct handshake_job *job = SSL_get_app_data(ssl_of(conn));
+
+	if (conn->stepped)
+		return step_result(conn, job);
+	if (conn->wants != WATCH_WRITE && !has_bytes(conn)) {
+		conn->wants = WATCH_READ;
+		return EAGAIN;
+	}
+	if (!handshake_job_give(job))
+		return handshake(conn);
+	conn->wants = 0;
+	conn->away = true;
+	return EAGAIN;
+}
+
+static const struct transport_ops ops_aside = { handshake_aside, tls_read, tls_write, finish,
+						tls_free };
 
 static bool attach(struct conn *conn, SSL *ssl)
 {
@@ -104,7 +164,18 @@ static bool attach(struct conn *conn, SSL *ssl)
 
 bool transport_tls_accept(struct conn *conn, const struct tls_server *server)
 {
-	return attach(conn, tls_server_ssl(server, conn->fd));
+	struct handshake_job *job;
+
+	if (!attach(conn, tls_server_ssl(server, conn->fd)))
+		return false;
+	if (!tls_server_is_slow(server))
+		return true;
+	job = handshake_job_create(ssl_of(conn), conn->watch.loop, on_step_done, conn);
+	if (job && SSL_set_app_data(ssl_of(conn), job))
+		conn->ops = &ops_aside;
+	else
+		handshake_job_destroy(job);
+	return true;
 }
 
 bool transport_tls_connect(struct conn *conn, const struct tls_client *client)
