@@ -46,7 +46,7 @@ def test_the_judge_excuses_only_what_a_killed_endpoint_owes(row):
 
 @pytest.mark.parametrize("told, log, quiet, good", [
     ([], "notice: ready", (1100, 10), True), (["a wrong body"], "", (1000, 10), False),
-    ([], "error: no", (1000, 10), False), ([], "", (1101, 10), False), ([], "", (1000, 11), False)])
+    ([], "error: no", (1000, 10), False), ([], "==1==ERROR: LeakSanitizer: x", (1000, 10), False), ([], "", (1101, 10), False), ([], "", (1000, 11), False)])
 def test_the_judge_hears_complaints_and_sees_what_grew(told, log, quiet, good):
     judge = Judge(GOOD)
     judge.quiet = [(9, 9), (1000, 10), quiet]
