@@ -37,7 +37,7 @@ CTL_SRC := $(wildcard tools/shuntctl/*.c)
 HARNESS_SRC := $(filter-out $(BPF_HARNESS),$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench null_relay http_load)
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench null_relay http_load tls_load)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
@@ -162,9 +162,9 @@ $(B)/bench/packet_bench: $(patsubst %,$(B)/obj/tools/bench/%.o,packet_bench benc
 		$(B)/libshunt.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
-$(B)/bench/null_relay $(B)/bench/http_load: $(B)/bench/%: $(B)/obj/tools/bench/%.o
+$(addprefix $(B)/bench/,null_relay http_load tls_load): $(B)/bench/%: $(B)/obj/tools/bench/%.o
 	@mkdir -p $(@D)
-	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ -lssl -lcrypto
 $(B)/soak/%: $(B)/obj/tools/soak/%.o $(B)/obj/tools/soak/soak.o
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ -lssl -lcrypto

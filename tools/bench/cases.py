@@ -7,7 +7,7 @@ import statistics
 from dataclasses import dataclass, replace
 
 import proxies
-from load import Load, cpus, idle_bytes, idle_room, run
+from load import Load, cpus, idle_bytes, idle_room, run, run_tls
 
 IDLE_CONNECTIONS = 10000
 IDLE_TLS = 2000  # each is a handshake by our own client
@@ -81,7 +81,7 @@ def measured(proxy, measure, seconds):
     """A round in which the machine gave nobody a turn says nothing, and is made again."""
     for _ in range(TRIES):
         got = measure(proxy, seconds)
-        if got.bytes > 0:
+        if got.answers > 0 or got.bytes > 0:
             return got
     raise SystemExit(f"bench: {proxy.name} answered nothing in {TRIES} times {seconds} s")
 
@@ -113,6 +113,38 @@ def throughput(load, kinds=SMALL, in_bytes=False):
                          for n, rs in found.items())
         print(f"    CPU busy with the proxy: {busy}")
     return case
+
+
+TLS_SETTINGS = ("  all: TLS 1.3, TLS_AES_128_GCM_SHA256, X25519 (the client offers nothing else), "
+                "stateless tickets, as many as each sends by default")
+
+
+def tls(what, connections):
+    """Handshakes, or answers, for a second of the proxy's CPU."""
+    def case(bench):
+        running = bench.begin([proxies.tls(kind) for kind in SMALL[:3]])
+        print(TLS_SETTINGS)
+        found = interleave(running, bench.plan, lambda proxy, s: run_tls(proxy, what, connections, s))
+        print(f"    {'requests' if what == 'get' else 'handshakes'} a CPU-second")
+        table({n: [r.per_cpu() for r in rs] for n, rs in found.items()}, "{:.0f}".format)
+    return case
+
+
+def tls_resume(bench):
+    """Both kinds in turn, so that their ratio is one of the same minutes."""
+    running = bench.begin([proxies.tls(kind) for kind in SMALL[:3]])
+    print(TLS_SETTINGS)
+    rates = {kind: {p.name: [] for p in running} for kind in ("resume", "full")}
+    for _ in range(bench.plan.rounds):
+        for kind, of in rates.items():
+            found = interleave(running, replace(bench.plan, rounds=1), lambda p, s, k=kind: run_tls(p, k, 16, s))
+            for name, results in found.items():
+                of[name] += [r.per_cpu() for r in results]
+    print("    resumed handshakes a CPU-second")
+    table(rates["resume"], "{:.0f}".format)
+    print("    resumed / full: " + ", ".join(
+        f"{n} {statistics.median(v) / statistics.median(rates['full'][n]):.2f}"
+        for n, v in rates["resume"].items()))
 
 
 def latency(load):
@@ -148,7 +180,6 @@ def memory(tls=False):
     return case
 
 
-# TLS (issue 3: full and resumed handshakes, keep-alive) gets its entries here, and a `tls` in Load.
 CASES = {
     "get-64": ("small GET, keep-alive, 64 connections", throughput(Load(connections=64))),
     "get-512": ("small GET, keep-alive, 512 connections", throughput(Load(connections=512))),
@@ -156,6 +187,9 @@ CASES = {
     "body-10k": ("bodies of 10 KB, 64 connections", throughput(Load("/10k", 64), LARGE)),
     "body-1m": ("bodies of 1 MB, 16 connections", throughput(Load("/1m", 16), LARGE, True)),
     "body-100m": ("bodies of 100 MB, 4 connections", throughput(Load("/100m", 4), LARGE, True)),
+    "tls-handshake": ("full handshakes, 16 at once", tls("full", 16)),
+    "tls-resume": ("resumed handshakes beside full ones, 16 at once", tls_resume),
+    "tls-get-64": ("small GET over TLS, keep-alive, 64 connections", tls("get", 64)),
     "latency": ("times of answers at a constant rate, 64 connections", latency(Load(connections=64))),
     "idle": ("memory of idle keep-alive connections", memory()),
     "idle-tls": ("memory of idle keep-alive connections with TLS", memory(tls=True)),

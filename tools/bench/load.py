@@ -14,7 +14,7 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: bench.example\r\n\r\n"
 
 @dataclass
 class Load:
-    """Rate 0 is as fast as answers come. One day `tls` belongs here, with the client's part."""
+    """Rate 0 is as fast as answers come."""
     path: str = "/"
     connections: int = 64
     rate: float = 0
@@ -25,11 +25,11 @@ class Load:
 class Result:
     answers: int
     bytes: int  # also of answers that outlast the run
-    p50_us: float
-    p99_us: float
-    max_us: float
     seconds: float
     cpu: float
+    p50_us: float = 0
+    p99_us: float = 0
+    max_us: float = 0
 
     def per_cpu(self):
         return self.answers / self.cpu
@@ -73,9 +73,17 @@ def dirty_bytes(pid):
 
 def run(proxy, load, seconds):
     """The load for so many seconds. Anything but whole answers with 200 ends the bench."""
-    words = ["taskset", "-c", ",".join(map(str, cpus()["client"])), os.path.join(BUILD, "bench", "http_load"),
-             str(proxy.port), load.path, str(load.connections), str(seconds), str(load.rate),
-             *(["close"] if load.close else [])]
+    return asked(proxy, seconds, ["http_load", str(proxy.port), load.path, str(load.connections), str(seconds),
+                                  str(load.rate), *(["close"] if load.close else [])])
+
+
+def run_tls(proxy, what, connections, seconds):
+    """The same over TLS; what: `get`, or handshakes that are `full` or `resume`."""
+    return asked(proxy, seconds, ["tls_load", what, str(proxy.port), str(connections), str(seconds)])
+
+
+def asked(proxy, seconds, load):
+    words = ["taskset", "-c", ",".join(map(str, cpus()["client"])), os.path.join(BUILD, "bench", load[0]), *load[1:]]
     before = cpu_seconds(proxy.process.pid)
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
