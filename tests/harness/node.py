@@ -52,7 +52,7 @@ class Node:
         with open(path, "rb") as lines:
             return lines.read().count(b"\n")
 
-    def shunt(self, config, ready=True, more=()):
+    def shunt(self, config, ready=True, more=("--workers", "2")):
         """Starts shuntd with this configuration, and more arguments."""
         self.write(config)
         with open(os.path.join(self.dir, "shuntd.log"), "a", encoding="utf-8") as log:
@@ -60,7 +60,7 @@ class Node:
             self.daemon = self.lab.start(
                 self.host, self.program, "-c", self.config, "--pin-dir", self.pins,
                 "--cgroup", self.lab.cgroup, "--admin", self.admin, "--access-log",
-                os.path.join(self.dir, "access.log"), "--workers", "2", *more, stderr=log,
+                os.path.join(self.dir, "access.log"), *more, stderr=log,
                 stdout=log)
         if ready:
             wait_until(lambda: "ready" in self.log()[before:] or self.daemon.poll() is not None,

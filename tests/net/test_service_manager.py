@@ -127,7 +127,7 @@ def test_a_worker_that_crashes_takes_all_with_it(shunt):
     shunt.ask(kept)
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.tgkill(shunt.daemon.pid, worker_of(shunt.daemon.pid, 0), signal.SIGSEGV) == 0
-    assert shunt.daemon.wait(20) == -signal.SIGSEGV
+    assert shunt.daemon.wait(20) != 0
     assert kept.read_all().ending in ("eof", "reset")
     shunt.start()
     shunt.ask()

@@ -73,7 +73,7 @@ def capabilities(pid):
 def test_rights_that_were_given_up_stay_so_and_suffice(lab, replaceable):
     node = replaceable
     os.chmod(lab.dir, 0o755)
-    node.shunt(config.full(), more=("--user", "nobody"))
+    node.shunt(config.full(), more=("--workers", "2", "--user", "nobody"))
     before = capabilities(node.daemon.pid)
     assert before["CapInh"] == before["CapAmb"] == "0" * 16 != before["CapPrm"]
     asking, talk = load(lab), lab.talk(V4, 7000, 5, STREAM)

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/harness/test.h"
@@ -143,4 +144,83 @@ TEST(what_the_kernel_forwards_is_not_listened_on)
 	CHECK(table != NULL);
 	CHECK_INT(table->count, 0);
 	listen_table_free(table);
+}
+
+/* The worker whose socket i is. */
+static uint32_t owner(const struct listen_table *table, uint32_t i)
+{
+	return i % table->workers;
+}
+
+TEST(when_workers_come_and_go_no_queue_is_closed_and_no_number_has_two_owners)
+{
+	static const struct {
+		const char *name;
+		uint32_t before, after, sockets, moved;
+	} rows[] = {
+		{ "more", 2, 4, 4, 0 },
+		{ "fewer", 4, 2, 4, 2 },
+		{ "only one is left", 4, 1, 4, 3 },
+		{ "as many", 3, 3, 3, 0 },
+		{ "one more", 3, 4, 4, 0 },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct listen_options first_options = { .workers = row->before };
+		struct listen_options then = { .workers = row->after };
+		struct listen_table *first, *second;
+		struct small s;
+		uint32_t moved = 0;
+		struct err err;
+
+		small_fill(&s, (uint16_t[LISTENERS]){ port_free() }, LISTENER_HTTP);
+		first = listen_table_plan(NULL, &s.snapshot, &first_options, &err);
+		CHECK(first != NULL);
+		second = listen_table_plan(first, &s.snapshot, &then, &err);
+		CHECK(second != NULL);
+		CHECK_INT(second->places[0].fd_count, row->sockets);
+		for (uint32_t i = 0; i < row->before; i++) {
+			bool same = first->places[0].fds[i] == second->places[0].fds[i];
+
+			CHECK(is_open(first->places[0].fds[i]) &&
+			      is_open(second->places[0].fds[i]));
+			CHECK_INT(same, owner(first, i) == owner(second, i));
+			moved += !same;
+		}
+		CHECK_INT(moved, row->moved);
+		listen_table_abandon(second);
+		for (uint32_t i = 0; i < row->before; i++) {
+			CHECK(is_open(first->places[0].fds[i]));
+			close(first->places[0].fds[i]);
+		}
+		listen_table_free(first);
+	}
+}
+
+TEST(while_another_process_accepts_no_socket_is_opened_beside_its_own)
+{
+	struct listen_options more = { .workers = 4, .share = true };
+	struct listen_table *first, *second;
+	struct small s;
+	struct err err;
+	int fd;
+
+	small_fill(&s, (uint16_t[LISTENERS]){ port_free() }, LISTENER_HTTP);
+	first = listen_table_plan(NULL, &s.snapshot, &options, &err);
+	CHECK(first != NULL);
+	second = listen_table_plan(first, &s.snapshot, &more, &err);
+	CHECK(second != NULL);
+	CHECK_INT(second->places[0].fd_count, 4);
+	for (uint32_t i = 0; i < 4; i++) { /* the same socket has the same cookie */
+		uint64_t ours = 1, theirs = 2;
+		socklen_t len = sizeof(ours);
+
+		fd = second->places[0].fds[i];
+		CHECK(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &ours, &len) == 0);
+		fd = first->places[0].fds[i % WORKERS];
+		CHECK(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &theirs, &len) == 0);
+		CHECK(ours == theirs);
+	}
+	listen_table_abandon(second);
+	close_all(first);
 }

@@ -44,8 +44,29 @@ struct daemon {
 
 /* --- while it runs ----------------------------------------------------------------------- */
 
+static void say_ceilings(const struct ceilings *c)
+{
+	for (uint32_t i = 0; i < c->sentence_count; i++)
+		log_line(LOG_WARNING, "%s", c->sentences[i].text);
+	log_line(LOG_NOTICE,
+		 "up to %u connections of clients at once, %u TLS handshakes a worker, %llu MB of "
+		 "memory",
+		 c->each.sessions, c->each.handshakes, (unsigned long long)(c->memory_bytes >> 20));
+}
+
+static uint32_t workers_wanted(const struct arguments *a, const struct node *node)
+{
+	cpu_set_t cpus;
+	uint32_t n = a->workers ? a->workers : node->workers;
+
+	if (!n && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		n = (uint32_t)CPU_COUNT(&cpus);
+	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : n;
+}
+
 static void reload(struct daemon *d)
 {
+	struct proxy_ceilings before;
 	struct snapshot *next;
 	struct err err;
 
@@ -55,12 +76,14 @@ static void reload(struct daemon *d)
 		d->reload_later = true;
 		return;
 	}
+	before = serving_ceilings(d->serving)->each;
 	config_watch_seen(d->config); /* before reading: a change in between is an event more */
 	next = reload_read(d->arguments->config, d->number + 1, false);
 	notify_send("RELOADING=1");
 	if (!next ||
 	    (reload_warn_fixed(&serving_snapshot(d->serving)->model->node, &next->model->node),
-	     !serving_apply(d->serving, next, &err))) {
+	     !serving_apply(d->serving, next, workers_wanted(d->arguments, &next->model->node),
+			    &err))) {
 		if (next)
 			log_line(LOG_ERROR, "%s", err.text);
 		d->refused++;
@@ -70,6 +93,8 @@ static void reload(struct daemon *d)
 		log_line(LOG_NOTICE, "snapshot %llu is in effect", (unsigned long long)++d->number);
 		file_watch_follow(d->files, next->model);
 		log_control_follow(d->log, &next->model->log);
+		if (memcmp(&before, &serving_ceilings(d->serving)->each, sizeof(before)) != 0)
+			say_ceilings(serving_ceilings(d->serving));
 	}
 	if (next)
 		snapshot_unref(next);
@@ -167,16 +192,6 @@ static bool is_well(void *context)
 	struct daemon *d = context;
 
 	return serving_is_well(d->serving);
-}
-
-static void say_ceilings(const struct ceilings *c)
-{
-	for (uint32_t i = 0; i < c->sentence_count; i++)
-		log_line(LOG_WARNING, "%s", c->sentences[i].text);
-	log_line(LOG_NOTICE,
-		 "up to %u connections of clients at once, %u TLS handshakes a worker, %llu MB of "
-		 "memory",
-		 c->each.sessions, c->each.handshakes, (unsigned long long)(c->memory_bytes >> 20));
 }
 
 static void say_ready(const struct daemon *d)
@@ -303,16 +318,6 @@ static bool admin_open(struct daemon *d, struct err *err)
 	return true;
 }
 
-static uint32_t workers_wanted(const struct arguments *a, const struct node *node)
-{
-	cpu_set_t cpus;
-	uint32_t n = a->workers ? a->workers : node->workers;
-
-	if (!n && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-		n = (uint32_t)CPU_COUNT(&cpus);
-	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : n;
-}
-
 static void say_unserved(const struct model *model)
 {
 	for (uint32_t i = 0; i < model->vip_count; i++)
@@ -329,14 +334,12 @@ static void say_unserved(const struct model *model)
 }
 
 /* With devices it is the operator's wish: a failure is one, but for who may not have it at all. */
-static bool fast_path_start(struct daemon *d, const struct snapshot *first, uint32_t workers,
-			    struct err *err)
+static bool fast_path_start(struct daemon *d, const struct snapshot *first, struct err *err)
 {
 	const struct model *model = first->model;
 	struct fast_path_options options = { .loop = d->loop,
 					     .pin_dir = d->arguments->pin_dir,
-					     .cgroup = d->arguments->cgroup,
-					     .workers = workers };
+					     .cgroup = d->arguments->cgroup };
 
 	options.map_count = inherited_maps(succession_inherited(d->succession), &options.maps);
 	if (model->node.device_count == 0)
@@ -359,7 +362,6 @@ static bool serving_open(struct daemon *d, struct snapshot *first, struct err *e
 	struct serving_options options = { .loop = d->loop,
 					   .log = log_control_sink(d->log),
 					   .inherited = inherited_table(inherited),
-					   .workers = workers,
 					   .files_max = privileges_raise_files(),
 					   .on_end = on_all_ended,
 					   .context = d };
@@ -367,10 +369,10 @@ static bool serving_open(struct daemon *d, struct snapshot *first, struct err *e
 	if (d->arguments->cgroup && !inherited /* else we were born there */ &&
 	    !privileges_join_cgroup(d->arguments->cgroup, err))
 		return false;
-	if (!fast_path_start(d, first, workers, err))
+	if (!fast_path_start(d, first, err))
 		return false;
 	options.fast_path = d->fast_path;
-	d->serving = serving_create(&options, first, err);
+	d->serving = serving_create(&options, first, workers, err);
 	return d->serving != NULL;
 }
 

@@ -15,7 +15,6 @@ enum { SWEEP_MS = 1000 };
 struct fast_path {
 	struct loop *loop;
 	struct dataplane *dataplane;
-	uint32_t workers;
 	struct splicer *splicer; /* NULL: never splice */
 	uint32_t idle_ms;        /* the longest tunnel time of all listeners */
 	struct watch neighbours, events;
@@ -123,7 +122,6 @@ struct fast_path *fast_path_open(const struct fast_path_options *options,
 	f = must_alloc(sizeof(*f));
 	f->loop = options->loop;
 	f->dataplane = dataplane;
-	f->workers = options->workers;
 	f->undo = fresh ? options->pin_dir : NULL;
 	f->shared = inherits;
 	watch_init(&f->neighbours, f->loop, dataplane_fd(dataplane), on_neighbours, f);
@@ -204,11 +202,12 @@ static uint32_t longest_tunnel(const struct snapshot *snapshot)
 	return longest;
 }
 
-bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, struct err *err)
+bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, uint32_t workers,
+		     struct err *err)
 {
 	if (!f)
 		return true;
-	if (!dataplane_apply(f->dataplane, snapshot, f->workers, err))
+	if (!dataplane_apply(f->dataplane, snapshot, workers, err))
 		return false;
 	f->idle_ms = longest_tunnel(snapshot);
 	return true;

@@ -20,7 +20,6 @@ struct fast_path_options {
 	struct loop *loop;
 	const char *pin_dir; /* borrowed */
 	const char *cgroup;  /* borrowed; NULL: splicing is off, sockets cannot be read */
-	uint32_t workers;
 	const int *maps; /* inherited from the process whose place we take, which splices still */
 	uint32_t map_count;
 };
@@ -43,7 +42,8 @@ bool fast_path_release(struct fast_path *fast_path);
 void fast_path_take_over(struct fast_path *fast_path);
 void fast_path_is_alone(struct fast_path *fast_path);
 
-bool fast_path_apply(struct fast_path *fast_path, struct snapshot *snapshot, struct err *err);
+bool fast_path_apply(struct fast_path *fast_path, struct snapshot *snapshot, uint32_t workers,
+		     struct err *err);
 /* Gives connections for each place to the workers' sockets. After fast_path_apply. */
 bool fast_path_steer(struct fast_path *fast_path, const struct listen_table *table,
 		     struct err *err);

@@ -33,68 +33,94 @@ static struct listener_socket_options socket_options(const struct listen_place *
 						 .max_segment = options->max_segment };
 }
 
+static void place_make_room(struct listen_place *place, uint32_t count)
+{
+	place->fds = must_alloc(count * sizeof(*place->fds));
+	place->opened = must_alloc(count * sizeof(*place->opened));
+}
+
+static void place_free(struct listen_place *place)
+{
+	free(place->fds);
+	free(place->opened);
+}
+
+static void place_close_opened(struct listen_place *place)
+{
+	for (uint32_t i = 0; i < place->fd_count; i++)
+		if (place->opened[i])
+			close(place->fds[i]);
+}
+
 static bool place_open(struct listen_place *place, const struct listen_options *options,
 		       struct err *err)
 {
 	struct listener_socket_options socket = socket_options(place, options);
 	uint32_t opened = 0;
 
-	place->fds = must_alloc(options->workers * sizeof(int));
+	place_make_room(place, options->workers);
 	place->fd_count = options->workers;
 	if (!listener_socket_probe(&socket, err))
 		goto free_fds;
-	while (opened < options->workers)
-		if (!listener_socket_open(&socket, &place->fds[opened++], err)) {
-			opened--;
+	for (; opened < options->workers; opened++) {
+		if (!listener_socket_open(&socket, &place->fds[opened], err))
 			goto close_opened;
-		}
+		place->opened[opened] = true;
+	}
 	return true;
 close_opened:
 	while (opened > 0)
 		close(place->fds[--opened]);
 free_fds:
-	free(place->fds);
+	place_free(place);
 	return false;
 }
 
 /*
- * What is there stays. Workers beyond that get a socket of their own, or share one: where the
- * kernel lets only the user join who made the others (SO_REUSEPORT), and while another process
- * accepts there, since what the kernel puts into the queue of our own socket were lost if we
- * failed.
+ * The next socket of a place that stays. What is there stays; one that moves to another worker gets
+ * another number, as its first owner closes the old one. Workers beyond get a socket of their own,
+ * or share one: where the kernel lets only the user join who made the others (SO_REUSEPORT), and
+ * while another process accepts there, since what the kernel puts into the queue of our own socket
+ * were lost if we failed.
  */
-static bool place_keep(struct listen_place *place, const struct listen_place *old,
-		       const struct listen_options *options, struct err *err)
+static bool keep_next(struct listen_place *place, const struct listen_place *old, bool moves,
+		      const struct listen_options *options, struct err *err)
 {
 	struct listener_socket_options socket = socket_options(place, options);
+	uint32_t i = place->fd_count;
+	bool is_there = i < old->fd_count;
+
+	place->opened[i] = !is_there || moves;
+	if (is_there && !moves)
+		place->fds[i] = old->fds[i];
+	else if (is_there || options->share || !listener_socket_open(&socket, &place->fds[i], NULL))
+		place->fds[i] = fcntl(old->fds[i % old->fd_count], F_DUPFD_CLOEXEC, 0);
+	if (place->fds[i] < 0)
+		return err_sys(err, "cannot share the socket of %s",
+			       addr_print(&place->address).text);
+	if (is_there && options->max_segment)
+		listener_socket_limit(place->fds[i], options->max_segment);
+	place->fd_count++;
+	return true;
+}
+
+static bool place_keep(struct listen_place *place, const struct listen_place *old, uint32_t workers,
+		       const struct listen_options *options, struct err *err)
+{
 	uint32_t count = old->fd_count > options->workers ? old->fd_count : options->workers;
 
-	place->fds = must_alloc(count * sizeof(int));
-	place->fds_before = old->fd_count;
-	for (; place->fd_count < count; place->fd_count++) {
+	place_make_room(place, count);
+	while (place->fd_count < count) {
 		uint32_t i = place->fd_count;
+		bool moves = !options->share && i % workers != i % options->workers;
 
-		if (i < old->fd_count) {
-			place->fds[i] = old->fds[i];
-			if (options->max_segment)
-				listener_socket_limit(place->fds[i], options->max_segment);
-			continue;
-		}
-		if (!options->share && listener_socket_open(&socket, &place->fds[i], NULL))
-			continue;
-		place->fds[i] = fcntl(old->fds[i % old->fd_count], F_DUPFD_CLOEXEC, 0);
-		if (place->fds[i] < 0) {
-			err_sys(err, "cannot share the socket of %s",
-				addr_print(&place->address).text);
-			goto close_new;
+		if (!keep_next(place, old, moves, options, err)) {
+			place_close_opened(place);
+			place_free(place);
+			return false;
 		}
 	}
 	return true;
-close_new:
-	while (place->fd_count > place->fds_before)
-		close(place->fds[--place->fd_count]);
-	free(place->fds);
-	return false;
 }
 
 static bool place_add(struct listen_table *table, const struct listen_table *before,
@@ -113,7 +139,8 @@ static bool place_add(struct listen_table *table, const struct listen_table *bef
 	place->address.port = htons(listener->port);
 	old = place_find(before, &place->address);
 	place->is_new = !old;
-	if (old ? !place_keep(place, old, options, err) : !place_open(place, options, err))
+	if (old ? !place_keep(place, old, before->workers, options, err)
+		: !place_open(place, options, err))
 		return false;
 	table->count++;
 	return true;
@@ -161,8 +188,7 @@ struct listen_table *listen_table_plan(const struct listen_table *before,
 void listen_table_abandon(struct listen_table *table)
 {
 	for (uint32_t i = 0; i < table->count; i++)
-		for (uint32_t k = table->places[i].fds_before; k < table->places[i].fd_count; k++)
-			close(table->places[i].fds[k]);
+		place_close_opened(&table->places[i]);
 	listen_table_free(table);
 }
 
@@ -171,7 +197,7 @@ void listen_table_free(struct listen_table *table)
 	if (!table)
 		return;
 	for (uint32_t i = 0; i < table->count; i++)
-		free(table->places[i].fds);
+		place_free(&table->places[i]);
 	free(table->places);
 	free(table);
 }

@@ -2,10 +2,10 @@
  * listen_table.h - which addresses are listened on, and the sockets there: one a worker.
  *
  * A reload plans a new table beside the old one: places that stay keep their sockets, new ones are
- * opened at once, so that a failure changes nothing. An upgrade plans beside the table of the old
- * process, which may have had more workers or fewer: no socket is closed for that, as its queue
- * would be lost; some workers then have several sockets of a place, or share one. Control thread
- * only.
+ * opened at once, so that a failure changes nothing. Workers may become more or fewer. An upgrade
+ * plans beside the table of the old process, which may have had more workers or fewer: no socket is
+ * closed for that, as its queue would be lost; some workers then have several sockets of a place,
+ * or share one. Control thread only.
  */
 #pragma once
 #include <stdbool.h>
@@ -21,8 +21,8 @@ struct listen_place {
 	uint32_t listener_index; /* of the snapshot that the table was planned for */
 	bool is_new;             /* not in the table before */
 	uint32_t fd_count;       /* at least one a worker; socket i belongs to worker i % workers */
-	uint32_t fds_before;     /* so many of them were in the table before */
 	int *fds;                /* the worker owns it once the table is in effect */
+	bool *opened;            /* by number of the socket: not in the table before */
 };
 
 struct listen_table {

@@ -46,15 +46,6 @@ void reload_warn_fixed(const struct node *before, const struct node *after)
 		log_line(LOG_WARNING,
 			 "node.devices has changed: takes effect when shuntd is started "
 			 "again");
-	if (before->workers != after->workers)
-		log_line(LOG_WARNING,
-			 "node.workers has changed: takes effect when shuntd is started "
-			 "again");
-	if (before->connections != after->connections ||
-	    before->memory_bytes != after->memory_bytes || before->handshakes != after->handshakes)
-		log_line(LOG_WARNING,
-			 "the ceilings of node (connections, memory, handshakes) have changed: "
-			 "takes effect when shuntd is started again");
 	if (before->splice_port_first != after->splice_port_first ||
 	    before->splice_port_last != after->splice_port_last)
 		log_line(LOG_WARNING,

@@ -21,7 +21,6 @@ struct serving_options {
 	struct log_sink *log;                 /* borrowed */
 	struct fast_path *fast_path;          /* borrowed; NULL: plain proxy */
 	const struct listen_table *inherited; /* of the process before; NULL: there is none */
-	uint32_t workers;
 	uint64_t files_max;
 	void (*on_end)(void *context); /* all workers have ended */
 	void *context;
@@ -32,7 +31,7 @@ struct serving_options {
  * use for are closed. NULL and *err on failure.
  */
 struct serving *serving_create(const struct serving_options *options, struct snapshot *first,
-			       struct err *err);
+			       uint32_t workers, struct err *err);
 /* Starts the workers. On failure those that run are ended by serving_destroy. */
 bool serving_start(struct serving *serving, struct err *err);
 /* They begin to accept. */
@@ -44,8 +43,10 @@ void serving_restore(struct serving *serving);
 const struct listen_table *serving_table(const struct serving *serving);
 /* Have all workers turned their loops since the last call? */
 bool serving_is_well(struct serving *serving);
-/* All or nothing; takes a reference of its own. */
-bool serving_apply(struct serving *serving, struct snapshot *snapshot, struct err *err);
+/* All or nothing; takes a reference of its own. Workers that are too many end when they have
+ * drained. */
+bool serving_apply(struct serving *serving, struct snapshot *snapshot, uint32_t workers,
+		   struct err *err);
 void serving_drain_patiently(struct serving *serving, uint32_t drain_ms); /* see worker.h */
 void serving_drain(struct serving *serving, uint32_t drain_ms);
 uint32_t serving_drain_ms(const struct serving *serving); /* the longest of all listeners */

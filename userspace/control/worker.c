@@ -37,6 +37,7 @@ struct message {
 	struct post post;
 	struct worker *worker;
 	struct snapshot *snapshot;
+	struct proxy_ceilings ceilings;
 	uint32_t drain_ms;
 	bool patiently;
 	uint32_t count;
@@ -116,16 +117,18 @@ static void on_set(struct post *post)
 	for (uint32_t i = 0; i < m->count; i++)
 		next[i] = listener_take(w, m->sockets[i].fd);
 	listeners_close(w); /* those that are gone, still by the old snapshot */
-	if (w->proxy)
+	if (w->proxy) {
 		proxy_set_snapshot(w->proxy, m->snapshot);
-	else
+		proxy_limit(w->proxy, &m->ceilings);
+	} else {
 		w->proxy = proxy_create(&(struct proxy_options){ .loop = w->loop,
 								 .worker = w->options.number,
 								 .log = w->options.log,
 								 .splicer = w->options.splicer,
 								 .stats = &w->stats,
-								 .ceilings = w->options.ceilings },
+								 .ceilings = m->ceilings },
 					m->snapshot);
+	}
 	for (uint32_t i = 0; i < m->count; i++) {
 		uint32_t index = m->sockets[i].listener_index;
 
@@ -222,14 +225,15 @@ struct worker *worker_create(const struct worker_options *options)
 	return w;
 }
 
-void worker_set(struct worker *w, struct snapshot *snapshot, const struct worker_socket *sockets,
-		uint32_t count)
+void worker_set(struct worker *w, struct snapshot *snapshot, const struct proxy_ceilings *ceilings,
+		const struct worker_socket *sockets, uint32_t count)
 {
 	struct message *m = must_alloc(sizeof(*m) + count * sizeof(*sockets));
 
 	m->post.on_post = on_set;
 	m->worker = w;
 	m->snapshot = snapshot_ref(snapshot);
+	m->ceilings = *ceilings;
 	m->count = count;
 	if (count)
 		memcpy(m->sockets, sockets, count * sizeof(*sockets));

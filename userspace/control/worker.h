@@ -22,8 +22,7 @@ struct worker_options {
 	uint32_t number;
 	struct log_sink *log;    /* borrowed */
 	struct splicer *splicer; /* borrowed; NULL: never splice */
-	struct proxy_ceilings ceilings;
-	struct loop *control; /* where on_end is called */
+	struct loop *control;    /* where on_end is called */
 	void (*on_end)(void *context);
 	void *context;
 };
@@ -35,9 +34,10 @@ struct worker_socket {
 };
 
 struct worker *worker_create(const struct worker_options *options);
-/* snapshot and sockets go into effect together; the worker takes a reference of its own. */
+/* All of it goes into effect together; the worker takes a reference of its own. */
 void worker_set(struct worker *worker, struct snapshot *snapshot,
-		const struct worker_socket *sockets, uint32_t count);
+		const struct proxy_ceilings *ceilings, const struct worker_socket *sockets,
+		uint32_t count);
 bool worker_start(struct worker *worker, struct err *err); /* after the first worker_set */
 /* Those sockets are served by another process from now on: they are closed, their queues are not.
  */

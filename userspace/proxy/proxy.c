@@ -104,6 +104,12 @@ void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot)
 	each_session(proxy, renew_one);
 }
 
+void proxy_limit(struct proxy *proxy, const struct proxy_ceilings *ceilings)
+{
+	proxy->options.ceilings = *ceilings;
+	proxy->blocks.taken_max = ceilings->blocks;
+}
+
 static struct session *session_open(struct proxy *proxy, struct conn *client,
 				    const struct listener *listener)
 {

@@ -42,6 +42,8 @@ void proxy_destroy(struct proxy *proxy);
 /* For exchanges that begin from now on; idle connections to endpoints that are gone are closed, and
  * those of clients whose listener is. */
 void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot);
+/* What is there beyond them goes on. */
+void proxy_limit(struct proxy *proxy, const struct proxy_ceilings *ceilings);
 
 /* Whether there is room for one more, if only to say that there is none. */
 bool proxy_may_accept(struct proxy *proxy, uint32_t listener_index);
