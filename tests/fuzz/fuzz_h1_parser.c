@@ -8,6 +8,7 @@
 #include "userspace/http/h1_parser.h"
 #include "userspace/http/h1_writer.h"
 #include "userspace/http/path.h"
+#include "userspace/http/scrub.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -155,6 +156,33 @@ static void check_forwarded(const struct message *msg, bool is_request)
 	MUST(msg->status == 0 || msg->status >= 200 ? a.msg.keep_alive == msg->keep_alive : 1);
 }
 
+/* Of what is scrubbed, no program that takes "-" and "_" for the same reads a field that we know.
+ */
+static void check_scrubbed(struct message *msg, uint8_t options)
+{
+	struct scrub rules = { .underscores = (enum underscores)(options >> 5 & 3) % 3 };
+	size_t before = msg->field_count;
+
+	if (!scrub_request(msg, &rules)) {
+		MUST(rules.underscores == UNDERSCORES_REFUSE && msg->field_count == before);
+		return;
+	}
+	MUST(msg->field_count <= before);
+	for (size_t i = 0; i < msg->field_count; i++) {
+		struct span name = msg->fields[i].name;
+		bool odd = memchr(name.at, '_', name.len);
+		char dashed[32];
+
+		MUST(!span_is_nocase(name, SPAN("proxy")));
+		MUST(!odd || rules.underscores == UNDERSCORES_KEEP);
+		if (!odd || name.len > sizeof(dashed))
+			continue;
+		for (size_t k = 0; k < name.len; k++)
+			dashed[k] = name.at[k] == '_' ? '-' : name.at[k];
+		MUST(field_identify(span_make(dashed, name.len)) == FIELD_OTHER);
+	}
+}
+
 /* Normalising twice changes nothing. */
 static void check_path(struct span path)
 {
@@ -190,6 +218,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_message(&whole.msg, in);
 		check_forwarded(&whole.msg, !(data[0] & 1));
 		check_path(whole.msg.path);
+		if (!(data[0] & 1))
+			check_scrubbed(&whole.msg, data[0]);
 	}
 	return 0;
 }
