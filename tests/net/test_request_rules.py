@@ -110,6 +110,7 @@ FIELDS = [  # listener, field, status, whether the endpoint gets it
     ("keep", b"x_mode: secret", 418, False),
     ("keep", b"Content_Length: 7", 200, False),
     ("keep", b"X_Forwarded-For: 1.2.3.4", 200, False),
+    ("keep", b"X_Request-ID: forged", 200, False),
     ("keep", b"pRoxy: http://evil.example/", 200, False),
 ]
 

@@ -7,7 +7,13 @@
 #define DROP   { UNDERSCORES_DROP }
 #define REFUSE { UNDERSCORES_REFUSE }
 #define KEEP   { UNDERSCORES_KEEP }
-#define SET(n) { UNDERSCORES_KEEP, { n, sizeof(n) - 1 } }
+#define SET(n)                                                                                     \
+	{                                                                                          \
+		UNDERSCORES_KEEP,                                                                  \
+		{                                                                                  \
+			{ "X-Id", 4 }, { n, sizeof(n) - 1 }                                        \
+		}                                                                                  \
+	}
 
 /* Names in order, with a space behind each. */
 static void names_of(const struct message *msg, char *out, size_t cap)
@@ -46,6 +52,8 @@ TEST(fields_that_would_be_taken_for_others_are_not_passed_on)
 		  "Host X_S ", SET("X-Subject") },
 		{ "what is set itself has an underscore", "X_Subject: CN=admin\r\n", "Host ",
 		  SET("X_Subject") },
+		{ "one that looks like the other that is set", "X_ID: 1\r\nX_I: 1\r\n", "Host X_I ",
+		  SET("X-Subject") },
 		{ "one that is longer", "X_Subject_: CN=admin\r\n", "Host X_Subject_ ",
 		  SET("X-Subject") },
 		{ "a long one",

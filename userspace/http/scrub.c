@@ -20,8 +20,9 @@ static bool looks_known(struct span name, const struct scrub *rules)
 {
 	char dashed[NAME_MAX_BYTES];
 
-	if (rules->set.at && is_as_variable(name, rules->set))
-		return true;
+	for (size_t i = 0; i < SCRUB_SETS; i++)
+		if (rules->set[i].at && is_as_variable(name, rules->set[i]))
+			return true;
 	if (name.len > sizeof(dashed))
 		return false;
 	for (size_t i = 0; i < name.len; i++)

@@ -16,9 +16,11 @@ enum underscores {
 	UNDERSCORES_KEEP, /* but for those that look like a field that we know or set */
 };
 
+enum { SCRUB_SETS = 2 };
+
 struct scrub {
 	enum underscores underscores;
-	struct span set; /* a field that we set ourselves; at is NULL for none */
+	struct span set[SCRUB_SETS]; /* fields that we set ourselves; at is NULL for none */
 };
 
 /* Removes fields from msg, "Proxy" always. False where the rules refuse one; then msg is as it was.

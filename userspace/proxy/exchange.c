@@ -163,8 +163,11 @@ static void begin(struct session *s, const struct message *msg)
 
 static struct scrub scrub_of(const struct session *s)
 {
+	const struct listener_request_id *id = &s->listener->request_id;
+
 	return (struct scrub){ s->listener->requests.underscores,
-			       span_of(s->listener->tls.client_subject) };
+			       { span_of(s->listener->tls.client_subject),
+				 span_of(id->forward ? id->header : NULL) } };
 }
 
 static void act(struct session *s, struct message *msg)
