@@ -26,12 +26,16 @@ bool proxy_may_accept(struct proxy *proxy, uint32_t listener_index)
 	return room;
 }
 
-/* No new requests then; running exchanges may take what is left. */
+/*
+ * No new requests then; running exchanges may take what is left. One whose peer takes nothing comes
+ * to hold two blocks, but later than it is let in: so they are counted as well.
+ */
 static bool is_short_of_blocks(const struct proxy *proxy)
 {
 	const struct block_pool *blocks = &proxy->blocks;
 
-	return blocks->taken >= blocks->taken_max - blocks->taken_max / 4;
+	return blocks->taken >= blocks->taken_max - blocks->taken_max / 4 ||
+	       proxy->forwarding >= blocks->taken_max / 3;
 }
 
 bool admission_is_over(const struct proxy *proxy, const struct listener *listener)

@@ -88,6 +88,7 @@ void session_enter(struct session *s, enum session_state next)
 {
 	MUST(moves[s->state] & (1u << next));
 	s->proxy->handshakes += (next == SESSION_HANDSHAKE) - (s->state == SESSION_HANDSHAKE);
+	s->proxy->forwarding += (next == SESSION_FORWARDING) - (s->state == SESSION_FORWARDING);
 	s->state = next;
 	if (next != SESSION_CLOSED)
 		session_deadline(s, state_ms(s, next));

@@ -127,6 +127,7 @@ struct proxy {
 	uint64_t look_ms;           /* when it is due, if it is active */
 	uint32_t session_count;     /* with those at rest */
 	uint32_t handshakes;        /* sessions in SESSION_HANDSHAKE */
+	uint32_t forwarding;        /* sessions in SESSION_FORWARDING */
 	uint64_t next_id;
 	bool draining;
 	bool patient;              /* while draining: an idle session may have one more exchange */

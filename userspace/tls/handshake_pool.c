@@ -10,7 +10,7 @@
 
 #include "userspace/base/must.h"
 
-enum { THREADS_MOST = 8, NICE = 10 };
+enum { THREADS_MOST = 8, NICE = 5 };
 
 enum job_state { JOB_IDLE, JOB_QUEUED, JOB_RUNNING, JOB_POSTED };
 
