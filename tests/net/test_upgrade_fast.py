@@ -1,5 +1,6 @@
 """A new shuntd takes the old one's place on the fast path: maps, splices and rights change hands."""
 import contextlib
+import ctypes
 import os
 import signal
 
@@ -112,4 +113,22 @@ def test_what_a_failed_one_wrote_into_the_kernel_is_undone(lab, replaceable):
     later = lab.talk(V4, 7000, 2, STREAM)
     wait_spliced(lab, 7)
     assert later.end()["bad"] == 0
+    assert talk.end()["bad"] == 0
+
+
+def test_a_worker_that_crashes_ends_the_daemon_and_breaks_no_splice(lab, replaceable):
+    node = replaceable
+    node.shunt(config.full())
+    talk = lab.talk(V4, 7000, 5, STREAM)
+    wait_spliced(lab, 5)
+    tasks = {}
+    for task in os.listdir(f"/proc/{node.daemon.pid}/task"):
+        with open(f"/proc/{node.daemon.pid}/task/{task}/comm", encoding="utf-8") as name:
+            tasks[name.read().strip()] = int(task)
+    ctypes.CDLL(None).tgkill(node.daemon.pid, tasks["worker-1"], signal.SIGSEGV)
+    node.daemon.wait(20)
+    talk.goes_on()
+    node.shunt(config.full())
+    assert lab.status()["splices"]["adopted"] >= 5
+    talk.goes_on()
     assert talk.end()["bad"] == 0

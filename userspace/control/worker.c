@@ -177,6 +177,10 @@ static void on_drain(struct post *post)
 	on_drain_look(w);
 }
 
+/*
+ * The socket lives on elsewhere, so epoll may tell of it once more under its old number; libev sees
+ * that the number is nobody's, or another's, and makes its set anew.
+ */
 static void on_let_go(struct post *post)
 {
 	struct message *m = CONTAINER_OF(post, struct message, post);
