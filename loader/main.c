@@ -7,6 +7,7 @@
 
 #include "bpf/abi/pins.h"
 #include "loader/attach.h"
+#include "loader/check_device.h"
 #include "loader/probe.h"
 
 enum { DONE, REFUSED, WRONG_USAGE };
@@ -19,16 +20,19 @@ static const char help[] =
 	"  detach    undo it: from one device, or from all, and remove the pins\n"
 	"  status    what is attached\n"
 	"  check     what this kernel can do, and what is lost without it\n"
+	"  check DEV what breaks XDP on a device, what would make it faster, and how to mend it\n"
 	"\n"
 	"  --dev DEVICE      may be given several times\n"
 	"  --mode MODE       native, generic, or auto (native where the device can)\n"
 	"  --pin-dir DIR     below a bpffs (" PIN_DIR_DEFAULT ")\n"
 	"  --cgroup DIR      of cgroup v2: the daemon's, for splicing\n"
+	"  --tunnel ADDRESS  check DEV: node.tunnel_address, to see whether packets fit\n"
 	"  --json            where there is something to read\n";
 
 struct command_line {
 	const char *command;
 	struct attach_options attach;
+	const char *tunnel;
 	bool json;
 };
 
@@ -69,6 +73,9 @@ static int option(struct command_line *line, int which)
 	case 'c':
 		o->cgroup = optarg;
 		return DONE;
+	case 't':
+		line->tunnel = optarg;
+		return DONE;
 	case 'j':
 		line->json = true;
 		return DONE;
@@ -87,6 +94,7 @@ static int parse(int argc, char **argv, struct command_line *line)
 		{ "mode", required_argument, NULL, 'm' },
 		{ "pin-dir", required_argument, NULL, 'p' },
 		{ "cgroup", required_argument, NULL, 'c' },
+		{ "tunnel", required_argument, NULL, 't' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -101,6 +109,10 @@ static int parse(int argc, char **argv, struct command_line *line)
 		if (rc != DONE)
 			return rc;
 	}
+	/* `check DEV` is short for `check --dev DEV`. */
+	if (optind == argc - 2 && strcmp(argv[optind], "check") == 0 &&
+	    line->attach.device_count < ATTACH_DEVICES_MAX)
+		line->attach.devices[line->attach.device_count++] = argv[--argc];
 	if (optind != argc - 1)
 		return wrong("expected one command: attach, upgrade, detach, status or check",
 			     NULL);
@@ -187,6 +199,27 @@ static int status(const struct command_line *line)
 	return DONE;
 }
 
+static int check(const struct command_line *line)
+{
+	struct check_findings findings;
+	struct addr tunnel;
+	bool ok = true;
+	struct err err;
+
+	if (line->tunnel && !addr_parse_ip(span_of(line->tunnel), &tunnel))
+		return wrong("expected an address as --tunnel, found", line->tunnel);
+	if (line->attach.device_count == 0)
+		return probe_print(line->json) ? DONE : REFUSED;
+	for (uint32_t i = 0; i < line->attach.device_count; i++) {
+		if (!check_device(line->attach.devices[i], line->tunnel ? &tunnel : NULL, &findings,
+				  &err))
+			return refused(&err);
+		check_device_print(line->attach.devices[i], &findings, line->json);
+		ok = ok && !check_breaks(&findings);
+	}
+	return ok ? DONE : REFUSED;
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line = { 0 };
@@ -203,6 +236,6 @@ int main(int argc, char **argv)
 	if (strcmp(line.command, "status") == 0)
 		return status(&line);
 	if (strcmp(line.command, "check") == 0)
-		return probe_print(line.json) ? DONE : REFUSED;
+		return check(&line);
 	return wrong("unknown command", line.command);
 }

@@ -241,10 +241,10 @@ TEST(hops_of_an_earlier_process_keep_their_numbers)
 	NEED_NETWORK();
 	us = if_nametoindex("us");
 	n = open_hops(HOPS, &told);
-	CHECK(neighbours_restore(n, 2, us, &gateway));
-	CHECK(!neighbours_restore(n, 2, us, &gone)); /* taken */
-	CHECK(!neighbours_restore(n, HOPS, us, &gone));
-	CHECK(neighbours_restore(n, 0, 9999, &gone)); /* its device is gone */
+	CHECK(neighbours_restore(n, 2, us, 0, &gateway));
+	CHECK(!neighbours_restore(n, 2, us, 0, &gone)); /* taken */
+	CHECK(!neighbours_restore(n, HOPS, us, 0, &gone));
+	CHECK(neighbours_restore(n, 0, 9999, 0, &gone)); /* its device is gone */
 	CHECK_INT(find(n, "10.9.0.1", &ready), 2);
 	CHECK(ready);
 	CHECK(told.hops[2].ready);

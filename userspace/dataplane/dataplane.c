@@ -28,7 +28,9 @@ struct dataplane {
 static void on_hop(void *context, uint32_t index, const struct hop *hop)
 {
 	struct dataplane *dp = context;
-	struct next_hop entry = { .ifindex = hop->ifindex, .ready = hop->ready, .mtu = hop->mtu };
+	struct next_hop entry = {
+		.ifindex = hop->out, .ready = hop->ready, .vlan = hop->vlan, .mtu = hop->mtu
+	};
 
 	memcpy(entry.dst_mac, hop->dst_mac, sizeof(entry.dst_mac));
 	memcpy(entry.src_mac, hop->src_mac, sizeof(entry.src_mac));
@@ -59,7 +61,7 @@ static void restore_hops(struct dataplane *dp)
 		    !entry.ifindex)
 			continue;
 		memcpy(via.ip, entry.via, sizeof(via.ip));
-		neighbours_restore(dp->neighbours, i, entry.ifindex, &via);
+		neighbours_restore(dp->neighbours, i, entry.ifindex, entry.vlan, &via);
 	}
 }
 

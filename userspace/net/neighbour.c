@@ -1,5 +1,6 @@
 #include "userspace/net/neighbour.h"
 
+#include <net/if.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,10 +54,16 @@ static void resolve(struct neighbours *n, uint32_t index)
 	struct hop now = *hop;
 	struct netlink_device device;
 
+	now.out = hop->ifindex;
+	now.vlan = 0;
 	if (!netlink_device(n->ask, hop->ifindex, &device) || !device.ethernet) {
 		now.ready = false;
 	} else {
 		memcpy(now.src_mac, device.mac, sizeof(now.src_mac));
+		if (device.vlan && device.lower) { /* XDP sends by the trunk, with the tag */
+			now.out = device.lower;
+			now.vlan = device.vlan;
+		}
 		now.mtu = device.mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)device.mtu;
 		now.ready = netlink_neighbour(n->ask, hop->ifindex, &hop->via, now.dst_mac);
 		if (!now.ready)
@@ -81,13 +88,29 @@ static uint32_t index_of(struct neighbours *n, const struct netlink_route *route
 	return n->count++;
 }
 
-bool neighbours_restore(struct neighbours *n, uint32_t index, uint32_t ifindex,
+/* The device by which the kernel knows that tag; the trunk itself without one. Under the lock. */
+static uint32_t behind_tag(struct neighbours *n, uint32_t out, uint16_t vlan)
+{
+	struct if_nameindex *all = vlan ? if_nameindex() : NULL;
+	struct netlink_device device;
+	uint32_t found = out;
+
+	for (struct if_nameindex *i = all; i && i->if_index; i++)
+		if (netlink_device(n->ask, i->if_index, &device) && device.lower == out &&
+		    device.vlan == vlan)
+			found = i->if_index;
+	if (all)
+		if_freenameindex(all);
+	return found;
+}
+
+bool neighbours_restore(struct neighbours *n, uint32_t index, uint32_t out, uint16_t vlan,
 			const struct addr *via)
 {
 	if (index >= n->max || n->hops[index].ifindex)
 		return false;
 	pthread_mutex_lock(&n->lock);
-	n->hops[index].ifindex = ifindex;
+	n->hops[index].ifindex = behind_tag(n, out, vlan);
 	n->hops[index].via = *via;
 	if (n->count <= index)
 		n->count = index + 1;

@@ -15,7 +15,9 @@
 struct neighbours;
 
 struct hop {
-	uint32_t ifindex;
+	uint32_t ifindex; /* where the kernel has its neighbour */
+	uint32_t out;     /* where packets leave: the trunk, where ifindex is a VLAN of it */
+	uint16_t vlan;    /* tag that they need there; 0: none */
 	struct addr via;
 	bool ready;
 	uint8_t dst_mac[6], src_mac[6];
@@ -28,8 +30,9 @@ struct neighbours *neighbours_create(uint32_t hops_max,
 				     void *context, struct err *err);
 void neighbours_destroy(struct neighbours *neighbours);
 
-/* A hop as an earlier process numbered it: before anything is found. False: no room, or taken. */
-bool neighbours_restore(struct neighbours *neighbours, uint32_t index, uint32_t ifindex,
+/* A hop as an earlier process numbered it: before anything is found. out and vlan as in struct hop.
+ * False: no room, or taken. */
+bool neighbours_restore(struct neighbours *neighbours, uint32_t index, uint32_t out, uint16_t vlan,
 			const struct addr *via);
 
 /* Number of the hop towards an address; false: there is no route, or no more room. *out_ready:

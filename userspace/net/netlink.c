@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -186,6 +188,45 @@ bool netlink_route(struct netlink *nl, const struct addr *to, struct netlink_rou
 	return true;
 }
 
+static void take_vlan(const struct nlattr *data, struct netlink_device *d)
+{
+	uint16_t id = 0, proto = htons(ETH_P_8021Q);
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, data)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_VLAN_ID)
+			id = mnl_attr_get_u16(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_VLAN_PROTOCOL)
+			proto = mnl_attr_get_u16(attr);
+	}
+	if (proto == htons(ETH_P_8021Q))
+		d->vlan = id;
+}
+
+/* The kind comes before what belongs to it. */
+static void take_link_info(const struct nlattr *info, struct netlink_device *d)
+{
+	const struct nlattr *attr, *inner;
+
+	mnl_attr_for_each_nested(attr, info)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) {
+			strncpy(d->kind, mnl_attr_get_str(attr), sizeof(d->kind) - 1);
+		} else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA) {
+			if (strcmp(d->kind, "vlan") == 0)
+				take_vlan(attr, d);
+			if (strcmp(d->kind, "bond") != 0)
+				continue;
+			mnl_attr_for_each_nested(inner, attr)
+			{
+				if (mnl_attr_get_type(inner) == IFLA_BOND_MODE)
+					d->bond_mode = mnl_attr_get_u8(inner);
+			}
+		}
+	}
+}
+
 bool netlink_device(struct netlink *nl, uint32_t ifindex, struct netlink_device *out_device)
 {
 	struct nlmsghdr *msg = begin(nl, RTM_GETLINK, 0);
@@ -199,6 +240,7 @@ bool netlink_device(struct netlink *nl, uint32_t ifindex, struct netlink_device 
 		return false;
 	link = mnl_nlmsg_get_payload(msg);
 	device.ethernet = link->ifi_type == ARPHRD_ETHER;
+	device.up = link->ifi_flags & IFF_UP;
 	mnl_attr_for_each(attr, msg, sizeof(*link))
 	{
 		if (mnl_attr_get_type(attr) == IFLA_MTU)
@@ -206,6 +248,14 @@ bool netlink_device(struct netlink *nl, uint32_t ifindex, struct netlink_device 
 		else if (mnl_attr_get_type(attr) == IFLA_ADDRESS &&
 			 mnl_attr_get_payload_len(attr) == sizeof(device.mac))
 			memcpy(device.mac, mnl_attr_get_payload(attr), sizeof(device.mac));
+		else if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+			take_link_info(attr, &device);
+		else if (mnl_attr_get_type(attr) == IFLA_LINK)
+			device.lower = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_MASTER)
+			device.master = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_PROMISCUITY)
+			device.promiscuous = mnl_attr_get_u32(attr) > 0;
 	}
 	*out_device = device;
 	return true;

@@ -30,6 +30,12 @@ struct netlink_device {
 	uint8_t mac[6];
 	uint32_t mtu;
 	bool ethernet;
+	bool up, promiscuous;
+	char kind[16];      /* "vlan", "bond", "veth"; "" for hardware */
+	uint32_t lower;     /* of a VLAN: the device below, by index */
+	uint32_t master;    /* the bond or bridge that it is a part of */
+	uint16_t vlan;      /* 0: it is none, or of another kind than 802.1Q */
+	uint32_t bond_mode; /* BOND_MODE_... */
 };
 
 bool netlink_route(struct netlink *nl, const struct addr *to, struct netlink_route *out_route);
