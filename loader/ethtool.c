@@ -38,12 +38,14 @@ static bool ask(const struct ethtool *e, void *question)
 /* How many features this kernel knows; 0: it does not say. */
 static uint32_t feature_count(const struct ethtool *e)
 {
-	struct {
-		struct ethtool_sset_info head;
-		uint32_t count;
-	} q = { .head = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES } };
+	struct ethtool_sset_info *q = must_alloc(sizeof(*q) + sizeof(q->data[0]));
+	uint32_t count;
 
-	return ask(e, &q) && q.head.sset_mask ? q.count : 0;
+	q->cmd = ETHTOOL_GSSET_INFO;
+	q->sset_mask = 1ull << ETH_SS_FEATURES;
+	count = ask(e, q) && q->sset_mask ? q->data[0] : 0;
+	free(q);
+	return count;
 }
 
 static bool fits(const char *got, const char *name)
