@@ -191,6 +191,12 @@ enum conn_result conn_write(struct conn *conn, struct buf *from, struct block_po
 	return CONN_OK;
 }
 
+void conn_rest(struct conn *conn)
+{
+	if (conn->ops)
+		conn->ops->rest(conn);
+}
+
 void conn_shut(struct conn *conn)
 {
 	if (conn->shut)

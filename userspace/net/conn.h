@@ -81,6 +81,8 @@ void conn_listen(struct conn *conn, void (*on_ready)(void *context, int events),
 enum conn_result conn_read(struct conn *conn, struct buf *to, struct block_pool *pool);
 /* Writes what from holds and consumes what was taken. CONN_OK where all of it went. */
 enum conn_result conn_write(struct conn *conn, struct buf *from, struct block_pool *pool);
+/* Between uses: what its transport can do without is given back. */
+void conn_rest(struct conn *conn);
 void conn_shut(struct conn *conn);  /* a FIN behind what was written; once */
 void conn_reset(struct conn *conn); /* the next conn_close sends an RST */
 void conn_close(struct conn *conn); /* frees; accepts NULL */

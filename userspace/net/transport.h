@@ -17,5 +17,6 @@ struct transport_ops {
 	ssize_t (*read)(struct conn *conn, void *at, size_t len); /* 0: the peer has finished */
 	ssize_t (*write)(struct conn *conn, const void *at, size_t len);
 	void (*finish)(struct conn *conn); /* says that no more comes; the FIN follows */
+	void (*rest)(struct conn *conn);   /* nothing is under way: gives back what it can */
 	void (*free)(struct conn *conn);   /* conn->transport */
 };

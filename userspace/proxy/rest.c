@@ -197,6 +197,7 @@ void rest_begin(struct session *s)
 	conn->idle_since_ms = s->deadline_ms - s->listener->timeouts.idle_ms;
 	put_in(conn);
 	look_by(s->proxy, s->deadline_ms);
+	conn_rest(conn);
 	conn_listen(conn, on_ready, conn);
 	watch_set(&conn->watch, WATCH_READ);
 	session_store_give(s);

@@ -8,6 +8,7 @@
 
 #include "userspace/tls/handshake_pool.h"
 #include "userspace/tls/tls_error.h"
+#include "userspace/tls/tls_slim.h"
 
 enum {
 	RECORD_SMALL = 4096 - 64, /* decodable before a whole 16 KiB has crossed a slow path */
@@ -18,6 +19,14 @@ enum {
 static SSL *ssl_of(const struct conn *conn)
 {
 	return conn->transport;
+}
+
+/* For a call that reads or writes, and whose errors are its own. */
+static SSL *begin(const struct conn *conn)
+{
+	ERR_clear_error();
+	tls_slim_use(conn->fd);
+	return ssl_of(conn);
 }
 
 /* What an SSL_... call that moved nothing means, as errno. usual: what the caller waits for anyway.
@@ -48,8 +57,7 @@ static int handshake(struct conn *conn)
 {
 	int result;
 
-	ERR_clear_error();
-	result = SSL_do_handshake(ssl_of(conn));
+	result = SSL_do_handshake(begin(conn));
 	if (result != 1)
 		return explain(conn, result, 0); /* what fails stays in the queue, to be told */
 	conn->wants = 0;
@@ -60,8 +68,7 @@ static ssize_t tls_read(struct conn *conn, void *at, size_t len)
 {
 	int n;
 
-	ERR_clear_error();
-	n = SSL_read(ssl_of(conn), at, len < INT32_MAX ? (int)len : INT32_MAX);
+	n = SSL_read(begin(conn), at, len < INT32_MAX ? (int)len : INT32_MAX);
 	if (n > 0)
 		return n;
 	if (SSL_get_error(ssl_of(conn), n) == SSL_ERROR_ZERO_RETURN)
@@ -75,8 +82,7 @@ static ssize_t tls_write(struct conn *conn, const void *at, size_t len)
 	size_t record = conn->put < SMALL_BYTES ? RECORD_SMALL : RECORD_LARGE;
 	int n;
 
-	ERR_clear_error();
-	n = SSL_write(ssl_of(conn), at, (int)(len < record ? len : record));
+	n = SSL_write(begin(conn), at, (int)(len < record ? len : record));
 	if (n > 0)
 		return n;
 	errno = explain(conn, n, WATCH_WRITE);
@@ -85,10 +91,15 @@ static ssize_t tls_write(struct conn *conn, const void *at, size_t len)
 
 static void finish(struct conn *conn)
 {
-	ERR_clear_error();
 	if (SSL_is_init_finished(ssl_of(conn)))
-		SSL_shutdown(ssl_of(conn)); /* close_notify, as far as there is room for it */
+		SSL_shutdown(begin(conn)); /* close_notify, as far as there is room for it */
 	ERR_clear_error();
+}
+
+static void tls_rest(struct conn *conn)
+{
+	if (SSL_is_server(ssl_of(conn)))
+		tls_slim(ssl_of(conn));
 }
 
 static void tls_free(struct conn *conn)
@@ -99,7 +110,9 @@ static void tls_free(struct conn *conn)
 	conn->ops = NULL;
 }
 
-static const struct transport_ops ops = { handshake, tls_read, tls_write, finish, tls_free };
+static const struct transport_ops ops = {
+	handshake, tls_read, tls_write, finish, tls_rest, tls_free
+};
 
 /* The step is done: the session asks for it as if the socket had become ready. */
 static void on_step_done(void *context)
