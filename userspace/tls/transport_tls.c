@@ -156,15 +156,20 @@ static int handshake_aside(struct conn *conn)
 		conn->wants = WATCH_READ;
 		return EAGAIN;
 	}
-	if (!handshake_job_give(job))
-		return handshake(conn);
+	if (!handshake_job_give(job)) {
+		int error = handshake(conn);
+
+		if (error == 0)
+			conn->ops = &ops;
+		return error;
+	}
 	conn->wants = 0;
 	conn->away = true;
 	return EAGAIN;
 }
 
-static const struct transport_ops ops_aside = { handshake_aside, tls_read, tls_write, finish,
-						tls_free };
+static const struct transport_ops ops_aside = { handshake_aside, tls_read, tls_write,
+						finish,          tls_rest, tls_free };
 
 static bool attach(struct conn *conn, SSL *ssl)
 {
