@@ -19,9 +19,13 @@ static inline char *digits_put_fixed(char *at, uint64_t n, unsigned width)
 /* As few digits as there are, at most DIGITS_MAX. Returns what is behind them. */
 static inline char *digits_put(char *at, uint64_t n)
 {
-	unsigned width = 1;
+	char digits[DIGITS_MAX];
+	unsigned count = 0;
 
-	for (uint64_t rest = n; rest >= 10; rest /= 10)
-		width++;
-	return digits_put_fixed(at, n, width);
+	do
+		digits[count++] = (char)('0' + n % 10);
+	while (n /= 10);
+	while (count > 0)
+		*at++ = digits[--count];
+	return at;
 }

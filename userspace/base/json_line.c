@@ -31,59 +31,67 @@ static void put(struct json_line *line, struct span bytes)
 /* ,"name": and room for `more` bytes behind it; false: the field is left out. */
 static bool put_name(struct json_line *line, struct span name, size_t more)
 {
-	bool first = line->at[line->len - 1] == '{';
+	char *at = line->at + line->len;
 
 	if (line->len + name.len + 4 + more > line->room) {
 		line->cut = true;
 		return false;
 	}
-	if (!first)
-		line->at[line->len++] = ',';
-	line->at[line->len++] = '"';
-	put(line, name);
-	put(line, SPAN("\":"));
+	if (at[-1] != '{')
+		*at++ = ',';
+	*at++ = '"';
+	memcpy(at, name.at, name.len);
+	at += name.len;
+	*at++ = '"';
+	*at++ = ':';
+	line->len = (uint32_t)(at - line->at);
 	return true;
 }
 
-static void put_escaped(struct json_line *line, unsigned char c)
+static char *put_escaped(char *at, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
-	char *at = line->at + line->len;
 
 	*at++ = '\\';
 	if (escapes[c] == 1) {
-		*at = (char)c;
-		line->len += 2;
-		return;
+		*at++ = (char)c;
+		return at;
 	}
 	memcpy(at, "u00", 3);
 	at[3] = hex[c >> 4];
 	at[4] = hex[c & 15];
-	line->len += ESCAPE_MAX;
+	return at + ESCAPE_MAX - 1;
 }
 
-/* The next byte is looked at with room for the longest escape, and for the quote. */
+/*
+ * The next byte is looked at with room for the longest escape, and for the quote. By pointers of
+ * our own: what is written might be the line's own fields, for all that the compiler knows.
+ */
 void json_line_text(struct json_line *line, struct span name, struct span text, uint32_t most)
 {
-	uint32_t end;
-	size_t i = 0;
+	const char *from = text.at, *rest = text.at + text.len, *end;
+	char *at;
 
 	if (!put_name(line, name, 2))
 		return;
-	line->at[line->len++] = '"';
-	end = line->room - 1 - line->len < most ? line->room - 1 : line->len + most;
-	for (; i < text.len && line->len < end; i++) {
-		unsigned char c = (unsigned char)text.at[i];
+	at = line->at + line->len;
+	*at++ = '"';
+	end = line->at + line->room - 1;
+	if (end - at > (ptrdiff_t)most)
+		end = at + most;
+	for (; from < rest && at < end; from++) {
+		unsigned char c = (unsigned char)*from;
 
 		if (!escapes[c])
-			line->at[line->len++] = (char)c;
-		else if (line->len + ESCAPE_MAX <= end)
-			put_escaped(line, c);
+			*at++ = (char)c;
+		else if (at + ESCAPE_MAX <= end)
+			at = put_escaped(at, c);
 		else
 			break;
 	}
-	line->cut |= i < text.len;
-	line->at[line->len++] = '"';
+	line->cut |= from < rest;
+	*at++ = '"';
+	line->len = (uint32_t)(at - line->at);
 }
 
 void json_line_word(struct json_line *line, struct span name, struct span word)
