@@ -34,6 +34,7 @@ struct proxy *proxy_create(const struct proxy_options *options, struct snapshot 
 	proxy->idle = idle_pool_create(options->loop, idle);
 	proxy->cursors = must_alloc(CURSORS * sizeof(proxy->cursors[0]));
 	rest_init(proxy);
+	secure_init(proxy);
 	block_pool_init(&proxy->blocks, options->ceilings.blocks);
 	return proxy;
 }
@@ -45,6 +46,7 @@ void proxy_destroy(struct proxy *proxy)
 	proxy_cut(proxy);
 	session_store_fini(proxy);
 	rest_fini(proxy);
+	secure_fini(proxy);
 	idle_pool_destroy(proxy->idle);
 	block_pool_fini(&proxy->blocks);
 	access_notes_fini(&proxy->notes);

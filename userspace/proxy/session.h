@@ -97,6 +97,8 @@ struct session {
 	bool counted; /* of its source: to be given back */
 	bool shed;    /* came when there was no room: is told so, and ends */
 	bool relayed; /* a splice was refused for good */
+	bool shaking; /* waits for its turn in a handshake */
+	struct session *shake_next, *shake_prev;
 	uint64_t deadline_ms;
 	struct pace pace;
 	struct handover *handover;
@@ -109,6 +111,15 @@ struct session {
 	uint64_t tunnel_bytes[2]; /* read from that side as a tunnel */
 	struct h1_parser requests, responses;
 	struct exchange ex;
+};
+
+/* Handshakes share what time a turn of the loop may give them; those that wait, oldest first. */
+struct handshake_turns {
+	struct session *first, *last;
+	const struct session *called; /* whose turn it is */
+	uint64_t spent_ns;
+	struct defer end; /* of the loop's turn */
+	struct timer next;
 };
 
 struct proxy {
@@ -127,7 +138,8 @@ struct proxy {
 	uint64_t look_ms;           /* when it is due, if it is active */
 	uint32_t session_count;     /* with those at rest */
 	uint32_t handshakes;        /* sessions in SESSION_HANDSHAKE */
-	uint32_t forwarding;        /* sessions in SESSION_FORWARDING */
+	struct handshake_turns turns;
+	uint32_t forwarding; /* sessions in SESSION_FORWARDING */
 	uint64_t next_id;
 	bool draining;
 	bool patient;              /* while draining: an idle session may have one more exchange */
@@ -215,6 +227,10 @@ void introduce_client(struct session *s, struct conn *conn, const struct upstrea
 /* Once the connection is accepted; false: it cannot be. */
 bool secure_accept(struct session *s);
 bool secure_handshake(struct session *s);
+void secure_init(struct proxy *proxy);
+void secure_fini(struct proxy *proxy);
+/* s ends: it waits for no turn any more. */
+void secure_forget(struct session *s);
 /* On a connection that is being made; true where nothing is to be done. */
 bool secure_connect(struct session *s, struct conn *conn, const struct upstream *upstream);
 /* What idle connections to that upstream must be like. */
