@@ -54,6 +54,7 @@ def test_a_kept_connection_follows_a_reload(shunt):
 def test_an_exchange_ends_on_the_configuration_on_which_it_began(shunt):
     client, name = shunt.client(), scripted.token()
     client.send(b"POST /%s HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab" % name)
+    wait_until(shunt.origin.unfinished, "half of it is at the endpoint")
     shunt.change(action='respond: { status: 200, body: "new" }')
     client.send(b"c")
     assert client.read_answer().body == b"POST /" + name
@@ -74,6 +75,7 @@ def test_idle_connections_of_a_listener_that_goes_are_closed(shunt):
 def test_a_busy_connection_of_a_listener_that_goes_gets_its_answer(shunt):
     client, name = shunt.client(), scripted.token()
     client.send(b"POST /%s HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab" % name)
+    wait_until(shunt.origin.unfinished, "half of it is at the endpoint")
     shunt.change(listeners="second")
     client.send(b"c")
     assert client.read_answer().body == b"POST /" + name

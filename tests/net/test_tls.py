@@ -117,6 +117,7 @@ def test_requests_are_served_over_each_version(tls, version, name):
                    "-o", "/dev/null")
     assert got.stdout == "200 1\n"
     line = wait_until(lambda: [x for x in tls.accesses() if x.get("tls") == name], "its line")[-1]
+    assert line["handshake_us"] > 0
     assert line["server_name"] == "a.example.com"
 
 
