@@ -259,23 +259,36 @@ bool exchange_read_head(struct session *s)
 }
 
 /* The span of the client's bytes that may be decoded into the room that is left. */
-static struct span decodable(struct session *s, struct buf *from, struct buf *to)
+static struct span decodable(struct session *s, const struct body_copy *copy)
 {
-	struct span in = buf_data(from);
-	uint32_t room;
+	uint32_t room, framed = copy->framing == BODY_CHUNKED ? CHUNK_ROOM : 0;
+	struct span in = buf_data(copy->from);
 
-	if (in.len == 0 || !buf_room(to, &s->proxy->blocks, &room) || room <= CHUNK_ROOM) {
-		buf_consume(to, &s->proxy->blocks, 0);
+	if (in.len == 0 || !buf_room(copy->to, &s->proxy->blocks, &room) || room <= framed) {
+		buf_consume(copy->to, &s->proxy->blocks, 0);
 		return (struct span){ in.at, 0 };
 	}
-	if (in.len > room - CHUNK_ROOM)
-		in.len = room - CHUNK_ROOM;
+	if (in.len > room - framed)
+		in.len = room - framed;
 	return in;
 }
 
 static void put(struct session *s, struct buf *to, struct span bytes)
 {
 	MUST(buf_append(to, &s->proxy->blocks, bytes)); /* decodable() left the room */
+}
+
+/* Bytes that are passed on as they are, and are all there are, change hands with their block. */
+static bool put_whole(const struct body_copy *copy, struct span data)
+{
+	struct buf whole = *copy->from;
+
+	if (copy->framing == BODY_CHUNKED || data.len != buf_len(&whole) || whole.pinned ||
+	    buf_len(copy->to) > 0 || copy->to->pinned)
+		return false;
+	*copy->from = *copy->to;
+	*copy->to = whole;
+	return true;
 }
 
 static void put_body(struct session *s, struct buf *to, enum body_framing framing, struct span data)
@@ -299,14 +312,17 @@ bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *o
 	bool moved = false;
 
 	for (;;) {
-		struct span before = decodable(s, copy->from, copy->to);
+		struct span before = decodable(s, copy);
 		enum h1_body_result got;
+		bool whole = false;
 
 		in = before;
 		got = h1_body_next(copy->body, &in, &data, &reject);
 		/* data points into what is consumed: first copy, then consume. */
 		if (got == H1_BODY_DATA) {
-			put_body(s, copy->to, copy->framing, data);
+			whole = put_whole(copy, data);
+			if (!whole)
+				put_body(s, copy->to, copy->framing, data);
 			*copy->bytes += data.len;
 		}
 		if ((got == H1_BODY_TRAILER || got == H1_BODY_END) &&
@@ -320,7 +336,8 @@ bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *o
 		if (got == H1_BODY_END && copy->framing == BODY_CHUNKED)
 			put(s, copy->to, H1_CHUNK_END);
 		moved = moved || before.len != in.len || got == H1_BODY_END;
-		buf_consume(copy->from, &s->proxy->blocks, (uint32_t)(before.len - in.len));
+		buf_consume(copy->from, &s->proxy->blocks,
+			    whole ? 0 : (uint32_t)(before.len - in.len));
 		if (got == H1_BODY_REJECT)
 			*copy->reject = reject;
 		*out_done = got == H1_BODY_END;
