@@ -11,7 +11,7 @@
 #include "userspace/base/span.h"
 
 enum {
-	BLOCK_BYTES = 32768,
+	BLOCK_BYTES = 65536,
 	BUF_LOST_MAX = 4096, /* consumed bytes that are not worth moving the others for */
 };
 
