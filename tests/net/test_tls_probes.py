@@ -261,8 +261,8 @@ def test_curl_believes_the_stapled_answer(tls):
 
 
 @pytest.mark.parametrize("words,cipher", [
-    (("-tls1_3",), "TLS_AES_256_GCM_SHA384"), (("-tls1_3", "-ciphersuites", "TLS_AES_128_GCM_SHA256"),
-                                                "TLS_AES_128_GCM_SHA256"),
+    (("-tls1_3",), "TLS_AES_128_GCM_SHA256"), (("-tls1_3", "-ciphersuites", "TLS_AES_256_GCM_SHA384"),
+                                                "TLS_AES_256_GCM_SHA384"),
     (("-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"),
      "ECDHE-ECDSA-CHACHA20-POLY1305"),
     (("-tls1_2", "-cipher", "ECDHE-RSA-AES256-GCM-SHA384"), "ECDHE-RSA-AES256-GCM-SHA384")])
