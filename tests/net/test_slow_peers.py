@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.harness import scripted
-from tests.harness.plain import Client, Plain, free_ports
+from tests.harness.plain import Client, Plain
 from tests.harness.run import wait_until
 
 LIMIT = 90  # seconds until what should have been cut is a failure
@@ -39,8 +39,8 @@ upstreams:
 class Drip:
     """An endpoint that promises a long body and gives a byte of it now and then."""
 
-    def __init__(self, port):
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
+    def __init__(self, listener):
+        self.listener = listener
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
@@ -66,17 +66,22 @@ class Drip:
     def close(self):
         self.over.set()
         self.thread.join(10)
-        self.listener.close()
 
 
 class Paced(Plain):
     def __init__(self):
         super().__init__()
-        self.deaf_port, self.drip_port = free_ports(2)
+        # Held from here on, as hundreds of clients take ports of the same range.
+        self.deaf, self.drip = (socket.create_server(("127.0.0.1", 0), backlog=512) for _ in range(2))
+
+    def close(self):
+        super().close()
+        self.deaf.close()
+        self.drip.close()
 
     def configuration(self):
         return CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port,
-                             deaf=self.deaf_port, drip=self.drip_port)
+                             deaf=self.deaf.getsockname()[1], drip=self.drip.getsockname()[1])
 
     def ends(self):
         """How often each reason stands in the access log."""
@@ -189,7 +194,7 @@ def test_a_client_that_reads_slowly_and_steadily_is_not_taken_for_one_that_has_s
 
 
 def test_endpoints_that_drip_are_cut_and_others_are_served(shunt):
-    before, drip = shunt.ends()["endpoint_slow"], Drip(shunt.drip_port)
+    before, drip = shunt.ends()["endpoint_slow"], Drip(shunt.drip)
     try:
         socks = [Client(shunt.port).sock for _ in range(100)]
         for sock in socks:
@@ -204,11 +209,10 @@ def test_endpoints_that_drip_are_cut_and_others_are_served(shunt):
 
 def test_an_endpoint_that_takes_nothing_gives_504(shunt):
     before = shunt.ends()["endpoint_slow"]
-    with socket.create_server(("127.0.0.1", shunt.deaf_port), backlog=512):
-        socks = [Client(shunt.port).sock for _ in range(20)]
-        for sock in socks:
-            sock.sendall(b"POST /deaf HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n")
-        torment(shunt, socks, lambda sock: sock.send(b"x" * 65536, socket.MSG_DONTWAIT), readable)
-        for sock in socks:
-            assert everything(sock).startswith(b"HTTP/1.1 504 ")
+    socks = [Client(shunt.port).sock for _ in range(20)]
+    for sock in socks:
+        sock.sendall(b"POST /deaf HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n")
+    torment(shunt, socks, lambda sock: sock.send(b"x" * 65536, socket.MSG_DONTWAIT), readable)
+    for sock in socks:
+        assert everything(sock).startswith(b"HTTP/1.1 504 ")
     wait_until(lambda: shunt.ends()["endpoint_slow"] == before + len(socks), "all ended endpoint_slow")
