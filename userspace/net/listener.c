@@ -10,9 +10,11 @@
 #include "userspace/base/must.h"
 
 enum {
-	ACCEPT_BATCH = 32,   /* then other connections get their turn */
-	FLUSH_MAX = 65536,   /* no queue is longer than net.core.somaxconn, which is below */
-	BACKLOG = 4096,      /* the kernel cuts it to net.core.somaxconn */
+	ACCEPT_BATCH = 32, /* then other connections get their turn */
+	FLUSH_MAX = 65536, /* no queue is longer than net.core.somaxconn, which is below */
+	BACKLOG = 4096,    /* the kernel cuts it to net.core.somaxconn */
+	/* What a client does not read waits at its endpoint, not in megabytes of socket buffer. */
+	UNSENT_MAX = 256 * 1024,
 	FULL_PAUSE_MS = 100, /* out of descriptors: they come back when sessions end */
 	WAIT_MS = 10,        /* at a ceiling of our own */
 };
@@ -193,7 +195,8 @@ struct listener_watch *listener_watch_create(struct loop *loop, int fd, uint32_t
 	l->fd = fd;
 	l->tag = tag;
 	l->hooks = *hooks;
-	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* what is accepted inherits it */
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* what is accepted inherits both */
+	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
 	watch_init(&l->watch, loop, fd, on_ready, l);
 	timer_init(&l->pause, loop, on_pause_over, l);
 	watch_set(&l->watch, WATCH_READ);
