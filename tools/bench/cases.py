@@ -7,11 +7,14 @@ import statistics
 from dataclasses import dataclass, replace
 
 import proxies
+from crowd import Crowd, settle
 from load import Load, cpus, idle_bytes, idle_room, run, run_tls
 
 IDLE_CONNECTIONS = 10000
 IDLE_TLS = 2000  # each is a handshake by our own client
 TRIES = 3
+CROWD = (10000, 2000, 2000)  # idle, slow heads, slow readers
+CROWD_RATE = 1000  # requests a second of the good client
 LATENCY_SHARE = 0.6  # of what the slowest proxy can do
 SMALL = (proxies.shunt, proxies.nginx, proxies.haproxy, proxies.relay)
 LARGE = (proxies.shunt, proxies.nginx, lambda: proxies.nginx("off"), proxies.haproxy,
@@ -167,6 +170,33 @@ def latency(load):
     return case
 
 
+def crowd(bench):
+    """Times of a good client, alone and beside the crowd in turn."""
+    running = bench.begin((proxies.shunt, proxies.haproxy))
+    share = min(bench.plan.idle / CROWD[0], idle_room(sum(CROWD)) / sum(CROWD))
+    counts = [int(n * share) for n in CROWD]
+    good = Load(connections=16, rate=CROWD_RATE)
+    found = {p.name + how: [] for p in running for how in ("", " crowded")}
+    again = {p.name: 0 for p in running}
+    for _ in range(min(bench.plan.rounds, 3)):
+        for p in running:
+            found[p.name].append(measured(p, lambda proxy, s: run(proxy, good, s), bench.plan.seconds))
+            with Crowd(p.port, *counts) as there:
+                settle()
+                found[p.name + " crowded"].append(
+                    measured(p, lambda proxy, s: run(proxy, good, s), bench.plan.seconds))
+            again[p.name] += there.opened_again
+    print(f"    {counts[0]} idle, {counts[1]} slow heads, {counts[2]} slow readers; {CROWD_RATE} requests a second "
+          f"of a good client; opened again after the proxy had closed: {again}")
+    for key in ("p50_us", "p99_us"):
+        print(f"    {key[:3]}, us")
+        times = {n: [getattr(r, key) for r in rs] for n, rs in found.items()}
+        table(times, "{:.0f}".format, True)
+        print("    crowded / alone: " + ", ".join(
+            f"{p.name} {statistics.median(times[p.name + ' crowded']) / statistics.median(times[p.name]):.2f}"
+            for p in running))
+
+
 def memory(tls=False):
     """Every round has new processes: what one has freed it might use again without being seen."""
     def case(bench):
@@ -191,6 +221,7 @@ CASES = {
     "tls-resume": ("resumed handshakes beside full ones, 16 at once", tls_resume),
     "tls-get-64": ("small GET over TLS, keep-alive, 64 connections", tls("get", 64)),
     "latency": ("times of answers at a constant rate, 64 connections", latency(Load(connections=64))),
+    "crowd": ("a good client beside idle and slow ones", crowd),
     "idle": ("memory of idle keep-alive connections", memory()),
     "idle-tls": ("memory of idle keep-alive connections with TLS", memory(tls=True)),
 }

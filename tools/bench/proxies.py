@@ -64,7 +64,7 @@ routes: {{ r: [ {{ name: all, upstream: o }} ] }}
 upstreams:
   o: {{ idle_connections: 1024, endpoints: [ {{ address: "127.0.0.1:{origin}" }} ] }}
 """
-CONNECTIONS = 11000  # more than any case opens
+CONNECTIONS = 16000  # more than any case opens
 # What turns a proxy's listener into one with TLS: text of its configuration, and what it becomes.
 TLS = {
     "shunt": ("protocol: http,", "protocol: https, certificates: [ c ],"),
