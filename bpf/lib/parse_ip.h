@@ -75,7 +75,8 @@ static __always_inline bool ipv4_sum_is_right(struct pkt *p, const struct iphdr 
 	const __u32 *word = (const __u32 *)ip;
 	__u64 sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
 
-	if (head > sizeof(*ip))
+	/* Read anew: what the verifier learns of head here would double all that comes behind. */
+	if ((*(const volatile __u8 *)ip & 15) > 5)
 		sum += ipv4_options_sum(p->ctx, (__u32)((long)ip - (long)p->start) + sizeof(*ip),
 					(head - sizeof(*ip)) / 4);
 	return sum_fold(sum) == 0xffff;
