@@ -13,6 +13,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 PYTHON := /usr/bin/python3
 FUZZ_SECONDS ?= 60
+MODEL_PACKETS ?= 50000
+export SHUNT_MODEL_PACKETS := $(MODEL_PACKETS)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes -Wundef -Wformat=2 -Wno-missing-field-initializers -Wno-override-init
@@ -32,7 +34,8 @@ LIB_SRC := $(filter-out userspace/main.c,$(wildcard userspace/*.c userspace/*/*.
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 SAN_OBJ := $(LIB_SRC:%.c=$(B)/san/%.o)
 FUZZ_OBJ := $(LIB_SRC:%.c=$(B)/fuzzobj/%.o)
-BPF_HARNESS := tests/harness/program_run.c tests/harness/l4_maps.c
+BPF_HARNESS := tests/harness/program_run.c tests/harness/l4_maps.c \
+	tests/harness/model.c
 CTL_SRC := $(wildcard tools/shuntctl/*.c)
 HARNESS_SRC := $(filter-out $(BPF_HARNESS),$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))

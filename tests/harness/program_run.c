@@ -93,6 +93,11 @@ static const char *const counter_names[COUNTERS] = {
 #undef X
 };
 
+const char *program_counter_name(enum counter which)
+{
+	return counter_names[which];
+}
+
 void check_only_counted(const struct counters *before, enum counter which)
 {
 	struct counters now = program_counters();

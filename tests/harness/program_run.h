@@ -33,5 +33,6 @@ struct counters {
 	uint64_t n[COUNTERS];
 };
 struct counters program_counters(void);
+const char *program_counter_name(enum counter which);
 /* Exactly one has moved, by one: this. */
 void check_only_counted(const struct counters *before, enum counter which);
