@@ -271,3 +271,26 @@ TEST(what_does_not_fit_is_answered_with_what_would)
 		CHECK_BYTES(got.bytes, got.len, want, want_len);
 	}
 }
+
+TEST(whoever_floods_with_what_does_not_fit_is_not_told_each_time)
+{
+	enum { TURNS_MAX = 1000000 };
+	static char text[1460];
+	struct packet packet = L4_DATA(.sport = 4601, .payload = text);
+	struct counters before;
+	struct outcome got = { 0 };
+	uint8_t frame[PACKET_BYTES_MAX];
+	size_t len;
+
+	NEED_L4_MAPS;
+	memset(text, 'x', sizeof(text) - 1);
+	len = packet_build(&packet, frame);
+	/* More than a thousand in one second of one CPU, whenever that begins. */
+	for (int i = 0; i < TURNS_MAX && got.fate != XDP_DROP; i++) {
+		before = program_counters();
+		got = program_run_bytes(frame, len);
+	}
+	CHECK_INT(got.fate, XDP_DROP);
+	check_only_counted(&before, COUNT_TOO_BIG_LIMITED);
+	CHECK_BYTES(got.bytes, got.len, frame, len);
+}
