@@ -162,7 +162,7 @@ $(B)/bpftest/%: $(B)/obj/tests/bpf/%.o $(HARNESS_SRC:%.c=$(B)/obj/%.o) \
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
 $(B)/bench/packet_bench: $(patsubst %,$(B)/obj/tools/bench/%.o,packet_bench bench_frames bench_maps) \
-		$(B)/libshunt.a
+		$(B)/obj/tests/harness/maps.o $(B)/libshunt.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(addprefix $(B)/bench/,null_relay http_load tls_load): $(B)/bench/%: $(B)/obj/tools/bench/%.o

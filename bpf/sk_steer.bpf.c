@@ -7,9 +7,9 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "bpf/lib/hash.h"
+#include "bpf/abi/hash.h"
 #include "bpf/lib/parse_ip.h"
-#include "bpf/lib/vip_map.h"
+#include "bpf/lib/table.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -64,20 +64,18 @@ static __always_inline bool assign(struct bpf_sk_lookup *ctx, __u32 at)
 SEC("sk_lookup")
 int sk_steer(struct bpf_sk_lookup *ctx)
 {
-	struct vip_key key = { .proto = IPPROTO_TCP };
-	struct flow_key flow = {};
-	__u32 zero = 0, workers, first;
-	const struct settings *s;
+	const struct settings *s = settings_get();
+	const struct addr_entry *addr;
 	const struct vip_entry *vip;
+	struct flow_key flow = {};
+	__u32 workers, first;
 
-	if (ctx->protocol != IPPROTO_TCP)
+	if (ctx->protocol != IPPROTO_TCP || !s)
 		return SK_PASS;
 	key_of(ctx, &flow);
-	__builtin_memcpy(key.addr, flow.dst, sizeof(key.addr));
-	key.port = flow.dport;
-	vip = bpf_map_lookup_elem(&shunt_vips, &key);
-	s = bpf_map_lookup_elem(&shunt_settings, &zero);
-	if (!vip || vip->kind != VIP_L7 || !s)
+	addr = addr_find(s, flow.dst);
+	vip = addr ? port_find(s, addr->number, flow.dport, IPPROTO_TCP) : NULL;
+	if (!vip || vip->kind != VIP_L7)
 		return SK_PASS;
 	workers = s->workers;
 	if (workers == 0 || workers > WORKERS_MAX)

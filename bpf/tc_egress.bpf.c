@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "bpf/lib/count.h"
+#include "bpf/lib/flow_table.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/parse_ip.h"
 
@@ -105,20 +106,22 @@ static __always_inline void repair_ack(struct __sk_buff *skb, const struct sent 
 SEC("tc")
 int tc_egress(struct __sk_buff *skb)
 {
-	struct flow_entry *entry;
+	const struct settings *s = settings_get();
 	struct sent sent = {};
 	struct splice *sp;
+	__u64 word = 0;
 	__u32 index;
 
-	if (!read_sent(skb, &sent))
+	if (!s || !read_sent(skb, &sent))
 		return TC_ACT_UNSPEC;
-	entry = bpf_map_lookup_elem(&shunt_flows, &sent.key);
-	if (!entry)
+	if (!flow_find(&sent.key, hash_flow(&sent.key, s->hash_seed), s, &word) ||
+	    FLOW_KIND(word) != FLOW_SPLICE)
 		return TC_ACT_UNSPEC;
-	index = entry->splice;
+	index = FLOW_INDEX(word);
 	sp = bpf_map_lookup_elem(&shunt_splices, &index);
-	if (!sp || sp->generation != entry->generation || sp->state != SPLICE_HANDOVER)
+	if (!sp || (sp->generation & 0xffff) != FLOW_GENERATION(word) ||
+	    sp->state != SPLICE_HANDOVER)
 		return TC_ACT_UNSPEC;
-	repair_ack(skb, &sent, &sp->dir[(entry->dir & 1) ^ 1]);
+	repair_ack(skb, &sent, &sp->dir[FLOW_DIR(word) ^ 1]);
 	return TC_ACT_UNSPEC;
 }

@@ -1,5 +1,5 @@
 /*
- * xdp_ingress.bpf.c - a packet in: parse, unwrap, flow, vip, endpoint, send.
+ * xdp_ingress.bpf.c - a packet in: parse, addressee, unwrap, splice, vip, endpoint, send.
  *
  * What is not for us passes untouched, whatever it is: first it is looked up, then judged. One
  * buffer a frame: with a larger MTU than a page holds, the device must have multi-buffer off.
@@ -29,52 +29,73 @@ static __always_inline enum verdict forward(struct pkt *p, const struct settings
 {
 	enum verdict v;
 
-	p->hash = hash_flow(&p->flow, s->hash_seed);
 	if ((p->flags & (PKT_FRAGMENT | PKT_EXPLAINED)) == PKT_FRAGMENT && p->l4)
 		fragment_keep(&p->flow, p->frag_id, s->hash_seed);
-	v = flow_find(p)                 /* a known connection keeps its endpoint */
-		    ?: endpoint_pick(p); /* a new one takes it from the ring */
+	v = endpoint_pick(p);
 	if (p->flags & PKT_ERROR && !v)
 		p->why = COUNT_ERROR_FOLLOWED;
 	return v ?: endpoint_send(p, s);
 }
 
+/* What is for an address that we know. Fragments and ICMP errors have the flow of what they belong
+ * to. */
+static __always_inline enum verdict serve(struct pkt *p, const struct settings *s)
+{
+	enum verdict v = fragment_follow(p, s) ?: error_follow(p);
+
+	if (v)
+		return v;
+	p->hash = hash_flow(&p->flow, s->hash_seed);
+	return vip_find(p, s) ?: splice_find(p, s) ?: vip_judge(p) ?: forward(p, s);
+}
+
+/* Behind steps that end in many ways: they become one. Always NEXT. */
+static __always_inline enum verdict merge(struct pkt *p)
+{
+	__u32 unknown = p->settings->epoch;
+
+	p->flags = (__u16)forget(p->flags, unknown);
+	p->why = forget(p->why, unknown);
+	p->l4_off = (__u16)forget(p->l4_off, unknown);
+	p->vlan_tags = (__u8)forget(p->vlan_tags, unknown);
+	return NEXT;
+}
+
+static __always_inline enum verdict receive(struct pkt *p, const struct settings *s, __u16 flags)
+{
+	p->settings = s;
+	p->start = (void *)(long)p->ctx->data;
+	p->end = (void *)(long)p->ctx->data_end;
+	p->flags = flags;
+	p->vlan_tags = 0;
+	p->ring_slot = SAMPLE_NONE;
+	p->explain_splice = SAMPLE_NONE;
+	return parse(p) ?: merge(p) ?: addressee_find(p, s);
+}
+
 SEC("xdp")
 int xdp_ingress(struct xdp_md *xdp)
 {
-	struct pkt p = { .ctx = xdp,
-			 .start = (void *)(long)xdp->data,
-			 .end = (void *)(long)xdp->data_end,
-			 .arrived_bytes = (__u32)(xdp->data_end - xdp->data),
-			 .ring_slot = SAMPLE_NONE,
-			 .explain_splice = SAMPLE_NONE };
+	struct pkt p = { .ctx = xdp, .arrived_bytes = (__u32)(xdp->data_end - xdp->data) };
 	const struct explain_mark *mark = explain_mark(xdp);
 	const struct settings *s = settings_get();
 	enum verdict v;
 
 	if (!s)
 		return XDP_PASS;
-	if (mark) {
-		p.flags = PKT_EXPLAINED;
+	if (mark)
 		p.explain_cookie = mark->cookie;
-	}
-	v = parse(&p) ?: unwrap(&p, s);
+	v = receive(&p, s, mark ? PKT_EXPLAINED : 0);
+	v = v ?: unwrap(&p);
 	if (v == AGAIN) {
 		p = (struct pkt){ .ctx = xdp,
-				  .start = (void *)(long)xdp->data,
-				  .end = (void *)(long)xdp->data_end,
-				  .flags = PKT_UNWRAPPED | (p.flags & PKT_EXPLAINED),
 				  .arrived_bytes = p.arrived_bytes,
 				  .explain_cookie = p.explain_cookie,
-				  .ring_slot = SAMPLE_NONE,
-				  .explain_splice = SAMPLE_NONE };
-		v = parse(&p);
+				  .flags = p.flags };
+		v = receive(&p, s, PKT_UNWRAPPED | (p.flags & PKT_EXPLAINED));
 	}
-	/* Fragments and ICMP errors have the flow of what they belong to. */
-	v = v ?: fragment_follow(&p, s) ?: error_follow(&p);
-	v = v ?: splice_find(&p) /* spliced connections need nothing else */
-		     ?: vip_find(&p)
-		     ?: forward(&p, s);
+	v = forget(v ?: serve(&p, s), s->epoch);
+	merge(&p);
 	if (v == PASS && p.flags & PKT_UNWRAPPED && p.why == COUNT_NOT_IP)
 		p.why = COUNT_DECAP_TO_STACK;
 	return finish(&p, v);

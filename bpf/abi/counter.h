@@ -13,7 +13,8 @@
 	X(TO_STACK, "passed: for a listener of the proxy")                                         \
 	X(ODD_TO_STACK, "passed: for a vip's address, but no port of it")                          \
 	X(FORWARDED, "sent to an L4 endpoint by its ring")                                         \
-	X(FORWARDED_STICKY, "sent to the L4 endpoint that the connection already had")             \
+	X(FORWARDED_STICKY,                                                                        \
+	  "sent to the L4 endpoint that the connection had before its ring changed")               \
 	X(SPLICED, "forwarded between both ends of a spliced connection")                          \
 	X(HANDOVER_PASSED, "passed: belongs to our own socket while a splice begins")              \
 	X(UNRESOLVED, "passed: the next hop has no MAC address yet")                               \

@@ -53,7 +53,7 @@ struct watch_order {
 	__u64 vips[VIP_TALLIES / 64];
 	__u64 endpoints[ENDPOINTS_MAX / 64];
 };
-ABI_SIZE(struct watch_order, 2360);
+ABI_SIZE(struct watch_order, 2872);
 
 enum sample_flag {
 	SAMPLE_V6 = 1,

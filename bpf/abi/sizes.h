@@ -5,17 +5,24 @@
 
 enum {
 	VLAN_DEPTH_MAX = 2,
-	IPV6_EXT_DEPTH_MAX = 6,     /* extension headers walked before a packet counts as odd */
-	VIPS_MAX = 4096,            /* vip_key entries: address x port x protocol */
+	IPV6_EXT_DEPTH_MAX = 6, /* extension headers walked before a packet counts as odd */
+	VIPS_MAX = 4096,        /* of a half of shunt_vips: address x port x protocol */
+	ADDRS_MAX = 8192,       /* of a half of shunt_addrs: what packets may be for */
+	/* Entries of a half, a power of two and so many that PROBES_MAX suffice. */
+	VIP_TABLE = 4 * VIPS_MAX,
+	ADDR_TABLE = 4 * ADDRS_MAX,
+	PROBES_MAX = 8,
 	RINGS_MAX = 1024,           /* L4 listeners */
-	RING_SLOTS_DEFAULT = 16381, /* prime; a ring's length is its map's max_entries */
-	ENDPOINTS_MAX = 16384,
+	RING_SLOTS_DEFAULT = 16381, /* prime */
+	RING_SLOTS_MAX = 65537,
+	RING_LINE = 32,           /* slots */
+	RING_LINES_MAX = 1 << 17, /* of all rings */
+	ENDPOINTS_MAX = 20480,    /* of a snapshot, and those of rings that were */
 	NEXT_HOPS_MAX = 4096,
-	STICKY_MAX = 262144, /* L4 connections remembered; LRU */
-	SPLICES_MAX = 65536, /* spliced connections; two flow keys each */
-	FLOWS_MAX = 2 * SPLICES_MAX,
-	FRAGMENTS_MAX = 65536, /* first fragments remembered; a power of two */
-	VTEPS_MAX = 4096,      /* remote vtep and VNI from which we accept VXLAN */
+	SPLICES_MAX = 65536,        /* spliced connections; two flow keys each */
+	FLOW_BUCKETS = SPLICES_MAX, /* of four entries; a power of two */
+	FRAGMENTS_MAX = 65536,      /* first fragments remembered; a power of two */
+	VTEPS_MAX = 4096,           /* remote vtep and VNI from which we accept VXLAN */
 	WORKERS_MAX = 64,
 	STEERED_MAX = 1024, /* L7 listeners; x WORKERS_MAX sockets */
 	EVENTS_BYTES = 1 << 20,

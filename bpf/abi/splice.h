@@ -8,25 +8,7 @@
  */
 #pragma once
 #include "bpf/abi/abi.h"
-
-/* A packet as it arrives. Key of shunt_flows and of shunt_sticky. */
-struct flow_key {
-	__be32 src[4];
-	__be32 dst[4];
-	__be16 sport;
-	__be16 dport;
-	__u8 proto;
-	__u8 zero[3];
-};
-ABI_SIZE(struct flow_key, 40);
-
-/* Value of shunt_flows. */
-struct flow_entry {
-	__u32 splice;     /* into shunt_splices */
-	__u32 dir;        /* 0: packets from the client, 1: from the endpoint */
-	__u32 generation; /* must be that of the splice, else the entry is stale */
-};
-ABI_SIZE(struct flow_entry, 12);
+#include "bpf/abi/flow.h"
 
 enum splice_state {
 	SPLICE_FREE = 0,

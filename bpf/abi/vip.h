@@ -6,52 +6,77 @@
  */
 #pragma once
 #include "bpf/abi/abi.h"
+#include "bpf/abi/sizes.h"
 
-struct vip_key {
-	__be32 addr[4];
-	__be16 port;
-	__u8 proto; /* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 zero;  /* hashed with the rest of the key */
+/*
+ * Which addresses packets may be for: two halves of ADDR_TABLE entries in shunt_addrs, of which
+ * settings.half is read while the other is written. An entry is found from its hash on, at most
+ * PROBES_MAX further; one that is not used ends the search.
+ */
+enum addr_flag {
+	ADDR_USED = 1,
+	ADDR_VIP = 2,
+	ADDR_TUNNEL = 4,     /* our vtep */
+	ADDR_SPLICES = 8,    /* packets of spliced connections come to it */
+	ADDR_STACK = 16,     /* a listener of the proxy: the stack may have what we do not know */
+	ADDR_ANSWER = 32,    /* echo requests are answered by us, */
+	ADDR_NO_ANSWER = 64, /* or dropped; neither: the stack has them */
 };
-ABI_SIZE(struct vip_key, 20);
+
+struct addr_entry {
+	__be32 addr[4];
+	__u32 flags;  /* enum addr_flag */
+	__u32 number; /* of the address in this half: part of vip_entry.key */
+	__u64 zero;
+};
+ABI_SIZE(struct addr_entry, 32);
 
 enum vip_kind {
 	VIP_L4 = 1, /* endpoint from the ring, forwarded here */
 	VIP_L7 = 2, /* to the stack, sk_lookup gives it to a worker */
 };
 
+/* A port of a vip, found in shunt_vips as an address is in shunt_addrs. */
 struct vip_entry {
-	__u32 kind;  /* enum vip_kind */
-	__u32 index; /* VIP_L4: into shunt_rings; VIP_L7: row of WORKERS_MAX sockets in
-			shunt_listeners */
-	__u32 slots; /* VIP_L4: length of the ring */
-	__u32 zero;
+	__u64 key;    /* VIP_KEY; 0: not used */
+	__u32 kind;   /* enum vip_kind */
+	__u32 index;  /* VIP_L4: number of the listener; VIP_L7: row of WORKERS_MAX sockets in
+			 shunt_listeners */
+	__u32 ring;   /* VIP_L4: first line in shunt_ring_lines */
+	__u32 before; /* first line of the ring that was, for slots with RING_CHANGED */
+	__u32 slots;  /* of either */
+	__u32 flags;  /* enum vip_flag */
 };
-ABI_SIZE(struct vip_entry, 16);
+ABI_SIZE(struct vip_entry, 32);
 
-/* The address itself, whatever the port: key of shunt_vip_addrs, so that odd packets can be judged.
- * The value is a __u32 of vip_addr_flag.
+/* port as in the packet; proto is IPPROTO_TCP or IPPROTO_UDP, so that no key is 0. */
+#define VIP_KEY(number, port, proto) ((__u64)(number) << 32 | (__u64)(port) << 8 | (proto))
+
+enum vip_flag {
+	VIP_SETTLED = 1, /* no UDP flow is left that the ring before this one has given away */
+};
+
+/*
+ * RING_LINE slots: the id of an endpoint, 0 for none. Whose RING_CHANGED is set got another
+ * endpoint lately: a connection that began before is in shunt_flows or had the slot in `before`.
  */
-struct vip_addr {
-	__be32 addr[4];
+struct ring_line {
+	__u16 slots[RING_LINE];
 };
+ABI_SIZE(struct ring_line, 64);
 
-enum vip_addr_flag {
-	VIP_ADDR_STACK = 1,  /* a listener of the proxy: the stack may have what we do not know */
-	VIP_ADDR_ANSWER = 2, /* echo requests are answered by us, */
-	VIP_ADDR_NO_ANSWER = 4, /* or dropped; neither: the stack has them */
-};
-ABI_SIZE(struct vip_addr, 16);
+#define RING_CHANGED 0x8000
+#define RING_ID      0x7fff
 
 enum endpoint_flag {
 	ENDPOINT_USED = 1, /* an unset entry is a counted drop, never a stranger */
-	ENDPOINT_DOWN = 2, /* get nothing at all; the ring is asked again */
+	ENDPOINT_DOWN = 2, /* gets nothing at all; another slot is asked */
 };
 
 /* How a client's packet reaches one endpoint of an L4 listener: wrapped in VXLAN (RFC 7348). */
 struct endpoint_entry {
 	__be32 vtep[4];    /* outer destination */
-	__u32 generation;  /* of the id; a sticky entry with another one is stale */
+	__u32 generation;  /* of the id, 16 bits; a flow entry with another one is stale */
 	__u32 next_hop;    /* into shunt_next_hops */
 	__u32 vni;         /* host order, 24 bits */
 	__u8 inner_dst[6]; /* MAC of the endpoint, or the well-known one of its host */
@@ -59,15 +84,9 @@ struct endpoint_entry {
 	__u32 flags; /* enum endpoint_flag */
 	__u32 zero;
 	__u64 identity; /* of userspace: which endpoint has this id */
+	__u64 zero2;
 };
-ABI_SIZE(struct endpoint_entry, 56);
-
-/* A connection that keeps its endpoint: a cache, losing it means asking the ring again. */
-struct sticky {
-	__u32 endpoint;
-	__u32 generation;
-};
-ABI_SIZE(struct sticky, 8);
+ABI_SIZE(struct endpoint_entry, 64);
 
 /* A resolved neighbour. Written whole by userspace; ready is 0 while it is not resolved. */
 struct next_hop {
@@ -94,8 +113,13 @@ struct settings {
 			     tunnels */
 	__u64 hash_seed;  /* the same on every node of an installation */
 	__u32 abi_version;
-	__u32 workers; /* how many listener sockets a row of shunt_listeners holds */
+	__u32 workers;       /* how many listener sockets a row of shunt_listeners holds */
+	__u32 epoch;         /* seconds, counted by shuntd while it runs; from 1 */
+	__u32 buckets;       /* of shunt_flows, a power of two */
+	__u32 half;          /* of shunt_addrs and shunt_vips: 0 or 1 */
+	__u32 commits;       /* how often they were written */
+	__u64 table_seed[2]; /* of either half */
 };
-ABI_SIZE(struct settings, 32);
+ABI_SIZE(struct settings, 64);
 
 enum { VXLAN_PORT = 4789, VXLAN_VNI_CLASSIC = 1 /* endpoints that are in no vpc */ };

@@ -87,10 +87,10 @@ static __always_inline enum verdict echo(struct pkt *p, __u32 addr_flags)
 	__u32 l3_at = (__u32)((long)p->l3 - (long)p->start);
 	bool v6 = p->flags & PKT_V6;
 
-	if (!is_icmp(p) || !(addr_flags & (VIP_ADDR_ANSWER | VIP_ADDR_NO_ANSWER)) ||
-	    p->flags & PKT_LATER || !echo_is_request(p->ctx, l3_at + p->l4_off, v6))
+	if (!is_icmp(p) || !(addr_flags & (ADDR_ANSWER | ADDR_NO_ANSWER)) || p->flags & PKT_LATER ||
+	    !echo_is_request(p->ctx, l3_at + p->l4_off, v6))
 		return NEXT;
-	if (addr_flags & VIP_ADDR_NO_ANSWER)
+	if (addr_flags & ADDR_NO_ANSWER)
 		return pkt_end(p, DROP, COUNT_PING_DROPPED);
 	if (p->flags & (PKT_FRAGMENT | PKT_UNWRAPPED) ||
 	    p->l4_off != (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)))

@@ -1,47 +1,150 @@
 /*
- * endpoint_pick.h - a new connection takes its endpoint from the vip's ring.
+ * endpoint_pick.h - which endpoint an L4 connection has.
+ *
+ * As long as a slot of the ring keeps its endpoint, the ring alone knows: nothing is looked up and
+ * nothing remembered, whatever is sent. A slot that has changed is marked; there a connection
+ * that is not known and does not begin now goes where the slot led before, and what the ring of
+ * today would not repeat is entered in the table of flows.
  */
 #pragma once
+#include "bpf/lib/flow_enter.h"
 #include "bpf/lib/flow_table.h"
-#include "bpf/lib/hash.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/pkt.h"
 
-static __always_inline const struct settings *settings_get(void)
-{
-	__u32 zero = 0;
+enum { SLOTS_TRIED = 4 };
 
-	return bpf_map_lookup_elem(&shunt_settings, &zero);
+static __always_inline bool starts_connection(const struct pkt *p)
+{
+	return p->flow.proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/* An endpoint that may be sent to, or NULL. */
+static __always_inline const struct endpoint_entry *endpoint_usable(__u32 id)
+{
+	const struct endpoint_entry *e = bpf_map_lookup_elem(&shunt_endpoints, &id);
+
+	if (!e || (e->flags & (ENDPOINT_USED | ENDPOINT_DOWN)) != ENDPOINT_USED)
+		return NULL;
+	return e;
+}
+
+static __always_inline __u32 slot_of(__u64 hash, const struct vip_entry *vip)
+{
+	return (__u32)(((hash >> 32) * vip->slots) >> 32);
+}
+
+static __always_inline __u32 ring_read(__u32 ring, __u32 slot)
+{
+	__u32 at = ring + slot / RING_LINE;
+	const struct ring_line *line = bpf_map_lookup_elem(&shunt_ring_lines, &at);
+
+	return line ? line->slots[slot % RING_LINE] : 0;
+}
+
+enum known_as {
+	KNOWN_BEGINS = 1, /* the packet begins a connection */
+	KNOWN_ASKED = 2,  /* only asked about: the entry stays as it is */
+};
+
+/*
+ * The word of a connection that the table knows, or 0 where it says nothing that holds. A function
+ * that is verified on its own, as flow_enter.
+ */
+__noinline __u64 flow_known(const struct flow_key *key, __u64 hash, __u32 how)
+{
+	const struct settings *s = settings_get();
+	const struct endpoint_entry *to;
+	struct flow_entry *known;
+	__u64 word = 0;
+
+	if (!s || !key)
+		return 0;
+	known = flow_find(key, hash, s, &word);
+	if (!known || FLOW_KIND(word) != FLOW_L4)
+		return 0;
+	to = endpoint_usable(FLOW_INDEX(word));
+	/* Another generation: the id belongs to a stranger now. */
+	if (!to || (to->generation & 0xffff) != FLOW_GENERATION(word))
+		return 0;
+	if (how & KNOWN_BEGINS && known->confirmed)
+		return 0; /* a reused port is a new connection */
+	if (how & KNOWN_ASKED)
+		return word;
+	if (!(how & KNOWN_BEGINS) && !known->confirmed)
+		known->confirmed = 1;
+	if (known->seen != s->epoch)
+		known->seen = s->epoch;
+	return word;
+}
+
+/* Its endpoint is down: other slots of the ring, the same for each packet of a connection. */
+static __always_inline __u32 pick_other(const struct pkt *p)
+{
+	__u64 hash = p->hash;
+
+	for (int i = 0; i < SLOTS_TRIED; i++) {
+		__u32 id;
+
+		hash = hash_word(hash, p->hash);
+		id = ring_read(p->vip->ring, slot_of(hash, p->vip)) & RING_ID;
+		if (endpoint_usable(id))
+			return id;
+	}
+	return 0;
+}
+
+static __always_inline bool may_be_old(const struct pkt *p)
+{
+	if (p->flow.proto == IPPROTO_TCP)
+		return !starts_connection(p);
+	return !(p->vip->flags & VIP_SETTLED);
+}
+
+static __always_inline enum verdict pick_take(struct pkt *p, __u32 id, enum counter why)
+{
+	p->to = endpoint_usable(id);
+	p->endpoint = id;
+	return p->to ? pkt_end(p, NEXT, why) : pkt_end(p, DROP, COUNT_NO_ENDPOINT);
+}
+
+/* A slot that has changed, or whose endpoint is down. A function of its own: it is rare. */
+static __noinline enum verdict pick_carefully(struct pkt *p, __u32 slot)
+{
+	__u32 ring = ring_read(p->vip->ring, slot), now = ring & RING_ID, before = now, id;
+	/* What only follows a connection makes none. */
+	bool asked = p->flags & (PKT_EXPLAINED | PKT_BORROWED);
+	__u64 known =
+		flow_known(&p->flow, p->hash,
+			   (starts_connection(p) ? KNOWN_BEGINS : 0) | (asked ? KNOWN_ASKED : 0));
+
+	if (known) {
+		p->flags |= PKT_KNOWN;
+		return pick_take(p, FLOW_INDEX(known), COUNT_FORWARDED_STICKY);
+	}
+	if (ring & RING_CHANGED)
+		before = ring_read(p->vip->before, slot) & RING_ID;
+	id = may_be_old(p) && endpoint_usable(before) ? before : now;
+	if (!endpoint_usable(id))
+		id = pick_other(p);
+	if (pick_take(p, id, COUNT_FORWARDED))
+		return DROP;
+	if ((id != now || id != before) && !asked)
+		flow_enter(&p->flow, p->hash, id, p->to->generation);
+	return NEXT;
 }
 
 /* needs: flow, vip, hash; sets: to, endpoint */
 static __always_inline enum verdict endpoint_pick(struct pkt *p)
 {
-	__u32 index = p->vip->index, slot;
-	struct sticky keep;
-	const __u32 *id;
-	void *ring;
+	__u32 slot = slot_of(p->hash, p->vip);
+	__u32 id = ring_read(p->vip->ring, slot);
 
-	if (p->to)
-		return NEXT;
-	ring = bpf_map_lookup_elem(&shunt_rings, &index);
-	if (!ring)
-		return pkt_end(p, DROP, COUNT_NO_ENDPOINT);
-	slot = (__u32)(((p->hash >> 32) * p->vip->slots) >> 32);
 	p->ring_slot = slot;
-	id = bpf_map_lookup_elem(ring, &slot);
-	if (!id)
-		return pkt_end(p, DROP, COUNT_NO_ENDPOINT);
-	p->endpoint = *id;
-	p->to = endpoint_usable(p->endpoint);
-	if (!p->to)
-		return pkt_end(p, DROP, COUNT_NO_ENDPOINT);
-	keep.endpoint = p->endpoint;
-	keep.generation = p->to->generation;
-	/* A full table evicts the least recent; failing otherwise only costs stickiness. */
-	/* What only follows a connection makes none. */
-	if (!(p->flags & (PKT_EXPLAINED | PKT_BORROWED)))
-		bpf_map_update_elem(&shunt_sticky, &p->flow, &keep, BPF_ANY);
-	p->why = COUNT_FORWARDED;
-	return NEXT;
+	if (!(id & RING_CHANGED)) {
+		p->to = endpoint_usable(id);
+		p->endpoint = id;
+		p->why = COUNT_FORWARDED;
+	}
+	return p->to ? NEXT : pick_carefully(p, slot);
 }

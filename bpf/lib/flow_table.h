@@ -1,46 +1,70 @@
 /*
- * flow_table.h - a connection keeps its endpoint while the pool changes.
+ * flow_table.h - finds flows; the protocol is in bpf/abi/flow.h.
  *
- * A cache: losing an entry only means asking the ring again.
+ * On x86 loads are not reordered with loads, nor stores with stores; claims are full barriers
+ * everywhere.
  */
 #pragma once
+#include "bpf/abi/hash.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/parse_ports.h"
 #include "bpf/lib/pkt.h"
+#include "bpf/lib/table.h"
 
-static __always_inline bool starts_connection(const struct pkt *p)
+#define READ_WORD(entry) (*(const volatile __u64 *)&(entry)->word)
+
+static __always_inline struct flow_bucket *bucket_of(__u32 half_of_hash, const struct settings *s)
 {
-	return p->flow.proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	__u32 at = half_of_hash & (s->buckets - 1);
+
+	return bpf_map_lookup_elem(&shunt_flows, &at);
 }
 
-/* An endpoint that may be sent to, or NULL. */
-static __always_inline const struct endpoint_entry *endpoint_usable(__u32 id)
+static __always_inline bool is_same_flow(const struct flow_key *a, const struct flow_key *b)
 {
-	const struct endpoint_entry *e = bpf_map_lookup_elem(&shunt_endpoints, &id);
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
 
-	if (!e || (e->flags & (ENDPOINT_USED | ENDPOINT_DOWN)) != ENDPOINT_USED)
+	return x[4] == y[4] && x[1] == y[1] && x[3] == y[3] && x[0] == y[0] && x[2] == y[2];
+}
+
+/* What it says, or 0 where it is not the key's. */
+static __always_inline __u64 entry_word(const struct flow_entry *e, const struct flow_key *key)
+{
+	__u64 word = READ_WORD(e);
+
+	if (FLOW_KIND(word) < FLOW_L4 || !is_same_flow(&e->key, key))
+		return 0;
+	barrier();
+	return READ_WORD(e) == word ? word : 0;
+}
+
+static __always_inline struct flow_entry *bucket_find(struct flow_bucket *b,
+						      const struct flow_key *key, __u64 *out_word)
+{
+#pragma unroll
+	for (int i = 0; i < FLOW_WAYS; i++) {
+		__u64 word = entry_word(&b->ways[i], key);
+
+		if (word) {
+			*out_word = word;
+			return &b->ways[i];
+		}
+	}
+	return NULL;
+}
+
+/* hash: of the key, by hash_flow; NULL where there is none. */
+static __always_inline struct flow_entry *flow_find(const struct flow_key *key, __u64 hash,
+						    const struct settings *s, __u64 *out_word)
+{
+	struct flow_bucket *b = bucket_of((__u32)hash, s);
+	struct flow_entry *e;
+
+	if (!b)
 		return NULL;
-	return e;
-}
-
-/* needs: flow, vip; sets: to, endpoint where the connection is known. NEXT either way. */
-static __always_inline enum verdict flow_find(struct pkt *p)
-{
-	const struct endpoint_entry *e;
-	const struct sticky *known;
-
-	if (starts_connection(p))
-		return NEXT; /* a reused port is a new connection */
-	known = bpf_map_lookup_elem(&shunt_sticky, &p->flow);
-	if (!known)
-		return NEXT;
-	e = endpoint_usable(known->endpoint);
-	/* Another generation: the id belongs to a stranger now. */
-	if (!e || e->generation != known->generation)
-		return NEXT;
-	p->to = e;
-	p->endpoint = known->endpoint;
-	p->why = COUNT_FORWARDED_STICKY;
-	p->flags |= PKT_KNOWN;
-	return NEXT;
+	e = bucket_find(b, key, out_word);
+	if (e)
+		return e;
+	b = bucket_of((__u32)(hash >> 32), s);
+	return b ? bucket_find(b, key, out_word) : NULL;
 }

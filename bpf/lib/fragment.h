@@ -9,7 +9,7 @@
  * fragments costs no more than any packet. What comes before its first fragment is lost.
  */
 #pragma once
-#include "bpf/lib/hash.h"
+#include "bpf/abi/hash.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/pkt.h"
 

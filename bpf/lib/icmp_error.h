@@ -92,8 +92,3 @@ __noinline int quote_read(PKT_CTX *ctx, __u32 v6)
 	q->flow.sport = ports[1];
 	return 1;
 }
-
-static __always_inline bool is_same_addr(const __be32 a[4], const __be32 b[4])
-{
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
-}

@@ -15,41 +15,20 @@
 #include "bpf/lib/vip_map.h"
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, VIPS_MAX);
-	__type(key, struct vip_addr);
-	__type(value, __u32);
-} shunt_vip_addrs SEC(".maps");
-
-struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, ENDPOINTS_MAX);
 	__type(key, __u32);
 	__type(value, struct endpoint_entry);
 } shunt_endpoints SEC(".maps");
 
-/* A ring is swapped whole by writing its slot of the outer map. Slots hold endpoint ids. */
-struct ring {
+/* All rings, each from a line of its own on. */
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_INNER_MAP);
-	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, RING_LINES_MAX);
 	__type(key, __u32);
-	__type(value, __u32);
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, RINGS_MAX);
-	__type(key, __u32);
-	__array(values, struct ring);
-} shunt_rings SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, STICKY_MAX);
-	__type(key, struct flow_key);
-	__type(value, struct sticky);
-} shunt_sticky SEC(".maps");
+	__type(value, struct ring_line);
+} shunt_ring_lines SEC(".maps");
 
 /* See fragment.h. */
 struct {
@@ -119,10 +98,11 @@ struct {
 } shunt_counters SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, FLOWS_MAX);
-	__type(key, struct flow_key);
-	__type(value, struct flow_entry);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FLOW_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct flow_bucket);
 } shunt_flows SEC(".maps");
 
 struct {

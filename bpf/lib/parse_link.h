@@ -12,6 +12,8 @@ struct vlan_tag {
 	__be16 proto;
 };
 
+enum { LINK_BYTES_MASK = 31 }; /* more than a header with its tags is long */
+
 static __always_inline bool is_vlan(__be16 proto)
 {
 	return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);
@@ -41,5 +43,7 @@ static __always_inline enum verdict parse_link(struct pkt *p)
 	}
 	if (p->proto != bpf_htons(ETH_P_IP) && p->proto != bpf_htons(ETH_P_IPV6))
 		return pkt_end(p, PASS, COUNT_NOT_IP);
+	p->at = p->start + (forget((__u32)((long)p->at - (long)p->start), p->settings->epoch) &
+			    LINK_BYTES_MASK);
 	return NEXT;
 }

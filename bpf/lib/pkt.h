@@ -44,12 +44,14 @@ enum pkt_flag {
 
 struct pkt {
 	PKT_CTX *ctx;
+	const struct settings *settings;
 	void *start; /* of the frame */
 	void *end;
 	void *at; /* cursor: next header to be read */
 	void *l3;
 	void *l4;
-	struct flow_key flow; /* as it arrived */
+	struct flow_key flow;          /* as it arrived */
+	const struct addr_entry *addr; /* whom it is for */
 	const struct vip_entry *vip;
 	const struct endpoint_entry *to;
 	__u64 hash;     /* keyed, of flow */
@@ -69,6 +71,17 @@ struct pkt {
 	__u8 tcp_flags;
 	__u8 ttl;
 };
+
+/*
+ * The same number, but the verifier does not know it any more: else it walks through all that
+ * follows once for each value that it has seen, which multiplies. unknown: any number from a map.
+ */
+static __always_inline __u32 forget(__u32 x, __u32 unknown)
+{
+	x ^= unknown;
+	barrier_var(x);
+	return x ^ unknown;
+}
 
 /* The one bounds check: the next n bytes (a constant), or NULL; moves the cursor. */
 static __always_inline void *pkt_pull(struct pkt *p, __u32 n)

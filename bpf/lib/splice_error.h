@@ -131,23 +131,24 @@ __noinline int splice_error(PKT_CTX *ctx)
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct quote *q = quote_get();
 	struct splice_dir *x, *y; /* x: the end that sent what is quoted; y: the other */
-	struct flow_entry *entry;
+	const struct settings *s = settings_get();
 	struct next_hop *hop;
 	struct splice *sp;
 	struct tcphdr *tcp;
 	__u32 index, seq;
+	__u64 word = 0;
 
-	if (!q)
+	if (!q || !s)
 		return NEXT;
-	entry = bpf_map_lookup_elem(&shunt_flows, &q->flow);
-	if (!entry)
+	if (!flow_find(&q->flow, hash_flow(&q->flow, s->hash_seed), s, &word) ||
+	    FLOW_KIND(word) != FLOW_SPLICE)
 		return NEXT;
-	index = entry->splice;
+	index = FLOW_INDEX(word);
 	sp = bpf_map_lookup_elem(&shunt_splices, &index);
-	if (!sp || sp->generation != entry->generation || sp->state == SPLICE_FREE)
+	if (!sp || (sp->generation & 0xffff) != FLOW_GENERATION(word) || sp->state == SPLICE_FREE)
 		return NEXT;
-	x = &sp->dir[(entry->dir & 1) ^ 1];
-	y = &sp->dir[entry->dir & 1];
+	x = &sp->dir[FLOW_DIR(word) ^ 1];
+	y = &sp->dir[FLOW_DIR(word)];
 	tcp = data + (q->l4_at & FRAME_OFF_MAX);
 	if ((void *)tcp + QUOTE_L4_BYTES > end)
 		return NEXT;
@@ -204,7 +205,7 @@ static __always_inline enum verdict error_follow(struct pkt *p)
 	q->icmp_at = q->l3_at + p->l4_off;
 	q->end_at = q->l3_at + p->l3_len;
 	/* Quoted must be a packet from whom it is sent to. */
-	if (!quote_read(p->ctx, p->flags & PKT_V6) || !is_same_addr(q->flow.dst, p->flow.dst))
+	if (!quote_read(p->ctx, p->flags & PKT_V6) || !is_same_ip(q->flow.dst, p->flow.dst))
 		return NEXT;
 	if (q->flow.proto == IPPROTO_TCP) {
 		v = splice_error(p->ctx);

@@ -5,6 +5,7 @@
  * differences, modulo 2^32.
  */
 #pragma once
+#include "bpf/lib/flow_table.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/splice_rewrite.h"
 
@@ -171,24 +172,25 @@ static __always_inline enum verdict splice_segment(struct pkt *p, struct splice 
 	return splice_forward(p, sp, x, seg);
 }
 
-/* needs: flow, l3, l4, l4_off, l3_len, flags, ttl. NEXT where the packet is of no splice. */
-static __always_inline enum verdict splice_find(struct pkt *p)
+/* needs: addr, vip, flow, hash, l3, l4, l4_off, l3_len, flags, ttl. NEXT where the packet is of no
+ * splice. */
+static __always_inline enum verdict splice_find(struct pkt *p, const struct settings *s)
 {
 	struct tcphdr *tcp = p->l4;
-	struct flow_entry *entry;
 	struct segment seg = {};
 	struct splice *sp;
 	__u32 index, dir, head;
+	__u64 word = 0;
 
-	if (p->flow.proto != IPPROTO_TCP || !tcp)
+	if (p->flow.proto != IPPROTO_TCP || !tcp || !(p->addr->flags & ADDR_SPLICES) ||
+	    (p->vip && p->vip->kind == VIP_L4))
 		return NEXT;
-	entry = bpf_map_lookup_elem(&shunt_flows, &p->flow);
-	if (!entry)
+	if (!flow_find(&p->flow, p->hash, s, &word) || FLOW_KIND(word) != FLOW_SPLICE)
 		return NEXT;
-	index = entry->splice;
-	dir = entry->dir & 1;
+	index = FLOW_INDEX(word);
+	dir = FLOW_DIR(word);
 	sp = bpf_map_lookup_elem(&shunt_splices, &index);
-	if (!sp || sp->generation != entry->generation || sp->state == SPLICE_FREE)
+	if (!sp || (sp->generation & 0xffff) != FLOW_GENERATION(word) || sp->state == SPLICE_FREE)
 		return NEXT;
 	if (p->flags & PKT_EXPLAINED) { /* the rules move the splice: it is only named */
 		p->explain_splice = index;

@@ -3,9 +3,9 @@
  */
 #pragma once
 #include "bpf/lib/echo.h"
-#include "bpf/lib/maps.h"
 #include "bpf/lib/parse_ports.h"
 #include "bpf/lib/pkt.h"
+#include "bpf/lib/table.h"
 
 static __always_inline bool is_martian(const struct pkt *p)
 {
@@ -37,41 +37,49 @@ static __always_inline enum verdict judge_source(struct pkt *p)
 	return NEXT;
 }
 
+/* needs: flow, flags; sets: addr. What is for nobody we know ends here, at next to no cost. */
+static __always_inline enum verdict addressee_find(struct pkt *p, const struct settings *s)
+{
+	p->addr = addr_find(s, p->flow.dst);
+	if (p->addr)
+		return NEXT;
+	return pkt_end(p, PASS, p->flags & PKT_UNWRAPPED ? COUNT_DECAP_TO_STACK : COUNT_NOT_OURS);
+}
+
 /* Addressed to a vip, but to no port that we know: the stack decides, unless it is broken. */
 static __always_inline enum verdict judge_odd(struct pkt *p)
 {
-	const __u32 *flags;
-	struct vip_addr addr;
 	enum verdict v;
 
-	__builtin_memcpy(addr.addr, p->flow.dst, sizeof(addr.addr));
-	flags = bpf_map_lookup_elem(&shunt_vip_addrs, &addr);
-	if (!flags)
-		return pkt_end(p, PASS,
-			       p->flags & PKT_UNWRAPPED ? COUNT_DECAP_TO_STACK : COUNT_NOT_OURS);
 	if (p->flags & PKT_ODD)
 		return pkt_end(p, DROP, p->why);
-	v = judge_source(p) ?: echo(p, *flags);
+	v = judge_source(p) ?: echo(p, p->addr->flags);
 	if (v)
 		return v;
 	/* Only a listener of the proxy has a stack that could put it together. */
-	if (p->flags & PKT_LATER && !(*flags & VIP_ADDR_STACK))
+	if (p->flags & PKT_LATER && !(p->addr->flags & ADDR_STACK))
 		return pkt_end(p, DROP, COUNT_FRAGMENT_LOST);
 	return pkt_end(p, PASS, COUNT_ODD_TO_STACK);
 }
 
-/* needs: flow, flags; sets: vip */
-static __always_inline enum verdict vip_find(struct pkt *p)
+/* needs: addr, flow, flags; sets: vip where there is a listener. Always NEXT: nothing is judged. */
+static __always_inline enum verdict vip_find(struct pkt *p, const struct settings *s)
 {
-	struct vip_key key = { .port = p->flow.dport, .proto = p->flow.proto };
+	if (!(p->flags & PKT_LATER))
+		p->vip = port_find(s, p->addr->number, p->flow.dport, p->flow.proto);
+	return NEXT;
+}
+
+/* needs: addr, vip, flow, flags; NEXT where it is for an L4 listener */
+static __always_inline enum verdict vip_judge(struct pkt *p)
+{
 	enum verdict v;
 
-	__builtin_memcpy(key.addr, p->flow.dst, sizeof(key.addr));
-	p->vip = bpf_map_lookup_elem(&shunt_vips, &key);
-	if (!p->vip || p->flags & PKT_LATER)
+	if (!(p->addr->flags & ADDR_VIP))
+		return pkt_end(p, PASS,
+			       p->flags & PKT_UNWRAPPED ? COUNT_DECAP_TO_STACK : COUNT_NOT_OURS);
+	if (!p->vip || p->flags & PKT_ODD)
 		return judge_odd(p);
-	if (p->flags & PKT_ODD)
-		return pkt_end(p, DROP, p->why);
 	v = judge_source(p);
 	if (v)
 		return v;

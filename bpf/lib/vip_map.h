@@ -9,14 +9,24 @@
 #include "bpf/abi/vip.h"
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, VIPS_MAX);
-	__type(key, struct vip_key);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * ADDR_TABLE);
+	__type(key, __u32);
+	__type(value, struct addr_entry);
+} shunt_addrs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * VIP_TABLE);
+	__type(key, __u32);
 	__type(value, struct vip_entry);
 } shunt_vips SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct settings);

@@ -29,13 +29,6 @@ enum {
 	SOURCE_PORT_FIRST = 49152, /* RFC 7348, 5: the dynamic range */
 };
 
-static __always_inline bool is_tunnel(const struct pkt *p, const struct settings *s)
-{
-	return s->tunnel[2] | s->tunnel[3] && p->flow.dst[3] == s->tunnel[3] &&
-	       p->flow.dst[2] == s->tunnel[2] && p->flow.dst[1] == s->tunnel[1] &&
-	       p->flow.dst[0] == s->tunnel[0];
-}
-
 /* The inner frame takes the place of the outer one; its MACs are ours, so that the stack takes it.
  */
 static __always_inline enum verdict take_inner(struct pkt *p)
@@ -57,14 +50,14 @@ static __always_inline enum verdict take_inner(struct pkt *p)
 	return AGAIN;
 }
 
-/* needs: flow, l4, flags; AGAIN: the frame is what was inside */
-static __always_inline enum verdict unwrap(struct pkt *p, const struct settings *s)
+/* needs: addr, flow, l4, flags; AGAIN: the frame is what was inside */
+static __always_inline enum verdict unwrap(struct pkt *p)
 {
 	struct vtep_key key;
 	struct vxlanhdr *vx;
 
-	if (p->flow.proto != IPPROTO_UDP || p->flow.dport != bpf_htons(VXLAN_PORT) ||
-	    !is_tunnel(p, s))
+	if (!(p->addr->flags & ADDR_TUNNEL) || p->flow.proto != IPPROTO_UDP ||
+	    p->flow.dport != bpf_htons(VXLAN_PORT))
 		return NEXT;
 	if (p->flags & (PKT_ODD | PKT_FRAGMENT))
 		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);

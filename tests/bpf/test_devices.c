@@ -43,9 +43,8 @@ static bool setup(uint32_t ifindex, uint16_t vlan)
 				.dst_mac = { 2, 0, 0, 0, 0, 9 },
 				.src_mac = { 2, 0, 0, 0, 0, 8 } };
 	struct settings s = { .hash_seed = 7, .abi_version = ABI_VERSION, .workers = 1 };
-	struct vip_entry vip = { .kind = VIP_L4, .index = RING, .slots = SLOTS };
 	struct vip_key key = { .port = htons(PORT), .proto = IPPROTO_TCP };
-	uint32_t zero = 0, id = ENDPOINT, index = HOP, slots[SLOTS] = { id, id, id };
+	uint32_t id = ENDPOINT, index = HOP, slots[SLOTS] = { id, id, id };
 
 	x = program_load();
 	if (!x)
@@ -53,11 +52,11 @@ static bool setup(uint32_t ifindex, uint16_t vlan)
 	v4_into(s.tunnel, "192.0.2.10");
 	v4_into(e.vtep, "192.0.3.21");
 	v4_into(key.addr, VIP);
-	program_set(x->maps.shunt_settings, &zero, &s);
+	maps_settings(program_maps(), &s);
 	program_set(x->maps.shunt_next_hops, &index, &hop);
 	program_set(x->maps.shunt_endpoints, &id, &e);
-	program_ring(RING, slots, SLOTS);
-	program_set(x->maps.shunt_vips, &key, &vip);
+	maps_ring(program_maps(), RING, slots, SLOTS, true);
+	maps_vip(program_maps(), &key, VIP_L4, RING);
 	return true;
 }
 

@@ -1,4 +1,5 @@
 /* Which listener socket a connection to a vip gets, through the verified sk_steer. */
+#include "tests/harness/maps.h"
 #include "tests/harness/socket_pair.h"
 #include "tests/harness/test.h"
 
@@ -23,6 +24,7 @@
 enum { WORKERS = 3, ROW = 2, ROW6 = 4, CONNECTIONS = 60, LISTENERS_PORT = 7000 };
 
 static struct sk_steer *steer;
+static struct maps *maps;
 static int sockets[WORKERS], sockets6[WORKERS];
 
 static void set(struct bpf_map *map, const void *key, const void *value)
@@ -33,7 +35,6 @@ static void set(struct bpf_map *map, const void *key, const void *value)
 static void put_vip(const char *address, uint16_t port, uint32_t kind, uint32_t row)
 {
 	struct vip_key key = { .port = htons(port), .proto = IPPROTO_TCP };
-	struct vip_entry entry = { .kind = kind, .index = row };
 
 	if (strchr(address, ':')) {
 		inet_pton(AF_INET6, address, key.addr);
@@ -41,7 +42,8 @@ static void put_vip(const char *address, uint16_t port, uint32_t kind, uint32_t 
 		key.addr[2] = htonl(0xffff);
 		inet_pton(AF_INET, address, &key.addr[3]);
 	}
-	set(steer->maps.shunt_vips, &key, &entry);
+	maps_vip(maps, &key, kind, row);
+	maps_commit(maps);
 }
 
 static void put_socket(uint32_t row, uint32_t worker, int fd)
@@ -55,9 +57,8 @@ static void put_socket(uint32_t row, uint32_t worker, int fd)
 static void put_workers(uint32_t workers)
 {
 	struct settings s = { .hash_seed = 7, .abi_version = ABI_VERSION, .workers = workers };
-	uint32_t zero = 0;
 
-	set(steer->maps.shunt_settings, &zero, &s);
+	maps_settings(maps, &s);
 }
 
 /*
@@ -89,6 +90,8 @@ static bool setup(void)
 		bpf_map__set_pin_path(map, NULL);
 	}
 	CHECK_INT(sk_steer__load(steer), 0);
+	maps = maps_open(steer->maps.shunt_settings, steer->maps.shunt_addrs,
+			 steer->maps.shunt_vips, NULL, NULL);
 	ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	CHECK(bpf_link_create(bpf_program__fd(steer->progs.sk_steer), ns, BPF_SK_LOOKUP, NULL) >=
 	      0);

@@ -95,18 +95,18 @@ static bool setup(void)
 				.dst_mac = { 2, 0, 0, 0, 0, 9 },
 				.src_mac = { 2, 0, 0, 0, 0, 8 } };
 	struct flow_key c = key_of(CLIENT, 4000, VIP, 443), e = key_of(ENDPOINT, 80, SELF, 20000);
-	struct flow_entry entry = { SLOT, 0, GENERATION };
 	struct settings s = { .abi_version = ABI_VERSION };
-	uint32_t index = HOP, zero = 0;
+	uint32_t index = HOP;
 
 	x = program_load();
 	if (!x)
 		return false;
-	program_set(x->maps.shunt_settings, &zero, &s);
+	maps_settings(program_maps(), &s);
+	maps_addr(program_maps(), c.dst, ADDR_SPLICES);
+	maps_addr(program_maps(), e.dst, ADDR_SPLICES);
 	program_set(x->maps.shunt_next_hops, &index, &hop);
-	program_set(x->maps.shunt_flows, &c, &entry);
-	entry.dir = 1;
-	program_set(x->maps.shunt_flows, &e, &entry);
+	maps_splice(program_maps(), &c, 0, SLOT, GENERATION);
+	maps_splice(program_maps(), &e, 1, SLOT, GENERATION);
 	return true;
 }
 

@@ -46,10 +46,9 @@ static bool begin(const struct ends *a, uint32_t state)
 	struct settings s = { .abi_version = ABI_VERSION };
 	struct splice sp = { .state = state, .generation = GENERATION };
 	struct splice_dir *c = &sp.dir[0], *e = &sp.dir[1];
-	struct flow_entry entry = { SLOT, 0, GENERATION };
 	struct flow_key c_key = key_of(a->client, 4000, a->vip, 443);
 	struct flow_key e_key = key_of(a->endpoint, 80, a->self, 20000);
-	uint32_t slot = SLOT, zero = 0;
+	uint32_t slot = SLOT;
 
 	x = program_load();
 	if (!x)
@@ -68,12 +67,13 @@ static bool begin(const struct ends *a, uint32_t state)
 	c->drain = E_SEQ + DELTA;
 	e->drain = C_SEQ + C_DELTA;
 	c->window = e->window = 0xffff;
-	program_set(x->maps.shunt_settings, &zero, &s);
+	maps_settings(program_maps(), &s);
+	maps_addr(program_maps(), c_key.dst, ADDR_SPLICES);
+	maps_addr(program_maps(), e_key.dst, ADDR_SPLICES);
 	l4_hop(HOP, RUN_IFINDEX, MTU);
 	program_set(x->maps.shunt_splices, &slot, &sp);
-	program_set(x->maps.shunt_flows, &c_key, &entry);
-	entry.dir = 1;
-	program_set(x->maps.shunt_flows, &e_key, &entry);
+	maps_splice(program_maps(), &c_key, 0, SLOT, GENERATION);
+	maps_splice(program_maps(), &e_key, 1, SLOT, GENERATION);
 	return true;
 }
 

@@ -118,26 +118,25 @@ static bool setup(void)
 {
 	struct next_hop hop = { .ifindex = RUN_IFINDEX, .ready = 1, .mtu = MTU };
 	struct settings s = { .abi_version = ABI_VERSION };
-	uint32_t zero = 0;
 
 	x = program_load();
 	if (!x)
 		return false;
 	memcpy(hop.dst_mac, hop_dst_mac, sizeof(hop.dst_mac));
 	memcpy(hop.src_mac, hop_src_mac, sizeof(hop.src_mac));
-	program_set(x->maps.shunt_settings, &zero, &s);
+	maps_settings(program_maps(), &s);
 	for (uint32_t i = HOP_PLAIN; i <= HOP_UNREADY; i++) {
 		hop.vlan = i == HOP_TAGGED ? VLAN : 0;
 		hop.ready = i != HOP_UNREADY;
 		program_set(x->maps.shunt_next_hops, &i, &hop);
 	}
 	for (size_t i = 0; i < sizeof(legs) / sizeof(legs[0]); i++) {
-		struct flow_entry entry = { legs[i].slot, 0, GENERATION };
 		struct flow_key c = key_of(&legs[i].from_c), e = key_of(&legs[i].from_e);
 
-		program_set(x->maps.shunt_flows, &c, &entry);
-		entry.dir = 1;
-		program_set(x->maps.shunt_flows, &e, &entry);
+		maps_addr(program_maps(), c.dst, ADDR_SPLICES);
+		maps_addr(program_maps(), e.dst, ADDR_SPLICES);
+		maps_splice(program_maps(), &c, 0, legs[i].slot, GENERATION);
+		maps_splice(program_maps(), &e, 1, legs[i].slot, GENERATION);
 	}
 	return true;
 }

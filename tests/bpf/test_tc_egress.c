@@ -1,4 +1,5 @@
 /* Rule R6 of docs/splice.md: what our own sockets still send in a handover, through tc_egress. */
+#include "tests/harness/maps.h"
 #include "tests/harness/packet.h"
 #include "tests/harness/test.h"
 
@@ -33,6 +34,7 @@ enum { SLOT = 3, GENERATION = 5, TO_CLIENT = 1 };
 #define NEWEST    (Y_ACK + ACK_DELTA)
 
 static struct tc_egress *tc;
+static struct maps *maps;
 
 static bool program_ready(void)
 {
@@ -51,6 +53,8 @@ static bool program_ready(void)
 		tc_egress__destroy(tc);
 		tc = NULL;
 		CHECK_INT(err, -EPERM); /* anything else is the program's fault, and no skip */
+	} else {
+		maps = maps_open(tc->maps.shunt_settings, NULL, NULL, NULL, tc->maps.shunt_flows);
 	}
 	return tc;
 }
@@ -80,7 +84,6 @@ static void ip_into(__be32 out[4], const char *text)
 static void put(const char *client, const char *vip, uint32_t state, uint32_t generation,
 		uint32_t y_ack)
 {
-	struct flow_entry entry = { SLOT, 0, GENERATION };
 	struct flow_key key = { .sport = htons(4000), .dport = htons(443), .proto = IPPROTO_TCP };
 	struct splice sp = { .state = state, .generation = generation };
 	uint32_t slot = SLOT;
@@ -90,7 +93,7 @@ static void put(const char *client, const char *vip, uint32_t state, uint32_t ge
 	sp.dir[1].max_ack = y_ack;
 	sp.dir[1].drain = Y_DRAIN;
 	sp.dir[1].ack_delta = ACK_DELTA;
-	set(tc->maps.shunt_flows, &key, &entry);
+	maps_splice(maps, &key, 0, SLOT, GENERATION);
 	set(tc->maps.shunt_splices, &slot, &sp);
 }
 

@@ -38,15 +38,10 @@ static void v4_into(__be32 out[4], const char *text)
 
 static void add_vip(const char *ip, uint16_t port, uint32_t kind, uint32_t index)
 {
-	struct vip_entry vip = { .kind = kind, .index = index, .slots = SLOTS };
 	struct vip_key key = { .port = htons(port), .proto = IPPROTO_TCP };
-	struct vip_addr addr;
-	uint32_t one = 1;
 
 	v4_into(key.addr, ip);
-	v4_into(addr.addr, ip);
-	program_set(x->maps.shunt_vips, &key, &vip);
-	program_set(x->maps.shunt_vip_addrs, &addr, &one);
+	maps_vip(program_maps(), &key, kind, index);
 }
 
 static int on_record(void *context, void *record, size_t len)
@@ -65,19 +60,19 @@ static bool setup(void)
 	};
 	struct next_hop hop = { .ifindex = RUN_IFINDEX, .ready = 1, .mtu = 1500 };
 	struct settings s = { .hash_seed = 7, .abi_version = ABI_VERSION, .workers = 1 };
-	uint32_t zero = 0, id = ENDPOINT, index = HOP, slots[SLOTS];
+	uint32_t id = ENDPOINT, index = HOP, slots[SLOTS];
 
 	x = program_load();
 	if (!x)
 		return false;
 	v4_into(s.tunnel, "192.0.2.10");
 	v4_into(e.vtep, "192.0.3.21");
-	program_set(x->maps.shunt_settings, &zero, &s);
+	maps_settings(program_maps(), &s);
 	program_set(x->maps.shunt_next_hops, &index, &hop);
 	program_set(x->maps.shunt_endpoints, &id, &e);
 	for (int i = 0; i < SLOTS; i++)
 		slots[i] = ENDPOINT;
-	program_ring(RING, slots, SLOTS);
+	maps_ring(program_maps(), RING, slots, SLOTS, true);
 	add_vip(VIP, L4_PORT, VIP_L4, RING);
 	add_vip(WEB, WEB_PORT, VIP_L7, ROW);
 	if (!ring)
@@ -379,7 +374,6 @@ TEST(an_explained_packet_of_a_splice_only_names_it)
 {
 	struct packet rst = TO_WEB(.flags = 4, .sport = 4950);
 	struct splice sp = { .state = SPLICE_SPLICED, .generation = 3 }, after;
-	struct flow_entry entry = { .splice = 12, .generation = 3 };
 	struct flow_key key = { .sport = htons(4950),
 				.dport = htons(WEB_PORT),
 				.proto = IPPROTO_TCP };
@@ -390,11 +384,11 @@ TEST(an_explained_packet_of_a_splice_only_names_it)
 	v4_into(key.src, CLIENT);
 	v4_into(key.dst, WEB);
 	program_set(x->maps.shunt_splices, &index, &sp);
-	program_set(x->maps.shunt_flows, &key, &entry);
+	maps_splice(program_maps(), &key, 0, 12, 3);
 	explain(&rst, EXPLAIN_MAGIC, &got);
 	CHECK_INT(got.splice, 12);
 	CHECK_INT(got.why, COUNT_SPLICED);
 	CHECK_INT(bpf_map_lookup_elem(bpf_map__fd(x->maps.shunt_splices), &index, &after), 0);
 	CHECK_INT(memcmp(&sp, &after, sizeof(sp)), 0);
-	program_del(x->maps.shunt_flows, &key);
+	maps_splice_remove(program_maps(), &key, 12, 3);
 }

@@ -34,15 +34,11 @@ static void ip_into(__be32 out[4], const char *text)
 
 static void add_vip(const char *ip, uint16_t port, uint8_t proto, uint32_t kind)
 {
-	struct vip_entry vip = { .kind = kind, .index = RING, .slots = SLOTS };
 	struct vip_key key = { .port = htons(port), .proto = proto };
-	struct vip_addr addr;
-	uint32_t flags = kind == VIP_L4 ? VIP_ADDR_ANSWER : VIP_ADDR_STACK;
 
 	ip_into(key.addr, ip);
-	ip_into(addr.addr, ip);
-	program_set(x->maps.shunt_vips, &key, &vip);
-	program_set(x->maps.shunt_vip_addrs, &addr, &flags);
+	maps_vip(program_maps(), &key, kind, RING);
+	maps_addr(program_maps(), key.addr, kind == VIP_L4 ? ADDR_ANSWER : ADDR_STACK);
 }
 
 static void add_endpoint(uint32_t id, uint32_t hop, uint32_t generation, uint32_t flags)
@@ -69,13 +65,23 @@ static void add_hop(uint32_t index, uint32_t ifindex, bool ready, uint16_t mtu)
 	program_set(x->maps.shunt_next_hops, &index, &hop);
 }
 
-static void ring_of(uint32_t endpoint)
+static void ring_is(uint32_t endpoint, bool fresh)
 {
 	uint32_t slots[SLOTS];
 
 	for (int i = 0; i < SLOTS; i++)
 		slots[i] = endpoint;
-	program_ring(RING, slots, SLOTS);
+	maps_ring(program_maps(), RING, slots, SLOTS, fresh);
+}
+
+static void ring_of(uint32_t endpoint)
+{
+	ring_is(endpoint, true);
+}
+
+static void ring_changes_to(uint32_t endpoint)
+{
+	ring_is(endpoint, false);
 }
 
 /* False where the test cannot run here. */
@@ -83,7 +89,6 @@ static bool setup(void)
 {
 	struct settings s = { .hash_seed = 7, .abi_version = ABI_VERSION, .workers = 1 };
 	struct vtep_key vtep = { .vni = VNI };
-	uint32_t zero = 0;
 	uint8_t one = 1;
 
 	x = program_load();
@@ -91,7 +96,8 @@ static bool setup(void)
 		return false;
 	ip_into(s.tunnel, TUNNEL);
 	ip_into(vtep.addr, HOST);
-	program_set(x->maps.shunt_settings, &zero, &s);
+	maps_settings(program_maps(), &s);
+	maps_addr(program_maps(), s.tunnel, ADDR_TUNNEL);
 	program_set(x->maps.shunt_vteps, &vtep, &one);
 	add_vip(VIP, L4_PORT, IPPROTO_TCP, VIP_L4);
 	add_vip(VIP, 53, IPPROTO_UDP, VIP_L4);
@@ -188,8 +194,8 @@ TEST(a_packet_meets_its_fate_and_is_counted_once)
 		  COUNT_FRAGMENT_LOST },
 		{ "a later fragment to the proxy", TO_WEB(.fragment = 10), XDP_PASS,
 		  COUNT_ODD_TO_STACK },
-		{ "a first fragment", TO_VIP(.fragment = 0x2000), XDP_TX, COUNT_FORWARDED_STICKY },
-		{ "a later fragment", TO_VIP(.fragment = 10), XDP_TX, COUNT_FORWARDED_STICKY },
+		{ "a first fragment", TO_VIP(.fragment = 0x2000), XDP_TX, COUNT_FORWARDED },
+		{ "a later fragment", TO_VIP(.fragment = 10), XDP_TX, COUNT_FORWARDED },
 		{ "TTL used up", TO_VIP(.flags = SYN, .ttl = 1), XDP_DROP, COUNT_TTL_EXPIRED },
 		{ "hop limit used up", TO_VIP6(.flags = SYN, .ttl = 1), XDP_DROP,
 		  COUNT_TTL_EXPIRED },
@@ -269,21 +275,91 @@ TEST(the_wrapped_packet_is_what_another_implementation_builds)
 	}
 }
 
-TEST(a_connection_keeps_its_endpoint_when_the_ring_changes)
+/* Endpoint 1 is reached through the device on which packets come, 2 through another. */
+enum { BY_1 = XDP_TX, BY_2 = XDP_REDIRECT };
+
+TEST(connections_keep_their_endpoint_when_the_ring_changes)
 {
-	struct packet syn = TO_VIP(.flags = SYN, .sport = 4100);
-	struct packet data = TO_VIP(.sport = 4100, .payload = "x");
+	struct packet old = TO_VIP(.sport = 4100, .payload = "x");
+	struct packet syn = TO_VIP(.flags = SYN, .sport = 4101);
+	struct packet data = TO_VIP(.sport = 4101, .payload = "x");
 	struct counters before;
 
 	NEED_PROGRAM;
-	CHECK_INT(program_run(&syn).fate, XDP_TX);
-	ring_of(2);
+	ring_changes_to(2);
+	CHECK_INT(program_run(&old).fate, BY_1); /* not known, but it did not begin now */
+	CHECK_INT(program_run(&syn).fate, BY_2);
+	CHECK_INT(program_run(&syn).fate, BY_2); /* sent again */
+	CHECK_INT(program_run(&data).fate, BY_2);
 	before = program_counters();
-	CHECK_INT(program_run(&data).fate, XDP_TX);
+	CHECK_INT(program_run(&old).fate, BY_1);
 	check_only_counted(&before, COUNT_FORWARDED_STICKY);
-	/* A SYN is a new connection, whoever had the port before. */
-	CHECK_INT(program_run(&syn).fate, XDP_REDIRECT);
-	CHECK_INT(program_run(&data).fate, XDP_REDIRECT);
+}
+
+TEST(connections_keep_their_endpoint_over_many_changes)
+{
+	struct packet of_1 = TO_VIP(.sport = 4110, .payload = "x");
+	struct packet of_2 = TO_VIP(.sport = 4111, .payload = "x");
+	struct packet syn = TO_VIP(.flags = SYN, .sport = 4111);
+
+	NEED_PROGRAM;
+	ring_changes_to(2);
+	CHECK_INT(program_run(&syn).fate, BY_2);
+	ring_changes_to(1);
+	CHECK_INT(program_run(&of_2).fate, BY_2);
+	CHECK_INT(program_run(&of_1).fate, BY_1);
+	ring_changes_to(2);
+	ring_changes_to(1);
+	ring_changes_to(2);
+	CHECK_INT(program_run(&of_2).fate, BY_2);
+	CHECK_INT(program_run(&of_1).fate, BY_1);
+}
+
+TEST(a_reused_port_is_a_new_connection)
+{
+	struct packet syn = TO_VIP(.flags = SYN, .sport = 4120);
+	struct packet data = TO_VIP(.sport = 4120, .payload = "x");
+
+	NEED_PROGRAM;
+	ring_changes_to(2);
+	CHECK_INT(program_run(&data).fate, BY_1);
+	CHECK_INT(program_run(&data).fate, BY_1); /* two packets: it is confirmed */
+	CHECK_INT(program_run(&syn).fate, BY_2);
+	CHECK_INT(program_run(&data).fate, BY_2);
+}
+
+TEST(what_the_ring_would_repeat_is_not_remembered)
+{
+	struct flow_table flows;
+	struct packet syn = TO_VIP(.flags = SYN, .sport = 4130);
+	struct packet data = TO_VIP(.sport = 4130, .payload = "x");
+	struct flow_key key = { .sport = htons(4130),
+				.dport = htons(L4_PORT),
+				.proto = IPPROTO_TCP };
+
+	NEED_PROGRAM;
+	ip_into(key.src, CLIENT);
+	ip_into(key.dst, VIP);
+	flows = maps_flows(program_maps());
+	program_run(&syn);
+	program_run(&data);
+	CHECK_INT(flow_table_find(&flows, &key), 0);
+	ring_changes_to(2);
+	program_run(&data);
+	CHECK_INT(FLOW_KIND(flow_table_find(&flows, &key)), FLOW_L4);
+}
+
+TEST(udp_is_old_for_a_while_and_new_afterwards)
+{
+	struct packet first = TO_DNS(.sport = 4140, .payload = "x");
+	struct packet second = TO_DNS(.sport = 4141, .payload = "x");
+
+	NEED_PROGRAM;
+	ring_changes_to(2);
+	CHECK_INT(program_run(&first).fate, BY_1);
+	maps_flag(program_maps(), RING, VIP_SETTLED);
+	CHECK_INT(program_run(&second).fate, BY_2);
+	CHECK_INT(program_run(&first).fate, BY_1);
 }
 
 TEST(a_remembered_endpoint_is_used_only_while_it_is_the_same_and_up)
@@ -293,21 +369,58 @@ TEST(a_remembered_endpoint_is_used_only_while_it_is_the_same_and_up)
 		uint32_t generation, flags;
 		int fate;
 	} rows[] = {
-		{ "as it was", 1, ENDPOINT_USED, XDP_TX },
-		{ "its id is another's now", 2, ENDPOINT_USED, XDP_REDIRECT },
-		{ "it is down", 1, ENDPOINT_USED | ENDPOINT_DOWN, XDP_REDIRECT },
-		{ "its entry is empty", 1, 0, XDP_REDIRECT },
+		{ "as it was", 1, ENDPOINT_USED, BY_1 },
+		{ "it is down", 1, ENDPOINT_USED | ENDPOINT_DOWN, BY_2 },
+		{ "its entry is empty", 1, 0, BY_2 },
 	};
-	struct packet syn = TO_VIP(.flags = SYN, .sport = 4200), data = TO_VIP(.sport = 4200);
+	struct packet data = TO_VIP(.sport = 4200);
 
 	NEED_PROGRAM;
 	FOR_ROWS (row, rows) {
 		setup();
-		CHECK_INT(program_run(&syn).fate, XDP_TX);
-		ring_of(2);
+		ring_changes_to(2);
+		data.sport++; /* another connection */
+		CHECK_INT(program_run(&data).fate, BY_1);
 		add_endpoint(1, HOP_BACK, row->generation, row->flags);
 		CHECK_INT(program_run(&data).fate, row->fate);
 	}
+}
+
+TEST(an_id_with_another_generation_is_a_stranger_s)
+{
+	struct packet data = TO_VIP(.sport = 4210);
+
+	NEED_PROGRAM;
+	ring_changes_to(2);
+	CHECK_INT(program_run(&data).fate, BY_1);
+	ring_of(2); /* no ring names 1 any more */
+	ring_changes_to(3);
+	ring_changes_to(2);
+	add_endpoint(1, HOP_BACK, 1, ENDPOINT_USED);
+	CHECK_INT(program_run(&data).fate, BY_1);
+	add_endpoint(1, HOP_BACK, 2, ENDPOINT_USED);
+	CHECK_INT(program_run(&data).fate, BY_2);
+}
+
+TEST(an_endpoint_that_is_down_leaves_its_connections_to_others)
+{
+	uint32_t slots[SLOTS] = { 1, 1, 1, 2, 1, 1, 2 };
+	struct packet packet = TO_VIP(.flags = SYN);
+	int by_2 = 0;
+
+	NEED_PROGRAM;
+	maps_ring(program_maps(), RING, slots, SLOTS, true);
+	add_endpoint(1, HOP_BACK, 1, ENDPOINT_USED | ENDPOINT_DOWN);
+	for (uint16_t i = 0; i < 200; i++) {
+		packet.sport = (uint16_t)(20000 + i);
+		packet.flags = SYN;
+		if (program_run(&packet).fate != BY_2)
+			continue; /* four slots in turn were all those of 1 */
+		by_2++;
+		packet.flags = ACK;
+		CHECK_INT(program_run(&packet).fate, BY_2);
+	}
+	CHECK(by_2 > 120);
 }
 
 TEST(what_cannot_be_sent_is_counted_by_its_reason)

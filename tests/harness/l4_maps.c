@@ -19,20 +19,19 @@ void l4_ip(__be32 out[4], const char *text)
 
 void l4_addr(const char *ip, uint32_t flags)
 {
-	struct vip_addr addr;
+	__be32 addr[4];
 
-	l4_ip(addr.addr, ip);
-	program_set(program_load()->maps.shunt_vip_addrs, &addr, &flags);
+	l4_ip(addr, ip);
+	maps_addr(program_maps(), addr, flags);
 }
 
 static void add_vip(const char *ip, uint16_t port, uint8_t proto)
 {
-	struct vip_entry vip = { .kind = VIP_L4, .index = RING, .slots = SLOTS };
 	struct vip_key key = { .port = htons(port), .proto = proto };
 
 	l4_ip(key.addr, ip);
-	program_set(program_load()->maps.shunt_vips, &key, &vip);
-	l4_addr(ip, VIP_ADDR_ANSWER);
+	maps_vip(program_maps(), &key, VIP_L4, RING);
+	l4_addr(ip, ADDR_ANSWER);
 }
 
 void l4_hop(uint32_t index, uint32_t ifindex, uint16_t mtu)
@@ -59,24 +58,29 @@ static void add_endpoint(uint32_t id, uint32_t hop)
 	program_set(program_load()->maps.shunt_endpoints, &id, &e);
 }
 
-void l4_ring(uint32_t endpoint)
+static void ring_of(uint32_t endpoint, bool fresh)
 {
 	uint32_t slots[SLOTS];
 
 	for (int i = 0; i < SLOTS; i++)
 		slots[i] = endpoint;
-	program_ring(RING, slots, SLOTS);
+	maps_ring(program_maps(), RING, slots, SLOTS, fresh);
+}
+
+void l4_ring(uint32_t endpoint)
+{
+	ring_of(endpoint, false);
 }
 
 bool l4_maps(void)
 {
 	struct settings s = { .hash_seed = 7, .abi_version = ABI_VERSION, .workers = 1 };
-	uint32_t zero = 0;
 
 	if (!program_load())
 		return false;
 	l4_ip(s.tunnel, L4_TUNNEL);
-	program_set(program_load()->maps.shunt_settings, &zero, &s);
+	maps_settings(program_maps(), &s);
+	maps_addr(program_maps(), s.tunnel, ADDR_TUNNEL);
 	add_vip(L4_VIP, L4_PORT, IPPROTO_TCP);
 	add_vip(L4_VIP, 53, IPPROTO_UDP);
 	add_vip(L4_VIP6, L4_PORT, IPPROTO_TCP);
@@ -85,6 +89,6 @@ bool l4_maps(void)
 	l4_hop(L4_HOP_OTHER, 999, 1500);
 	add_endpoint(L4_FIRST, L4_HOP_FIRST);
 	add_endpoint(L4_OTHER, L4_HOP_OTHER);
-	l4_ring(L4_FIRST);
+	ring_of(L4_FIRST, true);
 	return true;
 }

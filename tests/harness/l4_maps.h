@@ -16,6 +16,7 @@ enum { L4_PORT = 8000, L4_FIRST = 1, L4_OTHER = 2, L4_HOP_FIRST = 1, L4_HOP_OTHE
 
 /* False where programs cannot be loaded. Endpoint L4_FIRST is sent back, L4_OTHER redirected. */
 bool l4_maps(void);
+/* The ring changes: connections that began before stay where they are. */
 void l4_ring(uint32_t endpoint);
 void l4_hop(uint32_t index, uint32_t ifindex, uint16_t mtu);
 /* The flags of a vip's address. */

@@ -7,6 +7,7 @@
 #include "tests/harness/test.h"
 
 static struct xdp_ingress *program;
+static struct maps *maps;
 
 struct xdp_ingress *program_load(void)
 {
@@ -26,6 +27,10 @@ struct xdp_ingress *program_load(void)
 		program = NULL;
 		CHECK_INT(err, -EPERM); /* anything else is the program's fault, and no skip */
 	}
+	if (program)
+		maps = maps_open(program->maps.shunt_settings, program->maps.shunt_addrs,
+				 program->maps.shunt_vips, program->maps.shunt_ring_lines,
+				 program->maps.shunt_flows);
 	return program;
 }
 
@@ -37,6 +42,7 @@ struct outcome program_run_bytes(const uint8_t *frame, size_t len)
 		    .data_out = out.bytes, .data_size_out = sizeof(out.bytes), .ctx_in = &in,
 		    .ctx_size_in = sizeof(in), .repeat = 1);
 
+	maps_commit(maps);
 	CHECK_INT(bpf_prog_test_run_opts(bpf_program__fd(program->progs.xdp_ingress), &opts), 0);
 	out.fate = (int)opts.retval;
 	out.len = opts.data_size_out;
@@ -61,16 +67,9 @@ void program_del(struct bpf_map *map, const void *key)
 	CHECK_INT(bpf_map_delete_elem(bpf_map__fd(map), key), 0);
 }
 
-void program_ring(uint32_t index, const uint32_t *slots, uint32_t count)
+struct maps *program_maps(void)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
-	int ring = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", 4, 4, count, &opts);
-
-	CHECK(ring >= 0);
-	for (uint32_t i = 0; i < count; i++)
-		CHECK_INT(bpf_map_update_elem(ring, &i, &slots[i], BPF_ANY), 0);
-	program_set(program->maps.shunt_rings, &index, &ring);
-	close(ring);
+	return maps;
 }
 
 struct counters program_counters(void)

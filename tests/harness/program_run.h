@@ -8,6 +8,7 @@
 #include "bpf/abi/sample.h"
 #include "bpf/abi/splice.h"
 #include "bpf/abi/vip.h"
+#include "tests/harness/maps.h"
 #include "tests/harness/packet.h"
 #include "xdp_ingress.skel.h"
 
@@ -27,7 +28,8 @@ struct outcome program_run_bytes(const uint8_t *frame, size_t len);
 /* Fails the test where a call does. */
 void program_set(struct bpf_map *map, const void *key, const void *value);
 void program_del(struct bpf_map *map, const void *key);
-void program_ring(uint32_t index, const uint32_t *slots, uint32_t count);
+/* Tables of the loaded program; what is changed there is in effect for the next run. */
+struct maps *program_maps(void);
 
 struct counters {
 	uint64_t n[COUNTERS];

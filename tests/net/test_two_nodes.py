@@ -22,7 +22,7 @@ def test_connections_go_on_when_another_node_gets_their_packets(both, vip):
     before = both.nodes["lb2"].only("FORWARDED")
     both.route_vips("lb2")
     talk.goes_on()
-    assert both.nodes["lb2"].only("FORWARDED") == before + 40
+    assert both.nodes["lb2"].only("FORWARDED") >= before + 40
     both.route_vips("lb")
     talk.goes_on()
     assert talk.end()["bad"] == 0

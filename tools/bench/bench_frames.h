@@ -9,7 +9,8 @@
 enum {
 	BENCH_FRAME_MAX = 256,
 	BENCH_KINDS_MAX = 16,
-	BENCH_MANY_FLOWS = 1 << 17, /* half of what the table of connections holds */
+	BENCH_MANY_FLOWS = 1 << 20,
+	BENCH_KNOWN_FLOWS = 1 << 16, /* a quarter of what the table of flows holds */
 };
 
 #define BENCH_ALL_NEW UINT32_MAX
@@ -24,7 +25,13 @@ enum {
 #define BENCH_HOST     "192.0.3.21"
 #define BENCH_ENDPOINT "10.0.1.2"
 
-enum { BENCH_L4_PORT = 8000, BENCH_L7_PORT = 80, BENCH_SPLICE_PORT = 443, BENCH_VNI = 5001 };
+enum {
+	BENCH_L4_PORT = 8000,
+	BENCH_CHANGING_PORT = 8001, /* its ring has just changed in every slot */
+	BENCH_L7_PORT = 80,
+	BENCH_SPLICE_PORT = 443,
+	BENCH_VNI = 5001,
+};
 
 struct bench_frame {
 	uint8_t bytes[BENCH_FRAME_MAX];

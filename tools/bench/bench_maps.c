@@ -2,16 +2,30 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bpf/abi/sizes.h"
 #include "bpf/abi/splice.h"
 #include "bpf/abi/vip.h"
+#include "tests/harness/maps.h"
 #include "tools/bench/bench_frames.h"
 #include "userspace/base/must.h"
 
-enum { RING = 1, HOP = 1, ENDPOINT = 1, SLOT = 3, SLOT6 = 4, IFINDEX = 1, GENERATION = 1 };
+enum {
+	RING = 1,
+	RING_CHANGING = 2,
+	HOP = 1,
+	ENDPOINT = 1,
+	OTHER_ENDPOINT = 2,
+	SLOT = 3,
+	SLOT6 = 4,
+	IFINDEX = 1,
+	GENERATION = 1
+};
+
+static struct maps *maps;
 
 static void set(struct bpf_map *map, const void *key, const void *value)
 {
@@ -29,30 +43,26 @@ static void ip_into(__be32 out[4], const char *text)
 	inet_pton(AF_INET, text, &out[3]);
 }
 
-static void add_vip(struct xdp_ingress *x, const char *ip, uint16_t port, uint32_t kind)
+static void add_vip(const char *ip, uint16_t port, uint32_t kind, uint32_t ring)
 {
-	struct vip_entry vip = { .kind = kind, .index = RING, .slots = RING_SLOTS_DEFAULT };
 	struct vip_key key = { .port = htons(port), .proto = IPPROTO_TCP };
-	struct vip_addr addr;
-	uint32_t one = 1;
 
 	ip_into(key.addr, ip);
-	ip_into(addr.addr, ip);
-	set(x->maps.shunt_vips, &key, &vip);
-	set(x->maps.shunt_vip_addrs, &addr, &one);
+	maps_vip(maps, &key, kind, ring);
 }
 
-static void add_ring(struct xdp_ingress *x)
+/* Of one endpoint. changes: every slot had another one before, as after a change of everything. */
+static void add_ring(uint32_t index, bool changes)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
-	int ring = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", 4, 4, RING_SLOTS_DEFAULT, &opts);
-	uint32_t index = RING, endpoint = ENDPOINT;
+	uint32_t *ids = must_alloc(RING_SLOTS_DEFAULT * sizeof(*ids));
 
-	MUST(ring >= 0);
 	for (uint32_t i = 0; i < RING_SLOTS_DEFAULT; i++)
-		MUST(bpf_map_update_elem(ring, &i, &endpoint, BPF_ANY) == 0);
-	set(x->maps.shunt_rings, &index, &ring);
-	close(ring);
+		ids[i] = changes ? OTHER_ENDPOINT : ENDPOINT;
+	maps_ring(maps, index, ids, RING_SLOTS_DEFAULT, true);
+	for (uint32_t i = 0; i < RING_SLOTS_DEFAULT; i++)
+		ids[i] = ENDPOINT;
+	maps_ring(maps, index, ids, RING_SLOTS_DEFAULT, false);
+	free(ids);
 }
 
 static void add_tunnel(struct xdp_ingress *x)
@@ -63,15 +73,17 @@ static void add_tunnel(struct xdp_ingress *x)
 		.generation = GENERATION, .next_hop = HOP, .vni = BENCH_VNI, .flags = ENDPOINT_USED
 	};
 	struct vtep_key vtep = { .vni = BENCH_VNI };
-	uint32_t zero = 0, index = HOP, id = ENDPOINT;
+	uint32_t index = HOP, id = ENDPOINT, other = OTHER_ENDPOINT;
 	uint8_t one = 1;
 
 	ip_into(s.tunnel, BENCH_TUNNEL);
 	ip_into(e.vtep, BENCH_HOST);
 	ip_into(vtep.addr, BENCH_HOST);
-	set(x->maps.shunt_settings, &zero, &s);
+	maps_settings(maps, &s);
+	maps_addr(maps, s.tunnel, ADDR_TUNNEL);
 	set(x->maps.shunt_next_hops, &index, &hop);
 	set(x->maps.shunt_endpoints, &id, &e);
+	set(x->maps.shunt_endpoints, &other, &e);
 	set(x->maps.shunt_vteps, &vtep, &one);
 }
 
@@ -81,7 +93,6 @@ static void add_splice(struct xdp_ingress *x, uint32_t slot, const char *client,
 	struct splice sp = { .state = SPLICE_SPLICED,
 			     .generation = GENERATION,
 			     .flags = SPLICE_TIMESTAMPS };
-	struct flow_entry entry = { slot, 0, GENERATION };
 	struct flow_key key = { .sport = htons(4000),
 				.dport = htons(BENCH_SPLICE_PORT),
 				.proto = IPPROTO_TCP };
@@ -103,7 +114,7 @@ static void add_splice(struct xdp_ingress *x, uint32_t slot, const char *client,
 	sp.dir[1].drain = sp.dir[1].max_ack = 1000 + 0x1000;
 	to->window = sp.dir[1].window = 0xffff;
 	set(x->maps.shunt_splices, &slot, &sp);
-	set(x->maps.shunt_flows, &key, &entry);
+	maps_splice(maps, &key, 0, slot, GENERATION);
 }
 
 struct xdp_ingress *bench_maps_load(void)
@@ -119,13 +130,18 @@ struct xdp_ingress *bench_maps_load(void)
 		xdp_ingress__destroy(x);
 		return NULL;
 	}
+	maps = maps_open(x->maps.shunt_settings, x->maps.shunt_addrs, x->maps.shunt_vips,
+			 x->maps.shunt_ring_lines, x->maps.shunt_flows);
 	add_tunnel(x);
-	add_ring(x);
-	add_vip(x, BENCH_VIP, BENCH_L4_PORT, VIP_L4);
-	add_vip(x, BENCH_VIP6, BENCH_L4_PORT, VIP_L4);
-	add_vip(x, BENCH_VIP, BENCH_L7_PORT, VIP_L7);
-	add_vip(x, BENCH_VIP, BENCH_SPLICE_PORT, VIP_L7);
-	add_vip(x, BENCH_VIP6, BENCH_SPLICE_PORT, VIP_L7);
+	add_ring(RING, false);
+	add_ring(RING_CHANGING, true);
+	add_vip(BENCH_VIP, BENCH_L4_PORT, VIP_L4, RING);
+	add_vip(BENCH_VIP6, BENCH_L4_PORT, VIP_L4, RING);
+	add_vip(BENCH_VIP, BENCH_CHANGING_PORT, VIP_L4, RING_CHANGING);
+	add_vip(BENCH_VIP, BENCH_L7_PORT, VIP_L7, RING);
+	add_vip(BENCH_VIP, BENCH_SPLICE_PORT, VIP_L7, RING);
+	add_vip(BENCH_VIP6, BENCH_SPLICE_PORT, VIP_L7, RING);
+	maps_commit(maps);
 	add_splice(x, SLOT, BENCH_CLIENT, BENCH_VIP, BENCH_TUNNEL, BENCH_ENDPOINT);
 	add_splice(x, SLOT6, BENCH_CLIENT6, BENCH_VIP6, "2001:db8:2::10", "2001:db8:a::2");
 	return x;

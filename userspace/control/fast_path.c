@@ -44,6 +44,8 @@ static void on_sweep(void *context)
 	struct fast_path *f = context;
 
 	dataplane_refresh(f->dataplane);
+	if (!f->shared)
+		dataplane_tick(f->dataplane);
 	if (f->splicer && !f->shared)
 		splicer_sweep(f->splicer, loop_now_ms(f->loop), f->idle_ms);
 	timer_start(&f->sweep, SWEEP_MS);
@@ -55,9 +57,10 @@ static void splicing_start(struct fast_path *f, const struct fast_path_options *
 {
 	struct splice_maps maps = { .splices = dataplane_splices(f->dataplane),
 				    .count = SPLICES_MAX,
-				    .flows_fd = dataplane_flows_fd(f->dataplane),
+				    .flows = dataplane_flows(f->dataplane),
 				    .events_fd = dataplane_events_fd(f->dataplane),
 				    .next_hop = dataplane_next_hop,
+				    .expects = dataplane_expects,
 				    .context = f->dataplane };
 	struct err err = { "no --cgroup was given, so sockets cannot be looked at" };
 

@@ -4,24 +4,32 @@
 #include <bpf/libbpf.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "bpf/abi/sizes.h"
 #include "bpf/abi/vip.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
+#include "userspace/dataplane/mapped.h"
 #include "userspace/dataplane/pinned.h"
 #include "userspace/dataplane/tallies.h"
 #include "userspace/dataplane/vip_sync.h"
 #include "userspace/net/neighbour.h"
 #include "userspace/net/netlink.h"
 
+/* Seconds since the machine started, so that it goes on over a restart of ours; never 0. */
+static uint32_t epoch_now(void)
+{
+	return (uint32_t)(clock_ns(CLOCK_BOOTTIME) / 1000000000u) + 1;
+}
+
 struct dataplane {
 	struct pinned maps;
 	struct neighbours *neighbours;
 	struct netlink *netlink;
 	struct vip_sync *vips;
-	struct splice *splices;
+	struct mapped mapped;
+	bool held; /* another process is about to take our place */
 };
 
 /* Under the neighbours' lock. */
@@ -37,17 +45,6 @@ static void on_hop(void *context, uint32_t index, const struct hop *hop)
 	memcpy(entry.via, hop->via.ip, sizeof(entry.via));
 	if (bpf_map_update_elem(dp->maps.fds[PINNED_NEXT_HOPS], &index, &entry, BPF_ANY) < 0)
 		log_line(LOG_ERROR, "cannot write next hop %u", index);
-}
-
-static bool map_splices(struct dataplane *dp, struct err *err)
-{
-	void *at = mmap(NULL, sizeof(struct splice) * SPLICES_MAX, PROT_READ | PROT_WRITE,
-			MAP_SHARED, dp->maps.fds[PINNED_SPLICES], 0);
-
-	if (at == MAP_FAILED)
-		return err_sys(err, "cannot map shunt_splices into memory");
-	dp->splices = at;
-	return true;
 }
 
 /* Splices that outlived the last daemon go on by the numbers that it gave. */
@@ -70,14 +67,14 @@ static struct dataplane *open_rest(const struct pinned *maps, struct err *err)
 	struct dataplane *dp = must_alloc(sizeof(*dp));
 
 	dp->maps = *maps;
-	if (!map_splices(dp, err))
+	if (!mapped_open(&dp->mapped, &dp->maps, err))
 		goto close_dataplane;
 	dp->netlink = netlink_open(err);
 	dp->neighbours = neighbours_create(NEXT_HOPS_MAX, on_hop, dp, err);
 	if (!dp->netlink || !dp->neighbours)
 		goto close_dataplane;
 	restore_hops(dp);
-	dp->vips = vip_sync_create(&dp->maps, dp->neighbours);
+	dp->vips = vip_sync_create(&dp->maps, &dp->mapped, dp->neighbours);
 	return dp;
 
 close_dataplane:
@@ -107,6 +104,7 @@ const int *dataplane_maps(const struct dataplane *dp, uint32_t *out_count)
 
 void dataplane_hold(struct dataplane *dp, bool hold)
 {
+	dp->held = hold;
 	neighbours_hold(dp->neighbours, hold);
 }
 
@@ -114,27 +112,37 @@ void dataplane_close(struct dataplane *dp)
 {
 	if (!dp)
 		return;
-	if (dp->splices)
-		munmap(dp->splices, sizeof(struct splice) * SPLICES_MAX);
 	vip_sync_destroy(dp->vips);
+	mapped_close(&dp->mapped);
 	neighbours_destroy(dp->neighbours);
 	netlink_close(dp->netlink);
 	pinned_close(&dp->maps);
 	free(dp);
 }
 
+/* By its hash every flow is found: with another seed none would be. */
+static bool seed_is_kept(const struct settings *s, uint64_t seed, struct err *err)
+{
+	if (!s->buckets || s->hash_seed == seed)
+		return true;
+	return err_set(err, "node.hash_seed cannot change while the fast path is attached, because "
+			    "all of its connections would be lost; `shunt-loader detach` first");
+}
+
 static bool write_settings(struct dataplane *dp, const struct snapshot *snapshot, uint32_t workers,
 			   struct err *err)
 {
 	const struct node *node = &snapshot->model->node;
-	struct settings s = { .hash_seed = node->hash_seed,
-			      .abi_version = ABI_VERSION,
-			      .workers = workers };
-	__u32 zero = 0;
+	struct settings *s = dp->mapped.settings;
 
-	memcpy(s.tunnel, node->tunnel_address.ip, sizeof(s.tunnel));
-	if (bpf_map_update_elem(dp->maps.fds[PINNED_SETTINGS], &zero, &s, BPF_ANY) < 0)
-		return err_sys(err, "cannot write the map shunt_settings");
+	if (!seed_is_kept(s, node->hash_seed, err))
+		return false;
+	memcpy(s->tunnel, node->tunnel_address.ip, sizeof(s->tunnel));
+	s->hash_seed = node->hash_seed;
+	s->workers = workers;
+	if (!s->epoch)
+		s->epoch = epoch_now();
+	__atomic_store_n(&s->buckets, FLOW_BUCKETS, __ATOMIC_SEQ_CST);
 	return true;
 }
 
@@ -263,12 +271,13 @@ void dataplane_traffic(const struct dataplane *dp, const struct snapshot *snapsh
 
 struct splice *dataplane_splices(const struct dataplane *dp)
 {
-	return dp->splices;
+	return dp->mapped.splices;
 }
 
-int dataplane_flows_fd(const struct dataplane *dp)
+struct flow_table dataplane_flows(const struct dataplane *dp)
 {
-	return dp->maps.fds[PINNED_FLOWS];
+	return (struct flow_table){ dp->mapped.flows, FLOW_BUCKETS,
+				    &dp->mapped.settings->hash_seed };
 }
 
 int dataplane_events_fd(const struct dataplane *dp)
@@ -298,4 +307,17 @@ void dataplane_dispatch(struct dataplane *dp)
 void dataplane_refresh(struct dataplane *dp)
 {
 	neighbours_refresh(dp->neighbours);
+}
+
+void dataplane_tick(struct dataplane *dp)
+{
+	if (!dp->held)
+		vip_sync_tick(dp->vips, epoch_now());
+}
+
+bool dataplane_expects(void *context, const struct addr *address)
+{
+	const struct dataplane *dp = context;
+
+	return vip_sync_expects(dp->vips, address);
 }

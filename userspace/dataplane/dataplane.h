@@ -11,6 +11,7 @@
 #include "bpf/abi/counter.h"
 #include "bpf/abi/splice.h"
 #include "userspace/base/err.h"
+#include "userspace/flow/flow_table.h"
 #include "userspace/dataplane/traffic.h"
 #include "userspace/snapshot/snapshot.h"
 
@@ -49,13 +50,19 @@ void dataplane_traffic(const struct dataplane *dp, const struct snapshot *snapsh
 
 /* Mapped for reading and writing, SPLICES_MAX elements. */
 struct splice *dataplane_splices(const struct dataplane *dp);
-int dataplane_flows_fd(const struct dataplane *dp);
+/* To enter splices; once a snapshot was applied. Any thread. */
+struct flow_table dataplane_flows(const struct dataplane *dp);
+/* Whether packets to this address are looked up among splices. Any thread. */
+bool dataplane_expects(void *dp, const struct addr *address);
 int dataplane_events_fd(const struct dataplane *dp);
 
 /* Index of a resolved next hop on a device of ours; false where there is none (yet). Any thread. */
 bool dataplane_next_hop(void *dp, const struct addr *to, uint32_t *out_index);
 
-/* To be watched for reading; dispatch then, and once a second: keeps next hops current. */
+/* Once a second: ages flows, lets rings settle. Only one process at a time. */
+void dataplane_tick(struct dataplane *dp);
+
+/* To be watched for reading; dispatch then, and refresh once a second: keeps next hops current. */
 int dataplane_fd(const struct dataplane *dp);
 void dataplane_dispatch(struct dataplane *dp);
 void dataplane_refresh(struct dataplane *dp);

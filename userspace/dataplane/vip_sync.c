@@ -1,37 +1,29 @@
 #include "userspace/dataplane/vip_sync.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <xxhash.h>
 
+#include "bpf/abi/hash.h"
 #include "bpf/abi/sample.h"
 #include "bpf/abi/sizes.h"
 #include "bpf/abi/vip.h"
-#include "userspace/base/log.h"
 #include "userspace/base/must.h"
+#include "userspace/dataplane/endpoint_ids.h"
+#include "userspace/dataplane/ring_store.h"
 #include "userspace/dataplane/tallies.h"
+#include "userspace/dataplane/vip_table.h"
+#include "userspace/flow/flow_sweep.h"
 #include "userspace/snapshot/compile_rings.h"
 
 _Static_assert((int)VIP_ROWS_MAX <= (int)VIPS_MAX && (int)LISTENERS_MAX <= (int)RINGS_MAX &&
 		       (int)LISTENERS_MAX <= (int)STEERED_MAX &&
-		       (int)ENDPOINTS_LIMIT <= (int)ENDPOINTS_MAX,
+		       (int)ENDPOINTS_LIMIT < (int)ENDPOINTS_MAX,
 	       "model_check promises that everything fits");
 
-/* An endpoint id in use: who has it. Ids are given again only when no snapshot names them. */
-struct endpoint_slot {
-	bool used, kept; /* kept: named by the snapshot that is being applied */
-	uint64_t identity;
-	struct addr vtep;
-	struct endpoint_entry entry;
-};
-
 struct vip_slot {
-	bool used, kept;
+	bool used, kept; /* kept: named by the snapshot that is being applied */
 	struct vip_key key;
 	struct vip_entry vip;
 	enum ping_policy ping; /* while kept */
@@ -39,167 +31,133 @@ struct vip_slot {
 
 struct vip_sync {
 	struct pinned maps;
+	struct mapped mapped;
+	struct vip_table *table;
+	struct ring_store *rings;
+	struct endpoint_ids *endpoints;
+	struct flow_sweep *sweep;
 	struct neighbours *neighbours;
-	struct endpoint_slot endpoints[ENDPOINTS_MAX];
+	uint32_t now_s;   /* of the last tick */
+	uint32_t commits; /* of the tables, when they were read or written last */
 	struct vip_slot vips[VIPS_MAX];
 };
 
-static void write_endpoint(struct vip_sync *sync, uint32_t id)
+static struct vip_slot *find_vip(struct vip_sync *sync, const struct vip_key *key)
 {
-	bpf_map_update_elem(sync->maps.fds[PINNED_ENDPOINTS], &id, &sync->endpoints[id].entry,
-			    BPF_ANY);
+	for (uint32_t i = 0; i < VIPS_MAX; i++)
+		if (sync->vips[i].used && memcmp(&sync->vips[i].key, key, sizeof(*key)) == 0)
+			return &sync->vips[i];
+	return NULL;
 }
 
-/* What an older daemon left: vips go on until a snapshot says otherwise, ids are not given anew. */
+/* What an older daemon left: vips go on until a snapshot says otherwise. */
 static void read_back(struct vip_sync *sync)
 {
-	struct vip_key key, *last = NULL;
-	uint32_t n = 0;
+	struct vip_key *keys = must_alloc(VIPS_MAX * sizeof(*keys));
+	struct vip_entry *vips = must_alloc(VIPS_MAX * sizeof(*vips));
+	uint32_t count = vip_table_read(sync->table, keys, vips, VIPS_MAX);
 
-	while (n < VIPS_MAX && bpf_map_get_next_key(sync->maps.fds[PINNED_VIPS], last, &key) == 0) {
-		struct vip_slot *slot = &sync->vips[n++];
+	sync->now_s = sync->mapped.settings->epoch;
+	sync->commits = sync->mapped.settings->commits;
+	memset(sync->vips, 0, sizeof(sync->vips));
+	for (uint32_t i = 0; i < count; i++) {
+		struct ring_place place = { vips[i].ring, vips[i].before, vips[i].slots };
 
-		slot->key = key;
-		slot->used =
-			bpf_map_lookup_elem(sync->maps.fds[PINNED_VIPS], &key, &slot->vip) == 0;
-		last = &slot->key;
+		sync->vips[i] = (struct vip_slot){ true, false, keys[i], vips[i] };
+		if (vips[i].kind == VIP_L4 && vips[i].index < RINGS_MAX)
+			ring_store_adopt(sync->rings, vips[i].index, &place, sync->now_s);
 	}
-	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++) {
-		struct endpoint_slot *slot = &sync->endpoints[id];
-
-		if (bpf_map_lookup_elem(sync->maps.fds[PINNED_ENDPOINTS], &id, &slot->entry) < 0)
-			break;
-		slot->used = slot->entry.flags & ENDPOINT_USED;
-		slot->identity = slot->entry.identity;
-		memcpy(slot->vtep.ip, slot->entry.vtep, sizeof(slot->vtep.ip));
-	}
+	free(keys);
+	free(vips);
 }
 
-struct vip_sync *vip_sync_create(const struct pinned *pinned, struct neighbours *neighbours)
+/* Whether a known L4 connection must stay known. */
+static bool keep_flow(void *context, const struct flow_entry *e)
+{
+	struct vip_sync *sync = context;
+	struct vip_key key = { .port = e->key.dport, .proto = e->key.proto };
+	const struct vip_entry *vip;
+
+	memcpy(key.addr, e->key.dst, sizeof(key.addr));
+	vip = vip_table_find(sync->table, &key);
+	return vip && vip->kind == VIP_L4 &&
+	       ring_store_keeps(sync->rings, vip->index,
+				hash_flow(&e->key, sync->mapped.settings->hash_seed),
+				FLOW_INDEX(e->word));
+}
+
+static void know_maps(struct vip_sync *sync)
+{
+	sync->rings = ring_store_create(sync->mapped.ring_lines);
+	read_back(sync);
+	sync->endpoints = endpoint_ids_create(&sync->maps, sync->neighbours, sync->rings);
+}
+
+static void forget_maps(struct vip_sync *sync)
+{
+	endpoint_ids_destroy(sync->endpoints);
+	ring_store_destroy(sync->rings);
+}
+
+struct vip_sync *vip_sync_create(const struct pinned *pinned, const struct mapped *mapped,
+				 struct neighbours *neighbours)
 {
 	struct vip_sync *sync = must_alloc(sizeof(*sync));
+	struct flow_table flows = { mapped->flows, FLOW_BUCKETS, &mapped->settings->hash_seed };
 
 	sync->maps = *pinned;
+	sync->mapped = *mapped;
 	sync->neighbours = neighbours;
-	read_back(sync);
+	sync->table = vip_table_create(mapped->addrs, mapped->vips, mapped->settings);
+	sync->sweep = flow_sweep_create(&flows, keep_flow, sync);
+	know_maps(sync);
 	return sync;
 }
 
 void vip_sync_destroy(struct vip_sync *sync)
 {
+	if (!sync)
+		return;
+	flow_sweep_destroy(sync->sweep);
+	forget_maps(sync);
+	vip_table_destroy(sync->table);
 	free(sync);
 }
 
-/* What makes it the same endpoint in every snapshot and on every node. */
-static uint64_t identity_of(const struct endpoint *e)
-{
-	struct {
-		struct addr address, host;
-		uint32_t vni;
-		uint8_t mac[6];
-		uint16_t zero;
-	} what = { .address = e->address, .host = e->host, .vni = e->vpc ? e->vpc->vni : 0 };
-
-	memcpy(what.mac, e->mac, sizeof(what.mac));
-	what.host.port = 0;
-	return XXH3_64bits(&what, sizeof(what)) | 1; /* 0 stands for none */
-}
-
-/* The id that it has, or a new one: the one that is free the longest way from the last. */
-static uint32_t id_for(struct vip_sync *sync, uint64_t identity)
-{
-	uint32_t unused = UINT32_MAX;
-
-	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++) {
-		if (sync->endpoints[id].identity == identity)
-			return id;
-		if (unused == UINT32_MAX && !sync->endpoints[id].used)
-			unused = id;
-	}
-	return unused;
-}
-
-static void fill_endpoint(struct vip_sync *sync, uint32_t id, const struct endpoint *e,
-			  uint64_t identity)
-{
-	static const uint8_t inner_src[6] = { 0x02, 0x73, 0x68, 0x75, 0x6e, 0x00 };
-	struct endpoint_slot *slot = &sync->endpoints[id];
-	uint32_t generation = slot->entry.generation + (slot->identity != identity);
-	bool ready;
-
-	if (slot->identity != identity)
-		tallies_reset_endpoint(&sync->maps, id);
-	slot->used = slot->kept = true;
-	slot->identity = identity;
-	slot->vtep = e->host;
-	slot->vtep.port = 0;
-	slot->entry.generation = generation;
-	slot->entry.identity = identity;
-	slot->entry.vni = e->vpc ? e->vpc->vni : VXLAN_VNI_CLASSIC;
-	slot->entry.flags = ENDPOINT_USED;
-	memcpy(slot->entry.vtep, e->host.ip, sizeof(slot->entry.vtep));
-	memcpy(slot->entry.inner_dst, e->mac, sizeof(slot->entry.inner_dst));
-	memcpy(slot->entry.inner_src, inner_src, sizeof(inner_src));
-	if (!neighbours_find(sync->neighbours, &slot->vtep, &slot->entry.next_hop, &ready))
-		slot->entry.next_hop = NEXT_HOPS_MAX; /* no such hop: packets pass as unresolved */
-	write_endpoint(sync, id);
-}
-
-static bool sync_upstream(struct vip_sync *sync, const struct upstream *u,
-			  struct ring_member *out_members, struct err *err)
+static bool take_endpoints(struct vip_sync *sync, const struct upstream *u,
+			   struct ring_member *out_members, struct err *err)
 {
 	for (uint32_t i = 0; i < u->endpoint_count; i++) {
-		uint64_t identity = identity_of(&u->endpoints[i]);
-		uint32_t id = id_for(sync, identity);
+		const struct endpoint *e = &u->endpoints[i];
+		uint32_t id = endpoint_ids_take(sync->endpoints, e);
 
-		if (id == UINT32_MAX)
+		if (!id)
 			return err_set(err,
 				       "more than %d endpoints of L4 listeners, counting those "
 				       "that were removed lately",
 				       ENDPOINTS_MAX);
-		fill_endpoint(sync, id, &u->endpoints[i], identity);
-		out_members[i] = (struct ring_member){ identity, id, u->endpoints[i].weight };
+		out_members[i] = (struct ring_member){ endpoint_identity(e), id, e->weight };
 	}
 	return true;
 }
 
-/* A whole new ring takes the place of the old one in one write. */
-static bool swap_ring(struct vip_sync *sync, uint32_t index, const uint32_t *slots, uint32_t count,
-		      struct err *err)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
-	int ring = bpf_map_create(BPF_MAP_TYPE_ARRAY, "shunt_ring", sizeof(uint32_t),
-				  sizeof(uint32_t), count, &opts);
-	bool done = ring >= 0;
-
-	for (uint32_t i = 0; done && i < count; i++)
-		done = bpf_map_update_elem(ring, &i, &slots[i], BPF_ANY) == 0;
-	done = done &&
-	       bpf_map_update_elem(sync->maps.fds[PINNED_RINGS], &index, &ring, BPF_ANY) == 0;
-	if (!done)
-		err_sys(err, "cannot make a ring of %u slots", count);
-	if (ring >= 0)
-		close(ring);
-	return done;
-}
-
 static bool sync_ring(struct vip_sync *sync, const struct snapshot *snapshot,
-		      const struct listener *l, uint32_t index, struct err *err)
+		      const struct listener *l, uint32_t index, struct ring_place *out_place,
+		      struct err *err)
 {
 	const uint32_t count = RING_SLOTS_DEFAULT;
 	struct ring_member *members = must_alloc(l->upstream->endpoint_count * sizeof(*members));
-	uint32_t *slots = must_alloc(count * sizeof(*slots));
-	bool done = sync_upstream(sync, l->upstream, members, err);
+	uint32_t *ids = must_alloc(count * sizeof(*ids));
+	bool done = take_endpoints(sync, l->upstream, members, err);
 
 	if (done) {
-		/* An upstream without endpoints: slots that lead to no entry, a counted drop. */
+		/* An upstream without endpoints: slots of nobody, a counted drop. */
 		if (!compile_ring(members, l->upstream->endpoint_count,
-				  snapshot->model->node.hash_seed, slots, count))
-			for (uint32_t i = 0; i < count; i++)
-				slots[i] = ENDPOINTS_MAX;
-		done = swap_ring(sync, index, slots, count, err);
+				  snapshot->model->node.hash_seed, ids, count))
+			memset(ids, 0, count * sizeof(*ids));
+		done = ring_store_set(sync->rings, index, ids, count, sync->now_s, out_place, err);
 	}
-	free(slots);
+	free(ids);
 	free(members);
 	return done;
 }
@@ -218,26 +176,21 @@ static struct vip_key key_of(const struct listener *l, const struct addr *addres
 	return key;
 }
 
-static struct vip_slot *find_vip(struct vip_sync *sync, const struct vip_key *key)
+/* Whether no vip has this number of a ring or of a row. */
+static bool is_free(const struct vip_sync *sync, uint32_t kind, uint32_t index)
 {
 	for (uint32_t i = 0; i < VIPS_MAX; i++)
-		if (sync->vips[i].used && memcmp(&sync->vips[i].key, key, sizeof(*key)) == 0)
-			return &sync->vips[i];
-	return NULL;
+		if (sync->vips[i].used && sync->vips[i].vip.kind == kind &&
+		    sync->vips[i].vip.index == index)
+			return false;
+	return true;
 }
 
-/* An index of a ring or of a row that no vip has. */
 static uint32_t free_index(const struct vip_sync *sync, uint32_t kind, uint32_t max)
 {
-	for (uint32_t index = 0; index < max; index++) {
-		bool taken = false;
-
-		for (uint32_t i = 0; i < VIPS_MAX && !taken; i++)
-			taken = sync->vips[i].used && sync->vips[i].vip.kind == kind &&
-				sync->vips[i].vip.index == index;
-		if (!taken)
+	for (uint32_t index = 0; index < max; index++)
+		if (is_free(sync, kind, index))
 			return index;
-	}
 	return UINT32_MAX;
 }
 
@@ -288,10 +241,10 @@ static bool write_vip(struct vip_sync *sync, const struct vip_key *key, const st
 			slot = &sync->vips[i];
 	if (!slot)
 		return err_set(err, "more than %d pairs of vip address and port", VIPS_MAX);
+	if (!vip_table_add_vip(sync->table, key, vip, err))
+		return false;
 	if (!slot->used)
 		reset_tally(sync, vip);
-	if (bpf_map_update_elem(sync->maps.fds[PINNED_VIPS], key, vip, BPF_ANY) < 0)
-		return err_sys(err, "cannot write to the map of vips");
 	slot->used = slot->kept = true;
 	slot->key = *key;
 	slot->vip = *vip;
@@ -299,17 +252,28 @@ static bool write_vip(struct vip_sync *sync, const struct vip_key *key, const st
 	return true;
 }
 
+/* UDP has no first packet that could be told from others: at first all are old, then none is. */
+static uint32_t settled_flags(const struct vip_sync *sync, uint32_t index)
+{
+	uint32_t changed_s = ring_store_changed_s(sync->rings, index);
+
+	return !changed_s || sync->now_s - changed_s > FLOW_UDP_IDLE_S ? VIP_SETTLED : 0;
+}
+
 static bool sync_l4(struct vip_sync *sync, const struct snapshot *snapshot,
 		    const struct listener *l, struct err *err)
 {
-	struct vip_entry vip = { .kind = VIP_L4,
-				 .index = ring_of(sync, l),
-				 .slots = RING_SLOTS_DEFAULT };
+	struct vip_entry vip = { .kind = VIP_L4, .index = ring_of(sync, l) };
+	struct ring_place place;
 
 	if (vip.index == UINT32_MAX)
 		return err_set(err, "more than %d L4 listeners", RINGS_MAX);
-	if (!sync_ring(sync, snapshot, l, vip.index, err))
+	if (!sync_ring(sync, snapshot, l, vip.index, &place, err))
 		return false;
+	vip.ring = place.ring;
+	vip.before = place.before;
+	vip.slots = place.slots;
+	vip.flags = settled_flags(sync, vip.index);
 	for (uint32_t i = 0; i < l->vip->address_count; i++) {
 		struct vip_key key = key_of(l, &l->vip->addresses[i]);
 
@@ -349,91 +313,111 @@ static uint32_t addr_flags(const struct vip_sync *sync, const __be32 addr[4])
 		wanted[slot->ping] = true;
 	}
 	if (wanted[PING_DROP])
-		return VIP_ADDR_NO_ANSWER | (proxy ? VIP_ADDR_STACK : 0);
+		return ADDR_NO_ANSWER | (proxy ? ADDR_STACK : 0);
 	if (wanted[PING_PASS] || (proxy && !wanted[PING_ANSWER]))
-		return proxy ? VIP_ADDR_STACK : 0;
-	return VIP_ADDR_ANSWER | (proxy ? VIP_ADDR_STACK : 0);
+		return proxy ? ADDR_STACK : 0;
+	return ADDR_ANSWER | (proxy ? ADDR_STACK : 0);
 }
 
-static bool write_addrs(struct vip_sync *sync, struct err *err)
+/* The vips' own flags, as far as they say what becomes of other packets. */
+static bool add_addr_flags(struct vip_sync *sync, struct err *err)
 {
 	for (uint32_t i = 0; i < VIPS_MAX; i++) {
-		struct vip_addr addr;
-		uint32_t flags;
+		const struct vip_slot *slot = &sync->vips[i];
 
-		if (!sync->vips[i].used || !sync->vips[i].kept)
-			continue;
-		memcpy(addr.addr, sync->vips[i].key.addr, sizeof(addr.addr));
-		flags = addr_flags(sync, addr.addr);
-		if (bpf_map_update_elem(sync->maps.fds[PINNED_VIP_ADDRS], &addr, &flags, BPF_ANY) <
-		    0)
-			return err_sys(err, "cannot write to the map of vips' addresses");
+		if (slot->used && slot->kept &&
+		    !vip_table_add(sync->table, slot->key.addr, addr_flags(sync, slot->key.addr),
+				   err))
+			return false;
 	}
 	return true;
 }
 
-static bool address_is_kept(const struct vip_sync *sync, const __be32 addr[4])
+static bool is_set(const struct addr *a)
 {
-	for (uint32_t i = 0; i < VIPS_MAX; i++)
-		if (sync->vips[i].used && sync->vips[i].kept &&
-		    memcmp(sync->vips[i].key.addr, addr, sizeof(sync->vips[i].key.addr)) == 0)
-			return true;
-	return false;
+	return a->ip[0] | a->ip[1] | a->ip[2] | a->ip[3];
 }
 
-/*
- * Vips that are no more. Endpoints keep their entry, so that established connections go on, until
- * the id is needed: then its generation changes and they ask the ring anew.
- */
-static void remove_rest(struct vip_sync *sync)
+/* Addresses that are no vips: our vtep, and both of each splice, also of vips that are no more. */
+static bool add_addresses(struct vip_sync *sync, const struct node *node, struct err *err)
 {
-	for (uint32_t i = 0; i < VIPS_MAX; i++) {
-		struct vip_slot *slot = &sync->vips[i];
-		struct vip_addr addr;
+	if (is_set(&node->tunnel_address) &&
+	    !vip_table_add(sync->table, node->tunnel_address.ip, ADDR_TUNNEL, err))
+		return false;
+	for (uint32_t i = 0; i < node->source_count; i++)
+		if (!vip_table_add(sync->table, node->sources[i].ip, ADDR_SPLICES, err))
+			return false;
+	for (uint32_t i = 0; i < SPLICES_MAX; i++) {
+		const struct splice *sp = &sync->mapped.splices[i];
 
-		if (!slot->used || slot->kept)
-			continue;
-		bpf_map_delete_elem(sync->maps.fds[PINNED_VIPS], &slot->key);
-		memcpy(addr.addr, slot->key.addr, sizeof(addr.addr));
-		if (!address_is_kept(sync, addr.addr))
-			bpf_map_delete_elem(sync->maps.fds[PINNED_VIP_ADDRS], &addr);
-		slot->used = false;
+		if (sp->state != SPLICE_FREE &&
+		    (!vip_table_add(sync->table, sp->dir[0].out.src, ADDR_SPLICES, err) ||
+		     !vip_table_add(sync->table, sp->dir[1].out.src, ADDR_SPLICES, err)))
+			return false;
 	}
-	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++)
-		if (sync->endpoints[id].used && !sync->endpoints[id].kept)
-			sync->endpoints[id].used = false;
+	return true;
 }
 
-bool vip_sync_apply(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err)
+static bool stage_all(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err)
 {
-	for (uint32_t i = 0; i < VIPS_MAX; i++)
-		sync->vips[i].kept = false;
-	for (uint32_t i = 0; i < ENDPOINTS_MAX; i++)
-		sync->endpoints[i].kept = false;
+	vip_table_begin(sync->table);
 	for (uint32_t i = 0; i < snapshot->model->listener_count; i++)
 		if (is_l4(snapshot->listeners[i])
 			    ? !sync_l4(sync, snapshot, snapshot->listeners[i], err)
 			    : !sync_l7(sync, snapshot->listeners[i], err))
 			return false;
-	if (!write_addrs(sync, err))
+	return add_addr_flags(sync, err) && add_addresses(sync, &snapshot->model->node, err);
+}
+
+/* Vips that are no more. */
+static void remove_rest(struct vip_sync *sync)
+{
+	for (uint32_t i = 0; i < VIPS_MAX; i++) {
+		struct vip_slot *slot = &sync->vips[i];
+
+		if (slot->used && !slot->kept)
+			slot->used = false;
+	}
+	for (uint32_t index = 0; index < RINGS_MAX; index++)
+		if (is_free(sync, VIP_L4, index))
+			ring_store_drop(sync->rings, index);
+}
+
+bool vip_sync_apply(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err)
+{
+	/* A process that was about to take our place, and failed, may have written. */
+	if (sync->commits != sync->mapped.settings->commits) {
+		forget_maps(sync);
+		know_maps(sync);
+	}
+	for (uint32_t i = 0; i < VIPS_MAX; i++)
+		sync->vips[i].kept = false;
+	endpoint_ids_begin(sync->endpoints);
+	if (!stage_all(sync, snapshot, err) || !vip_table_commit(sync->table, err))
 		return false;
+	sync->commits = sync->mapped.settings->commits;
 	remove_rest(sync);
+	endpoint_ids_end(sync->endpoints);
+	ring_store_retire(sync->rings);
 	return true;
 }
 
 void vip_sync_refresh(struct vip_sync *sync)
 {
-	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++) {
-		struct endpoint_slot *slot = &sync->endpoints[id];
-		uint32_t hop;
-		bool ready;
+	endpoint_ids_refresh(sync->endpoints);
+}
 
-		if (!slot->used || !neighbours_find(sync->neighbours, &slot->vtep, &hop, &ready) ||
-		    hop == slot->entry.next_hop)
-			continue;
-		slot->entry.next_hop = hop;
-		write_endpoint(sync, id);
-	}
+void vip_sync_tick(struct vip_sync *sync, uint32_t epoch)
+{
+	sync->now_s = epoch;
+	__atomic_store_n(&sync->mapped.settings->epoch, epoch, __ATOMIC_RELAXED);
+	if (!flow_sweep_tick(sync->sweep, epoch))
+		return;
+	ring_store_settle(sync->rings, epoch);
+	for (uint32_t i = 0; i < VIPS_MAX; i++)
+		if (sync->vips[i].used && sync->vips[i].vip.kind == VIP_L4)
+			vip_table_flag(sync->table, sync->vips[i].vip.index,
+				       settled_flags(sync, sync->vips[i].vip.index));
 }
 
 uint32_t vip_sync_row(struct vip_sync *sync, const struct addr *address)
@@ -456,10 +440,12 @@ uint32_t vip_sync_tally(struct vip_sync *sync, const struct listener *l, const s
 
 uint32_t vip_sync_endpoint(struct vip_sync *sync, const struct endpoint *endpoint)
 {
-	uint64_t identity = identity_of(endpoint);
+	uint32_t id = endpoint_ids_find(sync->endpoints, endpoint);
 
-	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++)
-		if (sync->endpoints[id].used && sync->endpoints[id].identity == identity)
-			return id;
-	return SAMPLE_NONE;
+	return id ? id : SAMPLE_NONE;
+}
+
+bool vip_sync_expects(const struct vip_sync *sync, const struct addr *address)
+{
+	return vip_table_expects(sync->table, address->ip);
 }

@@ -1,14 +1,9 @@
 #include "userspace/splice/fence.h"
 
-#include <linux/membarrier.h>
 #include <pthread.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "userspace/base/grace.h"
 #include "userspace/base/must.h"
-
-enum { FALLBACK_MS = 200 };
 
 struct fence {
 	pthread_t thread;
@@ -17,15 +12,6 @@ struct fence {
 	uint64_t begun, done, wanted;
 	bool ending;
 };
-
-/* MEMBARRIER_CMD_GLOBAL is synchronize_rcu(); it is refused only with nohz_full. */
-static void grace_period(void)
-{
-	struct timespec wait = { .tv_nsec = FALLBACK_MS * 1000000l };
-
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
-		nanosleep(&wait, NULL);
-}
 
 static void *run(void *context)
 {
@@ -39,7 +25,7 @@ static void *run(void *context)
 		}
 		f->begun = f->done + 1;
 		pthread_mutex_unlock(&f->lock);
-		grace_period();
+		grace_wait();
 		pthread_mutex_lock(&f->lock);
 		f->done = f->begun;
 	}

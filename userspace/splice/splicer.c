@@ -56,12 +56,16 @@ void slot_give(struct splicer *splicer, uint32_t i)
 
 bool slot_install(struct splicer *splicer, uint32_t i, const struct flow_key keys[2])
 {
-	for (uint32_t dir = 0; dir < 2; dir++) {
-		struct flow_entry entry = { i, dir, splicer->maps.splices[i].generation };
+	const struct splice_maps *maps = &splicer->maps;
 
-		/* BPF_NOEXIST: two splices with one key would be a broken promise of ports.h. */
-		if (bpf_map_update_elem(splicer->maps.flows_fd, &keys[dir], &entry, BPF_NOEXIST) <
-		    0)
+	for (uint32_t dir = 0; dir < 2; dir++) {
+		struct addr to = { 0 };
+
+		memcpy(to.ip, keys[dir].dst, sizeof(to.ip));
+		/* Two splices with one key would be a broken promise of ports.h. */
+		if (!maps->expects(maps->context, &to) ||
+		    !flow_table_enter_splice(&maps->flows, &keys[dir], dir, i,
+					     maps->splices[i].generation))
 			return false;
 	}
 	return true;
@@ -83,11 +87,8 @@ void slot_uninstall(struct splicer *splicer, uint32_t i)
 
 	for (uint32_t dir = 0; dir < 2; dir++) {
 		struct flow_key key = slot_key(sp, dir);
-		struct flow_entry entry;
 
-		if (bpf_map_lookup_elem(splicer->maps.flows_fd, &key, &entry) == 0 &&
-		    entry.splice == i && entry.generation == sp->generation)
-			bpf_map_delete_elem(splicer->maps.flows_fd, &key);
+		flow_table_remove_splice(&splicer->maps.flows, &key, i, sp->generation);
 	}
 	__atomic_store_n(&sp->state, SPLICE_FREE, __ATOMIC_RELEASE);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "userspace/base/err.h"
+#include "userspace/flow/flow_table.h"
 #include "userspace/model/model.h"
 
 struct splice;
@@ -17,12 +18,14 @@ struct splicer;
 
 /* The pinned maps, as the splicer needs them; all borrowed. */
 struct splice_maps {
-	struct splice *splices; /* shunt_splices, mapped for reading and writing */
-	uint32_t count;         /* elements */
-	int flows_fd;           /* shunt_flows */
-	int events_fd;          /* shunt_events; one consumer */
+	struct splice *splices;  /* shunt_splices, mapped for reading and writing */
+	uint32_t count;          /* elements */
+	struct flow_table flows; /* shunt_flows */
+	int events_fd;           /* shunt_events; one consumer */
 	/* Index of a resolved next hop towards an address. Any thread. */
 	bool (*next_hop)(void *context, const struct addr *to, uint32_t *out_index);
+	/* Whether packets to this address are looked up among splices. Any thread. */
+	bool (*expects)(void *context, const struct addr *to);
 	void *context;
 };
 

@@ -73,26 +73,25 @@ static void adopt_all(struct splicer *splicer, bool is_last)
 			 (unsigned long long)atomic_load(&splicer->adopted));
 }
 
+static bool is_stale(const struct splicer *splicer, uint64_t word)
+{
+	uint32_t i = FLOW_INDEX(word);
+
+	return i >= splicer->maps.count || splicer->maps.splices[i].state == SPLICE_FREE ||
+	       (splicer->maps.splices[i].generation & 0xffff) != FLOW_GENERATION(word);
+}
+
 /* A daemon that died between a key and its element leaves a key that leads nowhere. */
 static void drop_stale_keys(struct splicer *splicer)
 {
-	struct flow_key key, next;
-	bool more = bpf_map_get_next_key(splicer->maps.flows_fd, NULL, &next) == 0;
+	const struct flow_table *flows = &splicer->maps.flows;
+	struct flow_entry e;
 
-	for (uint32_t n = 0; more && n < 2 * splicer->maps.count; n++) {
-		struct flow_entry entry;
-		bool stale;
-
-		key = next;
-		more = bpf_map_get_next_key(splicer->maps.flows_fd, &key, &next) == 0;
-		if (bpf_map_lookup_elem(splicer->maps.flows_fd, &key, &entry) < 0)
-			continue;
-		stale = entry.splice >= splicer->maps.count ||
-			splicer->maps.splices[entry.splice].generation != entry.generation ||
-			splicer->maps.splices[entry.splice].state == SPLICE_FREE;
-		if (stale)
-			bpf_map_delete_elem(splicer->maps.flows_fd, &key);
-	}
+	for (uint32_t i = 0; i < flows->count; i++)
+		for (uint32_t way = 0; way < FLOW_WAYS; way++)
+			if (flow_table_read(flows, i, way, &e) &&
+			    FLOW_KIND(e.word) == FLOW_SPLICE && is_stale(splicer, e.word))
+				flow_table_free(flows, i, way, e.word);
 }
 
 void splicer_adopt(struct splicer *splicer, bool is_last)

@@ -1,10 +1,15 @@
 /*
- * hash.h - a keyed hash of the five-tuple; inlined, since a call costs more than the hash.
+ * hash.h - keyed hashes of the five-tuple and of its parts; inlined, since a call costs more than
+ * the hash. For userspace too, which fills the tables.
  */
 #pragma once
 #include <linux/types.h>
 
-#include "bpf/abi/splice.h"
+#include "bpf/abi/flow.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
 
 static __always_inline __u64 hash_mix(__u64 h, __u64 word)
 {
@@ -24,4 +29,14 @@ static __always_inline __u64 hash_flow(const struct flow_key *flow, __u64 seed)
 	h = hash_mix(h, (__u64)flow->sport << 32 | (__u64)flow->dport << 16 | flow->proto);
 	h = hash_mix(h, seed);
 	return h;
+}
+
+static __always_inline __u64 hash_addr(const __be32 ip[4], __u64 seed)
+{
+	return hash_mix(hash_mix(seed, (__u64)ip[0] << 32 | ip[1]), (__u64)ip[2] << 32 | ip[3]);
+}
+
+static __always_inline __u64 hash_word(__u64 word, __u64 seed)
+{
+	return hash_mix(seed, word);
 }

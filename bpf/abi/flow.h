@@ -1,0 +1,58 @@
+/*
+ * flow.h - the table of flows: both directions of each splice, and those L4 connections that their
+ * ring would send elsewhere.
+ *
+ * shunt_flows is an array of buckets of FLOW_WAYS entries, one cache line each. A key has two
+ * buckets, by the lower and the upper half of its hash. XDP writes on every processor and shuntd
+ * through mmap, by one protocol: who wants an entry swaps its word, by compare-and-swap, for one
+ * of kind FLOW_BUSY, fills in the rest, and stores the new word last. A reader takes the word,
+ * compares the key, and believes neither unless the word is still the same. Every change makes it
+ * another word, since the turn is counted up.
+ */
+#pragma once
+#include "bpf/abi/abi.h"
+
+/* A packet as it arrives. */
+struct flow_key {
+	__be32 src[4];
+	__be32 dst[4];
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 zero[3];
+};
+ABI_SIZE(struct flow_key, 40);
+
+enum flow_kind {
+	FLOW_FREE = 0,
+	FLOW_BUSY = 1,   /* somebody writes it */
+	FLOW_L4 = 2,     /* index: the endpoint. A cache: may be evicted */
+	FLOW_SPLICE = 3, /* index: of shunt_splices. Authority: only shuntd removes it */
+};
+
+struct flow_entry {
+	__u64 word;
+	struct flow_key key;
+	__u32 seen;      /* FLOW_L4: settings.epoch when it was used last */
+	__u32 confirmed; /* FLOW_L4: more than its first packet has come; else it gives way */
+	__u64 zero;
+};
+ABI_SIZE(struct flow_entry, 64);
+
+enum { FLOW_WAYS = 4 };
+
+struct flow_bucket {
+	struct flow_entry ways[FLOW_WAYS];
+};
+ABI_SIZE(struct flow_bucket, 256);
+
+/* The word: kind in 2 bits, direction in 1 (0: from the client), index from bit 8 on, generation
+ * of the index, turn. */
+#define FLOW_WORD(kind, dir, index, generation, turn)                                              \
+	((__u64)(kind) | (__u64)(dir) << 2 | (__u64)((index) & 0xffffff) << 8 |                    \
+	 (__u64)((generation) & 0xffff) << 32 | (__u64)(turn) << 48)
+#define FLOW_KIND(word)       ((__u32)(word) & 3)
+#define FLOW_DIR(word)        ((__u32)(word) >> 2 & 1)
+#define FLOW_INDEX(word)      ((__u32)(word) >> 8)
+#define FLOW_GENERATION(word) ((__u32)((word) >> 32) & 0xffff)
+#define FLOW_TURN(word)       ((__u32)((word) >> 48))

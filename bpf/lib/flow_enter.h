@@ -1,0 +1,79 @@
+/*
+ * flow_enter.h - XDP enters L4 connections into the table of flows.
+ */
+#pragma once
+#include "bpf/lib/flow_table.h"
+
+enum { RANK_UNCONFIRMED = 1, RANK_FREE = 1 << 8, RANK_SAME };
+
+/* How gladly an entry gives way; 0: not at all. chance: among those that are as good. */
+static __always_inline __u32 gives_way(const struct flow_entry *e, const struct flow_key *key,
+				       __u32 chance)
+{
+	switch (FLOW_KIND(READ_WORD(e))) {
+	case FLOW_FREE:
+		return RANK_FREE;
+	case FLOW_L4:
+		if (is_same_flow(&e->key, key))
+			return RANK_SAME;
+		return e->confirmed ? 0 : RANK_UNCONFIRMED + chance;
+	default:
+		return 0;
+	}
+}
+
+/* The best of a bucket, unless that found before is as good. */
+static __always_inline struct flow_entry *better_way(struct flow_bucket *b, struct flow_entry *best,
+						     __u32 *out_rank, const struct flow_key *key,
+						     __u32 chances)
+{
+#pragma unroll
+	for (int i = 0; i < FLOW_WAYS; i++) {
+		__u32 rank = gives_way(&b->ways[i], key, chances >> (4 * i) & 15);
+
+		if (rank > *out_rank) {
+			*out_rank = rank;
+			best = &b->ways[i];
+		}
+	}
+	return best;
+}
+
+/*
+ * Remembers an L4 connection. Only for a cache: where both buckets are full, or somebody else takes
+ * the entry at this moment, it is not entered. Never takes the place of a splice, nor of a
+ * connection that has sent a second packet: a flood of first packets displaces only itself.
+ */
+__noinline int flow_enter(const struct flow_key *key, __u64 hash, __u32 endpoint, __u32 generation)
+{
+	const struct settings *s = settings_get();
+	struct flow_entry *e = NULL;
+	struct flow_bucket *a, *b;
+	__u32 rank = 0, turn, chances;
+	__u64 word, busy;
+
+	if (!s || !key)
+		return 0;
+	a = bucket_of((__u32)hash, s);
+	b = bucket_of((__u32)(hash >> 32), s);
+	if (!a || !b)
+		return 0;
+	chances = bpf_get_prandom_u32(); /* by the hash, two would displace each other for ever */
+	e = better_way(a, NULL, &rank, key, chances);
+	e = better_way(b, e, &rank, key, chances >> 16);
+	if (!e)
+		return 0;
+	word = READ_WORD(e);
+	if (FLOW_KIND(word) != FLOW_FREE && FLOW_KIND(word) != FLOW_L4)
+		return 0;
+	turn = FLOW_TURN(word) + 1;
+	busy = FLOW_WORD(FLOW_BUSY, 0, 0, 0, turn);
+	if (__sync_val_compare_and_swap(&e->word, word, busy) != word)
+		return 0;
+	e->key = *key;
+	e->seen = s->epoch;
+	e->confirmed = 0;
+	barrier();
+	__sync_lock_test_and_set(&e->word, FLOW_WORD(FLOW_L4, 0, endpoint, generation, turn));
+	return 1;
+}

@@ -1,0 +1,169 @@
+#include "tests/harness/maps.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bpf/abi/sizes.h"
+#include "userspace/base/must.h"
+#include "userspace/dataplane/ring_store.h"
+
+enum { ENTRIES_MAX = 4096 };
+
+struct maps {
+	struct settings *settings;
+	struct flow_bucket *flows;
+	struct vip_table *table;
+	struct ring_store *rings;
+	struct ring_place places[RINGS_MAX];
+	struct {
+		struct vip_key key;
+		struct vip_entry vip;
+	} vips[ENTRIES_MAX];
+	struct {
+		__be32 ip[4];
+		uint32_t flags;
+	} addrs[ENTRIES_MAX];
+	uint32_t vip_count, addr_count;
+	bool changed;
+};
+
+static void *map_of(const struct bpf_map *map)
+{
+	size_t bytes = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	MUST(at != MAP_FAILED);
+	return at;
+}
+
+struct maps *maps_open(const struct bpf_map *settings, const struct bpf_map *addrs,
+		       const struct bpf_map *vips, const struct bpf_map *ring_lines,
+		       const struct bpf_map *flows)
+{
+	struct maps *m = must_alloc(sizeof(*m));
+
+	m->settings = map_of(settings);
+	m->settings->buckets = FLOW_BUCKETS;
+	m->settings->epoch = 1;
+	if (addrs && vips)
+		m->table = vip_table_create(map_of(addrs), map_of(vips), m->settings);
+	if (ring_lines)
+		m->rings = ring_store_create(map_of(ring_lines));
+	if (flows)
+		m->flows = map_of(flows);
+	return m;
+}
+
+void maps_settings(struct maps *m, const struct settings *settings)
+{
+	struct settings *s = m->settings;
+
+	m->changed |= s->hash_seed != settings->hash_seed;
+	memcpy(s->tunnel, settings->tunnel, sizeof(s->tunnel));
+	s->hash_seed = settings->hash_seed;
+	s->abi_version = ABI_VERSION;
+	s->workers = settings->workers;
+}
+
+void maps_addr(struct maps *m, const __be32 ip[4], uint32_t flags)
+{
+	uint32_t i = 0;
+
+	while (i < m->addr_count && memcmp(m->addrs[i].ip, ip, sizeof(m->addrs[i].ip)) != 0)
+		i++;
+	if (i < m->addr_count && m->addrs[i].flags == flags)
+		return;
+	MUST(i < ENTRIES_MAX);
+	memcpy(m->addrs[i].ip, ip, sizeof(m->addrs[i].ip));
+	m->addrs[i].flags = flags;
+	if (i == m->addr_count)
+		m->addr_count++;
+	m->changed = true;
+}
+
+static void place_ring(struct maps *m, struct vip_entry *vip)
+{
+	if (vip->kind != VIP_L4)
+		return;
+	vip->ring = m->places[vip->index].ring;
+	vip->before = m->places[vip->index].before;
+	vip->slots = m->places[vip->index].slots;
+}
+
+void maps_vip(struct maps *m, const struct vip_key *key, uint32_t kind, uint32_t index)
+{
+	struct vip_entry vip = { .kind = kind, .index = index };
+	uint32_t i = 0;
+
+	while (i < m->vip_count && memcmp(&m->vips[i].key, key, sizeof(*key)) != 0)
+		i++;
+	MUST(i < ENTRIES_MAX);
+	place_ring(m, &vip);
+	if (i < m->vip_count && memcmp(&m->vips[i].vip, &vip, sizeof(vip)) == 0)
+		return;
+	m->vips[i].key = *key;
+	m->vips[i].vip = vip;
+	if (i == m->vip_count)
+		m->vip_count++;
+	m->changed = true;
+}
+
+void maps_ring(struct maps *m, uint32_t index, const uint32_t *ids, uint32_t slots, bool fresh)
+{
+	if (fresh)
+		ring_store_drop(m->rings, index);
+	MUST(ring_store_set(m->rings, index, ids, slots, m->settings->epoch, &m->places[index],
+			    NULL));
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		if (m->vips[i].vip.index == index)
+			place_ring(m, &m->vips[i].vip);
+	m->changed = true;
+}
+
+void maps_flag(struct maps *m, uint32_t index, uint32_t flags)
+{
+	maps_commit(m);
+	vip_table_flag(m->table, index, flags);
+}
+
+void maps_commit(struct maps *m)
+{
+	if (!m->table || !m->changed)
+		return;
+	vip_table_begin(m->table);
+	for (uint32_t i = 0; i < m->addr_count; i++)
+		MUST(vip_table_add(m->table, m->addrs[i].ip, m->addrs[i].flags, NULL));
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		MUST(vip_table_add_vip(m->table, &m->vips[i].key, &m->vips[i].vip, NULL));
+	MUST(vip_table_commit(m->table, NULL));
+	if (m->rings)
+		ring_store_retire(m->rings);
+	m->changed = false;
+}
+
+struct flow_table maps_flows(const struct maps *m)
+{
+	return (struct flow_table){ m->flows, FLOW_BUCKETS, &m->settings->hash_seed };
+}
+
+void maps_splice(struct maps *m, const struct flow_key *key, uint32_t dir, uint32_t splice,
+		 uint32_t generation)
+{
+	struct flow_table flows = maps_flows(m);
+
+	flow_table_remove_splice(&flows, key, splice, generation);
+	MUST(flow_table_enter_splice(&flows, key, dir, splice, generation));
+}
+
+void maps_splice_remove(struct maps *m, const struct flow_key *key, uint32_t splice,
+			uint32_t generation)
+{
+	struct flow_table flows = maps_flows(m);
+
+	flow_table_remove_splice(&flows, key, splice, generation);
+}
+
+struct settings *maps_live_settings(struct maps *m)
+{
+	return m->settings;
+}

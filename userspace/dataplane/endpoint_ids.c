@@ -1,0 +1,162 @@
+#include "userspace/dataplane/endpoint_ids.h"
+
+#include <bpf/bpf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "bpf/abi/sizes.h"
+#include "bpf/abi/vip.h"
+#include "userspace/base/must.h"
+#include "userspace/dataplane/tallies.h"
+
+struct endpoint_slot {
+	bool used, kept; /* kept: named by the snapshot that is being applied */
+	uint64_t identity;
+	struct addr vtep;
+	struct endpoint_entry entry;
+};
+
+struct endpoint_ids {
+	struct pinned maps;
+	struct neighbours *neighbours;
+	struct ring_store *rings;
+	bool in_rings[ENDPOINTS_MAX]; /* when the snapshot began */
+	struct endpoint_slot slots[ENDPOINTS_MAX];
+};
+
+static void write_entry(struct endpoint_ids *ids, uint32_t id)
+{
+	bpf_map_update_elem(ids->maps.fds[PINNED_ENDPOINTS], &id, &ids->slots[id].entry, BPF_ANY);
+}
+
+struct endpoint_ids *endpoint_ids_create(const struct pinned *maps, struct neighbours *neighbours,
+					 struct ring_store *rings)
+{
+	struct endpoint_ids *ids = must_alloc(sizeof(*ids));
+
+	ids->maps = *maps;
+	ids->neighbours = neighbours;
+	ids->rings = rings;
+	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++) {
+		struct endpoint_slot *slot = &ids->slots[id];
+
+		if (bpf_map_lookup_elem(maps->fds[PINNED_ENDPOINTS], &id, &slot->entry) < 0)
+			break;
+		slot->used = slot->entry.flags & ENDPOINT_USED;
+		slot->identity = slot->entry.identity;
+		memcpy(slot->vtep.ip, slot->entry.vtep, sizeof(slot->vtep.ip));
+	}
+	return ids;
+}
+
+void endpoint_ids_destroy(struct endpoint_ids *ids)
+{
+	free(ids);
+}
+
+void endpoint_ids_begin(struct endpoint_ids *ids)
+{
+	memset(ids->in_rings, 0, sizeof(ids->in_rings));
+	ring_store_mark(ids->rings, ids->in_rings);
+	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++)
+		ids->slots[id].kept = false;
+}
+
+uint64_t endpoint_identity(const struct endpoint *e)
+{
+	struct {
+		struct addr address, host;
+		uint32_t vni;
+		uint8_t mac[6];
+		uint16_t zero;
+	} what = { .address = e->address, .host = e->host, .vni = e->vpc ? e->vpc->vni : 0 };
+
+	memcpy(what.mac, e->mac, sizeof(what.mac));
+	what.host.port = 0;
+	return XXH3_64bits(&what, sizeof(what)) | 1;
+}
+
+/* The one that it has, or one that nobody names. */
+static uint32_t id_for(struct endpoint_ids *ids, uint64_t identity)
+{
+	uint32_t unused = 0;
+
+	for (uint32_t id = 1; id < ENDPOINTS_MAX; id++) {
+		if (ids->slots[id].identity == identity)
+			return id;
+		if (!unused && !ids->slots[id].used && !ids->slots[id].kept && !ids->in_rings[id])
+			unused = id;
+	}
+	return unused;
+}
+
+static void fill(struct endpoint_ids *ids, uint32_t id, const struct endpoint *e, uint64_t identity)
+{
+	static const uint8_t inner_src[6] = { 0x02, 0x73, 0x68, 0x75, 0x6e, 0x00 };
+	struct endpoint_slot *slot = &ids->slots[id];
+	struct endpoint_entry *entry = &slot->entry;
+	bool ready;
+
+	if (slot->identity != identity) {
+		tallies_reset_endpoint(&ids->maps, id);
+		entry->generation++;
+	}
+	slot->used = slot->kept = true;
+	slot->identity = identity;
+	slot->vtep = e->host;
+	slot->vtep.port = 0;
+	entry->identity = identity;
+	entry->vni = e->vpc ? e->vpc->vni : VXLAN_VNI_CLASSIC;
+	entry->flags = ENDPOINT_USED;
+	memcpy(entry->vtep, e->host.ip, sizeof(entry->vtep));
+	memcpy(entry->inner_dst, e->mac, sizeof(entry->inner_dst));
+	memcpy(entry->inner_src, inner_src, sizeof(inner_src));
+	if (!neighbours_find(ids->neighbours, &slot->vtep, &entry->next_hop, &ready))
+		entry->next_hop = NEXT_HOPS_MAX; /* no such hop: packets pass as unresolved */
+	write_entry(ids, id);
+}
+
+uint32_t endpoint_ids_take(struct endpoint_ids *ids, const struct endpoint *endpoint)
+{
+	uint64_t identity = endpoint_identity(endpoint);
+	uint32_t id = id_for(ids, identity);
+
+	if (id)
+		fill(ids, id, endpoint, identity);
+	return id;
+}
+
+void endpoint_ids_end(struct endpoint_ids *ids)
+{
+	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++)
+		if (!ids->slots[id].kept)
+			ids->slots[id].used = false;
+}
+
+uint32_t endpoint_ids_find(const struct endpoint_ids *ids, const struct endpoint *endpoint)
+{
+	uint64_t identity = endpoint_identity(endpoint);
+
+	for (uint32_t id = 1; id < ENDPOINTS_MAX; id++)
+		if (ids->slots[id].used && ids->slots[id].identity == identity)
+			return id;
+	return 0;
+}
+
+void endpoint_ids_refresh(struct endpoint_ids *ids)
+{
+	for (uint32_t id = 1; id < ENDPOINTS_MAX; id++) {
+		struct endpoint_slot *slot = &ids->slots[id];
+		uint32_t hop;
+		bool ready;
+
+		/* Also of those that only established connections have still. */
+		if (!slot->identity ||
+		    !neighbours_find(ids->neighbours, &slot->vtep, &hop, &ready) ||
+		    hop == slot->entry.next_hop)
+			continue;
+		slot->entry.next_hop = hop;
+		write_entry(ids, id);
+	}
+}

@@ -1,0 +1,232 @@
+#include "userspace/dataplane/vip_table.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/abi/hash.h"
+#include "bpf/abi/sizes.h"
+#include "userspace/base/grace.h"
+#include "userspace/base/must.h"
+
+enum { SEEDS_TRIED = 4096 };
+
+struct staged_vip {
+	struct vip_key key;
+	struct vip_entry vip;
+};
+
+struct vip_table {
+	struct addr_entry *addrs;
+	struct vip_entry *vips;
+	struct settings *settings;
+	uint32_t addr_count, vip_count;
+	struct addr_entry staged_addrs[ADDRS_MAX];
+	struct staged_vip staged_vips[VIPS_MAX];
+};
+
+struct vip_table *vip_table_create(struct addr_entry *addrs, struct vip_entry *vips,
+				   struct settings *settings)
+{
+	struct vip_table *t = must_alloc(sizeof(*t));
+
+	t->addrs = addrs;
+	t->vips = vips;
+	t->settings = settings;
+	return t;
+}
+
+void vip_table_destroy(struct vip_table *table)
+{
+	free(table);
+}
+
+void vip_table_begin(struct vip_table *t)
+{
+	t->addr_count = t->vip_count = 0;
+}
+
+static struct addr_entry *staged(struct vip_table *t, const __be32 ip[4])
+{
+	for (uint32_t i = 0; i < t->addr_count; i++)
+		if (memcmp(t->staged_addrs[i].addr, ip, sizeof(t->staged_addrs[i].addr)) == 0)
+			return &t->staged_addrs[i];
+	return NULL;
+}
+
+bool vip_table_add(struct vip_table *t, const __be32 ip[4], uint32_t flags, struct err *err)
+{
+	struct addr_entry *e = staged(t, ip);
+
+	if (!e) {
+		if (t->addr_count == ADDRS_MAX)
+			return err_set(err,
+				       "more than %d addresses: vips, sources, and those of "
+				       "spliced connections that live on",
+				       ADDRS_MAX);
+		e = &t->staged_addrs[t->addr_count];
+		memset(e, 0, sizeof(*e));
+		memcpy(e->addr, ip, sizeof(e->addr));
+		e->number = t->addr_count++;
+	}
+	e->flags |= flags | ADDR_USED;
+	return true;
+}
+
+bool vip_table_add_vip(struct vip_table *t, const struct vip_key *key, const struct vip_entry *vip,
+		       struct err *err)
+{
+	uint32_t flags = ADDR_VIP | (vip->kind == VIP_L7 ? ADDR_SPLICES : 0);
+
+	if (!vip_table_add(t, key->addr, flags, err))
+		return false;
+	if (t->vip_count == VIPS_MAX)
+		return err_set(err, "more than %d pairs of vip address and port", VIPS_MAX);
+	t->staged_vips[t->vip_count].key = *key;
+	t->staged_vips[t->vip_count].vip = *vip;
+	t->staged_vips[t->vip_count].vip.key =
+		VIP_KEY(staged(t, key->addr)->number, key->port, key->proto);
+	t->vip_count++;
+	return true;
+}
+
+static bool place_addr(struct addr_entry *half, const struct addr_entry *e, uint64_t seed)
+{
+	uint32_t hash = (uint32_t)hash_addr(e->addr, seed);
+
+	for (uint32_t i = 0; i < PROBES_MAX; i++) {
+		struct addr_entry *at = &half[(hash + i) & (ADDR_TABLE - 1)];
+
+		if (at->flags)
+			continue;
+		*at = *e;
+		return true;
+	}
+	return false;
+}
+
+static bool place_vip(struct vip_entry *half, const struct vip_entry *vip, uint64_t seed)
+{
+	uint32_t hash = (uint32_t)hash_word(vip->key, seed);
+
+	for (uint32_t i = 0; i < PROBES_MAX; i++) {
+		struct vip_entry *at = &half[(hash + i) & (VIP_TABLE - 1)];
+
+		if (at->key)
+			continue;
+		*at = *vip;
+		return true;
+	}
+	return false;
+}
+
+static bool place_all(const struct vip_table *t, struct addr_entry *addrs, struct vip_entry *vips,
+		      uint64_t seed)
+{
+	memset(addrs, 0, ADDR_TABLE * sizeof(*addrs));
+	memset(vips, 0, VIP_TABLE * sizeof(*vips));
+	for (uint32_t i = 0; i < t->addr_count; i++)
+		if (!place_addr(addrs, &t->staged_addrs[i], seed))
+			return false;
+	for (uint32_t i = 0; i < t->vip_count; i++)
+		if (!place_vip(vips, &t->staged_vips[i].vip, seed))
+			return false;
+	return true;
+}
+
+bool vip_table_commit(struct vip_table *t, struct err *err)
+{
+	uint32_t half = !(t->settings->half & 1);
+	struct addr_entry *addrs = t->addrs + (size_t)half * ADDR_TABLE;
+	struct vip_entry *vips = t->vips + (size_t)half * VIP_TABLE;
+
+	for (uint64_t i = 0; i < SEEDS_TRIED; i++) {
+		uint64_t seed = hash_word(i + 1, t->settings->hash_seed);
+
+		if (!place_all(t, addrs, vips, seed))
+			continue;
+		__atomic_store_n(&t->settings->table_seed[half], seed, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&t->settings->half, half, __ATOMIC_SEQ_CST);
+		t->settings->commits++;
+		grace_wait();
+		return true;
+	}
+	return err_set(err, "the table of vips cannot be laid out; use fewer vips");
+}
+
+uint32_t vip_table_read(const struct vip_table *t, struct vip_key *out_keys,
+			struct vip_entry *out_vips, uint32_t max)
+{
+	uint32_t half = t->settings->half & 1, count = 0;
+	const struct addr_entry *addrs = t->addrs + (size_t)half * ADDR_TABLE;
+	const struct vip_entry *vips = t->vips + (size_t)half * VIP_TABLE;
+	const struct addr_entry **by_number = must_alloc(ADDRS_MAX * sizeof(const void *));
+
+	for (uint32_t i = 0; i < ADDR_TABLE; i++)
+		if (addrs[i].flags && addrs[i].number < ADDRS_MAX)
+			by_number[addrs[i].number] = &addrs[i];
+	for (uint32_t i = 0; i < VIP_TABLE && count < max; i++) {
+		uint32_t number = (uint32_t)(vips[i].key >> 32);
+
+		if (!vips[i].key || number >= ADDRS_MAX || !by_number[number])
+			continue;
+		out_keys[count] = (struct vip_key){ .port = (__be16)(vips[i].key >> 8),
+						    .proto = (__u8)vips[i].key };
+		memcpy(out_keys[count].addr, by_number[number]->addr, sizeof(out_keys[count].addr));
+		out_vips[count++] = vips[i];
+	}
+	free(by_number);
+	return count;
+}
+
+void vip_table_flag(struct vip_table *t, uint32_t index, uint32_t flags)
+{
+	struct vip_entry *vips = t->vips + (size_t)(t->settings->half & 1) * VIP_TABLE;
+
+	for (uint32_t i = 0; i < VIP_TABLE; i++)
+		if (vips[i].key && vips[i].kind == VIP_L4 && vips[i].index == index)
+			__atomic_store_n(&vips[i].flags, flags, __ATOMIC_RELAXED);
+}
+
+static const struct addr_entry *addr_find(const struct vip_table *t, const __be32 ip[4])
+{
+	uint32_t half = __atomic_load_n(&t->settings->half, __ATOMIC_ACQUIRE) & 1;
+	const struct addr_entry *addrs = t->addrs + (size_t)half * ADDR_TABLE;
+	uint32_t hash = (uint32_t)hash_addr(ip, t->settings->table_seed[half]);
+
+	for (uint32_t i = 0; i < PROBES_MAX; i++) {
+		const struct addr_entry *e = &addrs[(hash + i) & (ADDR_TABLE - 1)];
+
+		if (!e->flags)
+			return NULL;
+		if (memcmp(e->addr, ip, sizeof(e->addr)) == 0)
+			return e;
+	}
+	return NULL;
+}
+
+const struct vip_entry *vip_table_find(const struct vip_table *t, const struct vip_key *key)
+{
+	uint32_t half = t->settings->half & 1;
+	const struct vip_entry *vips = t->vips + (size_t)half * VIP_TABLE;
+	const struct addr_entry *addr = addr_find(t, key->addr);
+	uint64_t wanted = addr ? VIP_KEY(addr->number, key->port, key->proto) : 0;
+	uint32_t hash = (uint32_t)hash_word(wanted, t->settings->table_seed[half]);
+
+	for (uint32_t i = 0; addr && i < PROBES_MAX; i++) {
+		const struct vip_entry *vip = &vips[(hash + i) & (VIP_TABLE - 1)];
+
+		if (!vip->key)
+			return NULL;
+		if (vip->key == wanted)
+			return vip;
+	}
+	return NULL;
+}
+
+bool vip_table_expects(const struct vip_table *t, const __be32 ip[4])
+{
+	const struct addr_entry *e = addr_find(t, ip);
+
+	return e && e->flags & ADDR_SPLICES;
+}

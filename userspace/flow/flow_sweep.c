@@ -1,0 +1,105 @@
+#include "userspace/flow/flow_sweep.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/must.h"
+
+enum { SUSPECTS_MAX = 64 };
+
+/* Busy when the sweep came by: a writer takes nanoseconds, unless it has died. */
+struct suspect {
+	uint32_t bucket, way;
+	uint64_t word;
+};
+
+struct flow_sweep {
+	struct flow_table table;
+	bool (*keep)(void *context, const struct flow_entry *entry);
+	void *context;
+	uint32_t next; /* bucket */
+	struct flow_sweep_stats done, now;
+	struct suspect suspects[SUSPECTS_MAX];
+	uint32_t suspect_count;
+};
+
+struct flow_sweep *flow_sweep_create(const struct flow_table *table,
+				     bool (*keep)(void *context, const struct flow_entry *entry),
+				     void *context)
+{
+	struct flow_sweep *s = must_alloc(sizeof(*s));
+
+	s->table = *table;
+	s->keep = keep;
+	s->context = context;
+	return s;
+}
+
+void flow_sweep_destroy(struct flow_sweep *sweep)
+{
+	free(sweep);
+}
+
+static bool is_old(const struct flow_entry *e, uint32_t epoch)
+{
+	uint32_t age = epoch - e->seen;
+
+	if (age > UINT32_MAX / 2) /* used since this epoch began, or entered by an older daemon */
+		return false;
+	if (!e->confirmed)
+		return age > FLOW_UNCONFIRMED_S;
+	return age > (e->key.proto == IPPROTO_UDP ? FLOW_UDP_IDLE_S : FLOW_TCP_IDLE_S);
+}
+
+static void look_at(struct flow_sweep *s, uint32_t bucket, uint32_t way, uint32_t epoch)
+{
+	struct flow_entry e;
+	uint64_t word = flow_table_word(&s->table, bucket, way);
+
+	if (FLOW_KIND(word) == FLOW_BUSY && s->suspect_count < SUSPECTS_MAX)
+		s->suspects[s->suspect_count++] = (struct suspect){ bucket, way, word };
+	if (!flow_table_read(&s->table, bucket, way, &e))
+		return;
+	if (FLOW_KIND(e.word) == FLOW_SPLICE) {
+		s->now.splices++;
+		return;
+	}
+	if ((is_old(&e, epoch) || !s->keep(s->context, &e)) &&
+	    flow_table_free(&s->table, bucket, way, e.word))
+		s->done.aged++;
+	else
+		s->now.l4++;
+}
+
+/* Those that are busy a second later still. */
+static void free_suspects(struct flow_sweep *s)
+{
+	for (uint32_t i = 0; i < s->suspect_count; i++)
+		flow_table_free(&s->table, s->suspects[i].bucket, s->suspects[i].way,
+				s->suspects[i].word);
+	s->suspect_count = 0;
+}
+
+bool flow_sweep_tick(struct flow_sweep *s, uint32_t epoch)
+{
+	uint32_t part = s->table.count / FLOW_PASS_S + 1, end;
+
+	free_suspects(s);
+	end = s->table.count - s->next < part ? s->table.count : s->next + part;
+	for (; s->next < end; s->next++)
+		for (uint32_t way = 0; way < FLOW_WAYS; way++)
+			look_at(s, s->next, way, epoch);
+	if (s->next < s->table.count)
+		return false;
+	s->done.l4 = s->now.l4;
+	s->done.splices = s->now.splices;
+	memset(&s->now, 0, sizeof(s->now));
+	s->next = 0;
+	return true;
+}
+
+void flow_sweep_stats(const struct flow_sweep *sweep, struct flow_sweep_stats *out_stats)
+{
+	*out_stats = sweep->done;
+}

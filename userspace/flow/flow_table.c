@@ -1,0 +1,155 @@
+#include "userspace/flow/flow_table.h"
+
+#include <string.h>
+
+#include "bpf/abi/hash.h"
+
+enum { PLACES = 2 * FLOW_WAYS };
+
+static uint64_t load_word(const struct flow_entry *e)
+{
+	return __atomic_load_n(&e->word, __ATOMIC_ACQUIRE);
+}
+
+static bool swap_word(struct flow_entry *e, uint64_t from, uint64_t to)
+{
+	__u64 old = from;
+
+	return __atomic_compare_exchange_n(&e->word, &old, to, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+
+/* In the order in which XDP looks. */
+static void places_of(const struct flow_table *table, const struct flow_key *key,
+		      struct flow_entry *out_places[PLACES])
+{
+	uint64_t hash = hash_flow(key, *table->seed);
+
+	for (uint32_t i = 0; i < PLACES; i++) {
+		uint32_t half = (uint32_t)(i < FLOW_WAYS ? hash : hash >> 32);
+
+		out_places[i] = &table->buckets[half & (table->count - 1)].ways[i % FLOW_WAYS];
+	}
+}
+
+static uint64_t word_if(const struct flow_entry *e, const struct flow_key *key)
+{
+	uint64_t word = load_word(e);
+
+	if (FLOW_KIND(word) < FLOW_L4 || memcmp(&e->key, key, sizeof(*key)) != 0)
+		return 0;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return load_word(e) == word ? word : 0;
+}
+
+/* How gladly an entry gives way to a splice; 0: not at all. */
+static int gives_way(const struct flow_entry *e, uint64_t word)
+{
+	if (FLOW_KIND(word) == FLOW_FREE)
+		return 3;
+	if (FLOW_KIND(word) != FLOW_L4)
+		return 0;
+	return e->confirmed ? 1 : 2;
+}
+
+/* The entry is ours, and its word busy; NULL: there is no place. */
+static struct flow_entry *claim(struct flow_entry *const places[PLACES], uint64_t *out_busy)
+{
+	for (uint32_t tries = 0; tries < PLACES; tries++) {
+		struct flow_entry *best = NULL;
+		uint64_t best_word = 0;
+		int rank = 0;
+
+		for (uint32_t i = 0; i < PLACES; i++) {
+			uint64_t word = load_word(places[i]);
+
+			if (gives_way(places[i], word) <= rank)
+				continue;
+			rank = gives_way(places[i], word);
+			best = places[i];
+			best_word = word;
+		}
+		if (!best)
+			return NULL;
+		*out_busy = FLOW_WORD(FLOW_BUSY, 0, 0, 0, FLOW_TURN(best_word) + 1);
+		if (swap_word(best, best_word, *out_busy))
+			return best;
+	}
+	return NULL; /* whoever is that busy here has filled the buckets */
+}
+
+bool flow_table_enter_splice(const struct flow_table *table, const struct flow_key *key,
+			     uint32_t dir, uint32_t splice, uint32_t generation)
+{
+	struct flow_entry *places[PLACES], *e;
+	uint64_t busy, word;
+
+	places_of(table, key, places);
+	for (uint32_t i = 0; i < PLACES; i++)
+		if (FLOW_KIND(word_if(places[i], key)) == FLOW_SPLICE)
+			return false;
+	e = claim(places, &busy);
+	if (!e)
+		return false;
+	word = FLOW_WORD(FLOW_SPLICE, dir & 1, splice, generation, FLOW_TURN(busy));
+	e->key = *key;
+	e->seen = 0;
+	e->confirmed = 1;
+	__atomic_store_n(&e->word, word, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+void flow_table_remove_splice(const struct flow_table *table, const struct flow_key *key,
+			      uint32_t splice, uint32_t generation)
+{
+	struct flow_entry *places[PLACES];
+
+	places_of(table, key, places);
+	for (uint32_t i = 0; i < PLACES; i++) {
+		uint64_t word = word_if(places[i], key);
+
+		if (FLOW_KIND(word) == FLOW_SPLICE && FLOW_INDEX(word) == splice &&
+		    FLOW_GENERATION(word) == (generation & 0xffff))
+			swap_word(places[i], word,
+				  FLOW_WORD(FLOW_FREE, 0, 0, 0, FLOW_TURN(word) + 1));
+	}
+}
+
+uint64_t flow_table_find(const struct flow_table *table, const struct flow_key *key)
+{
+	struct flow_entry *places[PLACES];
+
+	places_of(table, key, places);
+	for (uint32_t i = 0; i < PLACES; i++) {
+		uint64_t word = word_if(places[i], key);
+
+		if (word)
+			return word;
+	}
+	return 0;
+}
+
+bool flow_table_read(const struct flow_table *table, uint32_t bucket, uint32_t way,
+		     struct flow_entry *out_entry)
+{
+	const struct flow_entry *e = &table->buckets[bucket].ways[way];
+	uint64_t word = load_word(e);
+
+	if (FLOW_KIND(word) < FLOW_L4)
+		return false;
+	*out_entry = *e;
+	out_entry->word = word;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return load_word(e) == word;
+}
+
+bool flow_table_free(const struct flow_table *table, uint32_t bucket, uint32_t way, uint64_t word)
+{
+	return swap_word(&table->buckets[bucket].ways[way], word,
+			 FLOW_WORD(FLOW_FREE, 0, 0, 0, FLOW_TURN(word) + 1));
+}
+
+uint64_t flow_table_word(const struct flow_table *table, uint32_t bucket, uint32_t way)
+{
+	return load_word(&table->buckets[bucket].ways[way]);
+}
