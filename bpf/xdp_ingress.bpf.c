@@ -4,6 +4,7 @@
  * What is not for us passes untouched, whatever it is: first it is looked up, then judged. One
  * buffer a frame: with a larger MTU than a page holds, the device must have multi-buffer off.
  */
+#include "bpf/lib/direct.h"
 #include "bpf/lib/endpoint_pick.h"
 #include "bpf/lib/finish.h"
 #include "bpf/lib/flow_table.h"
@@ -34,7 +35,9 @@ static __always_inline enum verdict forward(struct pkt *p, const struct settings
 	v = endpoint_pick(p);
 	if (p->flags & PKT_ERROR && !v)
 		p->why = COUNT_ERROR_FOLLOWED;
-	return v ?: endpoint_send(p, s);
+	if (v)
+		return v;
+	return p->vip->flags & VIP_DSR ? direct_send(p) : endpoint_send(p, s);
 }
 
 /* What is for an address that we know. Fragments and ICMP errors have the flow of what they belong

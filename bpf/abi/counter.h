@@ -40,6 +40,7 @@
 	X(NO_ENDPOINT, "dropped: the ring is empty or its endpoint is down")                       \
 	X(TUNNEL_UNKNOWN, "dropped: VXLAN to our vtep from an unknown vtep or VNI")                \
 	X(TUNNEL_BAD, "dropped: VXLAN to our vtep that is malformed")                              \
+	X(NOT_NEAR, "dropped: the endpoint of a listener with forward: dsr is behind a router")    \
 	X(NO_HEADROOM, "dropped: no room to wrap the packet")                                      \
 	X(SPLICE_EARLY, "dropped: rule R4, bytes from before the splice that must be resent")      \
 	X(SPLICE_OVER, "dropped: for a spliced connection that has ended")                         \

@@ -54,6 +54,7 @@ ABI_SIZE(struct vip_entry, 32);
 
 enum vip_flag {
 	VIP_SETTLED = 1, /* no UDP flow is left that the ring before this one has given away */
+	VIP_DSR = 2,     /* sent to endpoints on the same link as they are, by their MACs */
 };
 
 /*
@@ -73,9 +74,10 @@ enum endpoint_flag {
 	ENDPOINT_DOWN = 2, /* gets nothing at all; another slot is asked */
 };
 
-/* How a client's packet reaches one endpoint of an L4 listener: wrapped in VXLAN (RFC 7348). */
+/* How a client's packet reaches one endpoint of an L4 listener: wrapped in VXLAN (RFC 7348),
+ * unless the vip says otherwise. */
 struct endpoint_entry {
-	__be32 vtep[4];    /* outer destination */
+	__be32 vtep[4];    /* outer destination; the endpoint's own address where it has no host */
 	__u32 generation;  /* of the id, 16 bits; a flow entry with another one is stale */
 	__u32 next_hop;    /* into shunt_next_hops */
 	__u32 vni;         /* host order, 24 bits */

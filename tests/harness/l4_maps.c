@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-enum { RING = 1, SLOTS = 7, VNI = 5001 };
+enum { SLOTS = 7, VNI = 5001 };
 
 void l4_ip(__be32 out[4], const char *text)
 {
@@ -30,7 +30,7 @@ static void add_vip(const char *ip, uint16_t port, uint8_t proto)
 	struct vip_key key = { .port = htons(port), .proto = proto };
 
 	l4_ip(key.addr, ip);
-	maps_vip(program_maps(), &key, VIP_L4, RING);
+	maps_vip(program_maps(), &key, VIP_L4, L4_RING);
 	l4_addr(ip, ADDR_ANSWER);
 }
 
@@ -64,7 +64,7 @@ static void ring_of(uint32_t endpoint, bool fresh)
 
 	for (int i = 0; i < SLOTS; i++)
 		slots[i] = endpoint;
-	maps_ring(program_maps(), RING, slots, SLOTS, fresh);
+	maps_ring(program_maps(), L4_RING, slots, SLOTS, fresh);
 }
 
 void l4_ring(uint32_t endpoint)

@@ -12,7 +12,14 @@
 #define L4_TUNNEL  "192.0.2.10"
 #define L4_HOST    "192.0.3.21"
 
-enum { L4_PORT = 8000, L4_FIRST = 1, L4_OTHER = 2, L4_HOP_FIRST = 1, L4_HOP_OTHER = 2 };
+enum {
+	L4_RING = 1,
+	L4_PORT = 8000,
+	L4_FIRST = 1,
+	L4_OTHER = 2,
+	L4_HOP_FIRST = 1,
+	L4_HOP_OTHER = 2
+};
 
 /* False where programs cannot be loaded. Endpoint L4_FIRST is sent back, L4_OTHER redirected. */
 bool l4_maps(void);

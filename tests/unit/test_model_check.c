@@ -117,6 +117,34 @@ TEST(listeners_and_endpoints_that_clash_are_refused)
 		check_refused(row->text, row->want);
 }
 
+#define DIRECT(endpoint, more)                                                                     \
+	"vips: [ { name: v, addresses: [ 203.0.113.1 ], listeners: [ { port: 80, protocol: tcp, "  \
+	"upstream: a, forward: dsr } ] } ]\n"                                                      \
+	"upstreams: { a: { balance: maglev, endpoints: [ " endpoint " ] } }\n" more
+
+TEST(endpoints_that_packets_cannot_be_sent_to_directly_are_refused)
+{
+	static const struct {
+		const char *name, *text, *want;
+	} rows[] = {
+		{ "in a vpc",
+		  DIRECT("{ address: \"10.0.0.1:80\", vpc: t, host: 10.0.0.9, mac: "
+			 "\"02:00:00:00:00:01\" }",
+			 "vpcs: { t: { vni: 7 } }\n"),
+		  "f:2:49: this endpoint is in vpc \"t\", which only listeners with forward "
+		  "vxlan reach" },
+		{ "with a host", DIRECT("{ address: \"10.0.0.1:80\", host: 10.0.0.9 }", ""),
+		  "f:2:49: this endpoint has a \"host\", which is for listeners with forward "
+		  "vxlan" },
+		{ "on another port", DIRECT("{ address: \"10.0.0.1:81\" }", ""),
+		  "f:2:49: the listener of port 80 forwards packets as they are, so this "
+		  "endpoint's port must be 80, not 81" },
+	};
+
+	FOR_ROWS (row, rows)
+		check_refused(row->text, row->want);
+}
+
 TEST(tests_of_the_file_are_read_as_requests_are)
 {
 	static const struct {

@@ -260,6 +260,11 @@ static uint32_t settled_flags(const struct vip_sync *sync, uint32_t index)
 	return !changed_s || sync->now_s - changed_s > FLOW_UDP_IDLE_S ? VIP_SETTLED : 0;
 }
 
+static uint32_t mode_flags(enum forward_mode mode)
+{
+	return mode == FORWARD_DSR ? VIP_DSR : 0;
+}
+
 static bool sync_l4(struct vip_sync *sync, const struct snapshot *snapshot,
 		    const struct listener *l, struct err *err)
 {
@@ -273,7 +278,7 @@ static bool sync_l4(struct vip_sync *sync, const struct snapshot *snapshot,
 	vip.ring = place.ring;
 	vip.before = place.before;
 	vip.slots = place.slots;
-	vip.flags = settled_flags(sync, vip.index);
+	vip.flags = settled_flags(sync, vip.index) | mode_flags(l->forward);
 	for (uint32_t i = 0; i < l->vip->address_count; i++) {
 		struct vip_key key = key_of(l, &l->vip->addresses[i]);
 
@@ -417,7 +422,8 @@ void vip_sync_tick(struct vip_sync *sync, uint32_t epoch)
 	for (uint32_t i = 0; i < VIPS_MAX; i++)
 		if (sync->vips[i].used && sync->vips[i].vip.kind == VIP_L4)
 			vip_table_flag(sync->table, sync->vips[i].vip.index,
-				       settled_flags(sync, sync->vips[i].vip.index));
+				       settled_flags(sync, sync->vips[i].vip.index) |
+					       (sync->vips[i].vip.flags & ~VIP_SETTLED));
 }
 
 uint32_t vip_sync_row(struct vip_sync *sync, const struct addr *address)

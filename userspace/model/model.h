@@ -31,7 +31,7 @@ enum listener_protocol {
 	LISTENER_PROTOCOLS
 };
 
-enum forward_mode { FORWARD_NONE, FORWARD_VXLAN };
+enum forward_mode { FORWARD_NONE, FORWARD_VXLAN, FORWARD_DSR };
 
 /* splice: auto | off | connection */
 enum splice_policy { SPLICE_AUTO, SPLICE_OFF, SPLICE_CONNECTION };

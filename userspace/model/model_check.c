@@ -87,6 +87,40 @@ static bool is_tunnel(const struct model *m)
 	return !addr_is_ip(&m->node.tunnel_address, &none);
 }
 
+/* Packets are sent to the endpoint itself. */
+static void check_direct(struct building *b, const struct endpoint *e)
+{
+	struct addr alone = e->address;
+
+	alone.port = 0;
+	if (e->vpc)
+		finding(&b->reading, e->at,
+			"this endpoint is in vpc \"%s\", which only listeners with forward vxlan "
+			"reach",
+			e->vpc->name);
+	else if (!addr_is_ip(&e->host, &alone))
+		finding(&b->reading, e->at,
+			"this endpoint has a \"host\", which is for listeners with forward vxlan");
+}
+
+static void check_l4_endpoint(struct building *b, const struct listener *l,
+			      const struct endpoint *e)
+{
+	const struct addr *tunnel = &b->model->node.tunnel_address;
+
+	if (l->forward != FORWARD_VXLAN)
+		check_direct(b, e);
+	else if (addr_is_v4(&e->host) != addr_is_v4(tunnel))
+		finding(&b->reading, e->at,
+			"the host %s is of another family than the node's tunnel_address",
+			addr_print(&e->host).text);
+	if (e->address.port != htons(l->port))
+		finding(&b->reading, e->at,
+			"the listener of port %u forwards packets as they "
+			"are, so this endpoint's port must be %u, not %u",
+			l->port, l->port, ntohs(e->address.port));
+}
+
 static void check_l4(struct building *b, const struct listener *l)
 {
 	const struct model *m = b->model;
@@ -97,20 +131,8 @@ static void check_l4(struct building *b, const struct listener *l)
 			"outer source of the packets");
 		return;
 	}
-	for (uint32_t i = 0; l->upstream && i < l->upstream->endpoint_count; i++) {
-		const struct endpoint *e = &l->upstream->endpoints[i];
-
-		if (addr_is_v4(&e->host) != addr_is_v4(&m->node.tunnel_address))
-			finding(&b->reading, e->at,
-				"the host %s is of another family than the node's "
-				"tunnel_address",
-				addr_print(&e->host).text);
-		if (e->address.port != htons(l->port))
-			finding(&b->reading, e->at,
-				"the listener of port %u forwards packets as they "
-				"are, so this endpoint's port must be %u, not %u",
-				l->port, l->port, ntohs(e->address.port));
-	}
+	for (uint32_t i = 0; l->upstream && i < l->upstream->endpoint_count; i++)
+		check_l4_endpoint(b, l, &l->upstream->endpoints[i]);
 }
 
 static bool speak_alike(const struct listener *a, const struct listener *b)

@@ -42,15 +42,17 @@ static void read_upstream(struct reading *r, const struct key *key, const struct
 static void read_forward(struct reading *r, const struct key *key, const struct yaml *value,
 			 void *into)
 {
-	static const char *const names[] = { "vxlan", NULL };
+	static const char *const names[] = { "vxlan", "dsr", NULL };
+	uint32_t word;
 
-	if (value->kind == YAML_TEXT &&
-	    (strcmp(value->text, "nat") == 0 || strcmp(value->text, "dsr") == 0))
+	if (value->kind == YAML_TEXT && strcmp(value->text, "nat") == 0) {
 		finding(r, value->at,
-			"forward \"%s\" is not supported yet by this version; use vxlan",
-			value->text);
-	else if (word_of(r, key, value, names) == 0)
-		*(enum forward_mode *)into = FORWARD_VXLAN;
+			"forward \"nat\" is not supported yet by this version; use vxlan or dsr");
+		return;
+	}
+	word = word_of(r, key, value, names);
+	if (word != UINT32_MAX)
+		*(enum forward_mode *)into = (enum forward_mode)(FORWARD_VXLAN + word);
 }
 
 static void read_sni(struct reading *r, const struct key *key, const struct yaml *value, void *into)
