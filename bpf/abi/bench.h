@@ -6,6 +6,7 @@
 
 enum {
 	BENCH_WORDS = 16,
+	BENCH_COLD_ENTRIES = 1 << 20,
 	BENCH_GROW = 50, /* bytes: Ethernet, IPv4, UDP and VXLAN around a frame */
 };
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "bpf/abi/bench.h"
 #include "userspace/base/must.h"
 
 enum { PAYLOAD = 10, TIMESTAMP_BYTES = 12, VXLAN_PORT = 4789, VXLAN_HEAD = 8, SYN = 2, ACK = 16 };
@@ -125,37 +126,50 @@ uint32_t bench_kinds(struct bench_kind *out)
 {
 	const char *c = BENCH_CLIENT, *c6 = BENCH_CLIENT6;
 	struct bench_kind kinds[] = {
-		{ "not for us", tcp_frame(c, BENCH_ELSE, 80, ACK, true), COUNT_NOT_OURS, 0 },
+		{ "not for us", tcp_frame(c, BENCH_ELSE, 80, ACK, true), COUNT_NOT_OURS, 0, false,
+		  0.5 },
 		{ "to the proxy (passed to the stack)",
-		  tcp_frame(c, BENCH_VIP, BENCH_L7_PORT, ACK, true), COUNT_TO_STACK, 0 },
+		  tcp_frame(c, BENCH_VIP, BENCH_L7_PORT, ACK, true), COUNT_TO_STACK, 0, false, 0 },
 		{ "L4 over VXLAN, established, IPv4",
-		  tcp_frame(c, BENCH_VIP, BENCH_L4_PORT, ACK, true), COUNT_FORWARDED, 0 },
+		  tcp_frame(c, BENCH_VIP, BENCH_L4_PORT, ACK, true), COUNT_FORWARDED, 0, false,
+		  1.5 },
 		{ "L4 over VXLAN, established, IPv6",
-		  tcp_frame(c6, BENCH_VIP6, BENCH_L4_PORT, ACK, true), COUNT_FORWARDED, 0 },
+		  tcp_frame(c6, BENCH_VIP6, BENCH_L4_PORT, ACK, true), COUNT_FORWARDED, 0, false,
+		  2.0 },
 		{ "L4 over VXLAN, 1048576 flows in turn",
 		  tcp_frame(c, BENCH_VIP, BENCH_L4_PORT, ACK, true), COUNT_FORWARDED,
-		  BENCH_MANY_FLOWS - 1 },
+		  BENCH_MANY_FLOWS - 1, true, 0.45 },
 		{ "L4 over VXLAN, all new", tcp_frame(c, BENCH_VIP, BENCH_L4_PORT, SYN, true),
-		  COUNT_FORWARDED, BENCH_ALL_NEW },
+		  COUNT_FORWARDED, BENCH_ALL_NEW, false, 3 },
 		{ "ring changed, established",
 		  tcp_frame(c, BENCH_VIP, BENCH_CHANGING_PORT, ACK, true), COUNT_FORWARDED_STICKY,
-		  0 },
+		  0, false, 0 },
 		{ "ring changed, 65536 flows in turn",
 		  tcp_frame(c, BENCH_VIP, BENCH_CHANGING_PORT, ACK, true), COUNT_FORWARDED_STICKY,
-		  BENCH_KNOWN_FLOWS - 1 },
+		  BENCH_KNOWN_FLOWS - 1, true, 0 },
 		{ "ring changed, all new, table full",
 		  tcp_frame(c, BENCH_VIP, BENCH_CHANGING_PORT, SYN, true), COUNT_FORWARDED,
-		  BENCH_ALL_NEW },
+		  BENCH_ALL_NEW, false, 0 },
 		{ "spliced, IPv4", tcp_frame(c, BENCH_VIP, BENCH_SPLICE_PORT, ACK, false),
-		  COUNT_SPLICED, 0 },
+		  COUNT_SPLICED, 0, false, 0 },
 		{ "spliced, IPv4, timestamps",
-		  tcp_frame(c, BENCH_VIP, BENCH_SPLICE_PORT, ACK, true), COUNT_SPLICED, 0 },
+		  tcp_frame(c, BENCH_VIP, BENCH_SPLICE_PORT, ACK, true), COUNT_SPLICED, 0, false,
+		  2.0 },
 		{ "spliced, IPv6, timestamps",
-		  tcp_frame(c6, BENCH_VIP6, BENCH_SPLICE_PORT, ACK, true), COUNT_SPLICED, 0 },
-		{ "VXLAN to us, unwrapped and passed", vxlan_frame(), COUNT_DECAP_TO_STACK, 0 },
+		  tcp_frame(c6, BENCH_VIP6, BENCH_SPLICE_PORT, ACK, true), COUNT_SPLICED, 0, false,
+		  0 },
+		{ "VXLAN to us, unwrapped and passed", vxlan_frame(), COUNT_DECAP_TO_STACK, 0,
+		  false, 0 },
 	};
 
 	_Static_assert(ARRAY_LEN(kinds) <= BENCH_KINDS_MAX, "too many kinds");
 	memcpy(out, kinds, sizeof(kinds));
 	return ARRAY_LEN(kinds);
+}
+
+struct bench_kind bench_reference_kind(bool is_cold)
+{
+	return (struct bench_kind){ .name = is_cold ? "cold lookup" : "hot lookup",
+				    .frame = tcp_frame(BENCH_CLIENT, BENCH_ELSE, 80, ACK, true),
+				    .flow_mask = is_cold ? BENCH_COLD_ENTRIES - 1 : 0 };
 }

@@ -2,6 +2,7 @@
  * bench_frames.h - the frames that packet_bench sends, and what must become of them.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/abi/counter.h"
@@ -43,7 +44,11 @@ struct bench_kind {
 	struct bench_frame frame;
 	enum counter counted; /* each packet, once */
 	uint32_t flow_mask;   /* as in bpf/abi/bench.h; BENCH_ALL_NEW: no flow twice */
+	bool is_cold;         /* compared with the cold lookup, not the hot one */
+	double goal;          /* in lookups of that kind; 0: none */
 };
 
 /* At most BENCH_KINDS_MAX; returns how many. */
 uint32_t bench_kinds(struct bench_kind *out_kinds);
+/* Frames for bpf/bench_reference.bpf.c; counted nowhere. */
+struct bench_kind bench_reference_kind(bool is_cold);

@@ -22,6 +22,7 @@
 #include "bpf/abi/bench.h" /* the skeleton below needs it */
 
 #include "bench_driver.skel.h"
+#include "bench_reference.skel.h"
 #include "bpf/abi/counter.h"
 #include "bpf/abi/sample.h"
 #include "bpf/abi/sizes.h"
@@ -35,8 +36,13 @@ enum { REPEATS = 200000, ROUNDS = 7, CPUS_MAX = 1024 };
 struct bench {
 	struct bench_kind kind;
 	struct bench_driver *driver;
-	double bare[ROUNDS], net[ROUNDS], ratio[ROUNDS];
+	double bare[ROUNDS], net[ROUNDS], ratio[ROUNDS]; /* to the lookup of the same round */
 };
+
+static struct {
+	struct bench_reference *programs;
+	struct bench hot, cold;
+} reference;
 
 static void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 static void fail(const char *fmt, ...)
@@ -134,11 +140,26 @@ static struct run must_send_back(struct run run)
 	return run;
 }
 
+/* The kernel's own map, once it knows all keys. */
+static void round_of_reference(struct bench *b, const struct bpf_program *program, int round)
+{
+	int tx = bpf_program__fd(b->driver->progs.bench_tx), fd = bpf_program__fd(program);
+	double driven = must_send_back(run_driven(b, tx, REPEATS)).ns;
+	uint64_t before;
+
+	run_driven(b, fd, b->kind.flow_mask + 1);
+	before = reference.programs->bss->entered;
+	b->net[round] = must_send_back(run_driven(b, fd, REPEATS)).ns - driven;
+	if (reference.programs->bss->entered != before)
+		fail("the reference did not know all of its keys");
+}
+
 static void round_of(struct bench *b, const struct xdp_ingress *x, int round)
 {
 	int tx = bpf_program__fd(b->driver->progs.bench_tx);
 	int grow = bpf_program__fd(b->driver->progs.bench_grow);
 	uint32_t to_learn = b->kind.flow_mask + 1; /* 0 where all shall be new */
+	double unit = b->kind.is_cold ? reference.cold.net[round] : reference.hot.net[round];
 	double bare = must_send_back(run_once(b, tx, REPEATS)).ns;
 	double driven = must_send_back(run_driven(b, tx, REPEATS)).ns;
 	struct run tested;
@@ -154,7 +175,7 @@ static void round_of(struct bench *b, const struct xdp_ingress *x, int round)
 		net -= (must_send_back(run_driven(b, grow, REPEATS)).ns - driven) / 2;
 	b->bare[round] = bare;
 	b->net[round] = net;
-	b->ratio[round] = bare > 0 ? (bare + net) / bare : 0;
+	b->ratio[round] = unit > 0 ? net / unit : 0;
 }
 
 /* New connections cost most where each of them has to evict another. */
@@ -187,33 +208,57 @@ static void stay_on_one_cpu(void)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static void print_head(double bare)
+static void print_row(struct bench *b)
 {
-	struct utsname name;
+	char goal[32] = "";
+	double net = median(b->net, ROUNDS); /* sorts them */
 
-	uname(&name);
-	printf("packets: Linux %s, %ld CPUs, one used; BPF_PROG_TEST_RUN, %d repeats x %d rounds, "
-	       "interleaved\n",
-	       name.release, sysconf(_SC_NPROCESSORS_ONLN), REPEATS, ROUNDS);
-	printf("ns a packet beyond a program that only returns XDP_TX (%.0f ns); ratio: to that "
-	       "program\n",
-	       bare);
-	printf("  %-36s %7s %7s %7s %9s\n", "", "median", "min", "max", "ratio");
+	if (b->kind.goal > 0)
+		snprintf(goal, sizeof(goal), "%.2f", b->kind.goal);
+	printf("  %-36s %7.0f %7.0f %7.0f %8.2f %-4s %5s\n", b->kind.name, net, b->net[0],
+	       b->net[ROUNDS - 1], median(b->ratio, ROUNDS), b->kind.is_cold ? "cold" : "", goal);
 }
 
 static void print_all(struct bench *benches, uint32_t count)
 {
 	double bare[BENCH_KINDS_MAX * ROUNDS];
+	struct utsname name;
 
 	for (uint32_t i = 0; i < count; i++)
 		memcpy(bare + (size_t)i * ROUNDS, benches[i].bare, sizeof(benches[i].bare));
-	print_head(median(bare, count * ROUNDS));
-	for (uint32_t i = 0; i < count; i++) {
-		double net = median(benches[i].net, ROUNDS); /* sorts them */
+	uname(&name);
+	printf("packets: Linux %s, %ld CPUs, one used; BPF_PROG_TEST_RUN, %d repeats x %d rounds, "
+	       "interleaved\n",
+	       name.release, sysconf(_SC_NPROCESSORS_ONLN), REPEATS, ROUNDS);
+	printf("ns a packet beyond a program that only returns XDP_TX (%.0f ns); lookups: in units "
+	       "of a kernel map's\n",
+	       median(bare, count * ROUNDS));
+	printf("  hot: HASH, %.0f ns; cold: LRU_HASH of %d entries in scattered order, %.0f ns\n",
+	       median(reference.hot.net, ROUNDS), (int)BENCH_COLD_ENTRIES,
+	       median(reference.cold.net, ROUNDS));
+	printf("  %-36s %7s %7s %7s %13s %5s\n", "", "median", "min", "max", "lookups", "goal");
+	for (uint32_t i = 0; i < count; i++)
+		print_row(&benches[i]);
+}
 
-		printf("  %-36s %7.0f %7.0f %7.0f %8.1fx\n", benches[i].kind.name, net,
-		       benches[i].net[0], benches[i].net[ROUNDS - 1],
-		       median(benches[i].ratio, ROUNDS));
+static void load_reference(void)
+{
+	reference.hot.kind = bench_reference_kind(false);
+	reference.cold.kind = bench_reference_kind(true);
+	reference.hot.driver = driver_load(&reference.hot.kind);
+	reference.cold.driver = driver_load(&reference.cold.kind);
+	reference.programs = bench_reference__open_and_load();
+	if (!reference.programs)
+		fail("the kernel refuses the reference");
+}
+
+static void run_all(struct bench *benches, uint32_t count, const struct xdp_ingress *x)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		round_of_reference(&reference.hot, reference.programs->progs.bench_hot, round);
+		round_of_reference(&reference.cold, reference.programs->progs.bench_cold, round);
+		for (uint32_t i = 0; i < count; i++)
+			round_of(&benches[i], x, round);
 	}
 }
 
@@ -229,6 +274,7 @@ int main(void)
 		return 0; /* the other benches can still run */
 	}
 	stay_on_one_cpu();
+	load_reference();
 	x = bench_maps_load();
 	if (!x)
 		fail("the kernel refuses xdp_ingress; see shunt-loader check");
@@ -238,12 +284,11 @@ int main(void)
 		if (kinds[i].flow_mask == BENCH_ALL_NEW)
 			fill_table(&benches[i], x);
 	}
-	for (int round = 0; round < ROUNDS; round++)
-		for (uint32_t i = 0; i < count; i++)
-			round_of(&benches[i], x, round);
+	run_all(benches, count, x);
 	print_all(benches, count);
 	for (uint32_t i = 0; i < count; i++)
 		bench_driver__destroy(benches[i].driver);
+	bench_reference__destroy(reference.programs);
 	xdp_ingress__destroy(x);
 	return 0;
 }
