@@ -20,11 +20,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline enum verdict parse(struct pkt *p)
-{
-	return parse_link(p) ?: parse_ip(p) ?: parse_ports(p);
-}
-
 /* An L4 listener's packet to its endpoint. */
 static __always_inline enum verdict forward(struct pkt *p, const struct settings *s)
 {
@@ -64,39 +59,61 @@ static __always_inline enum verdict merge(struct pkt *p)
 	return NEXT;
 }
 
-static __always_inline enum verdict receive(struct pkt *p, const struct settings *s, __u16 flags)
+static __always_inline enum verdict read_to_ports(struct pkt *p)
+{
+	p->flags |= PKT_READ;
+	return NEXT;
+}
+
+/* Sets all that any step may read without having set it. Nothing else of p is: that would cost as
+ * much as a lookup. */
+static __always_inline void begin(struct pkt *p, const struct settings *s, __u16 flags)
 {
 	p->settings = s;
 	p->start = (void *)(long)p->ctx->data;
 	p->end = (void *)(long)p->ctx->data_end;
-	p->flags = flags;
-	p->vlan_tags = 0;
+	p->l3 = p->l4 = NULL;
+	p->addr = NULL;
+	p->vip = NULL;
+	p->to = NULL;
+	p->flow = (struct flow_key){};
+	p->hash = 0;
+	p->why = 0;
+	p->endpoint = 0;
+	p->frag_id = 0;
 	p->ring_slot = SAMPLE_NONE;
 	p->explain_splice = SAMPLE_NONE;
-	return parse(p) ?: merge(p) ?: addressee_find(p, s);
+	p->l3_len = p->l4_off = 0;
+	p->flags = (__u16)forget(flags, s->epoch);
+	p->vlan_tags = p->tcp_flags = 0;
+}
+
+static __always_inline enum verdict receive(struct pkt *p, const struct settings *s, __u16 flags)
+{
+	begin(p, s, flags);
+	return parse_link(p)
+		       ?: parse_destination(p)
+				  ?: addressee_find(p, s) /* most are for nobody we know */
+					     ?: parse_ip(p) ?: parse_ports(p) ?: merge(p) ?: read_to_ports(p);
 }
 
 SEC("xdp")
 int xdp_ingress(struct xdp_md *xdp)
 {
-	struct pkt p = { .ctx = xdp, .arrived_bytes = (__u32)(xdp->data_end - xdp->data) };
 	const struct explain_mark *mark = explain_mark(xdp);
 	const struct settings *s = settings_get();
 	enum verdict v;
+	struct pkt p;
 
 	if (!s)
 		return XDP_PASS;
-	if (mark)
-		p.explain_cookie = mark->cookie;
+	p.ctx = xdp;
+	p.arrived_bytes = (__u32)(xdp->data_end - xdp->data);
+	p.explain_cookie = mark ? mark->cookie : 0;
 	v = receive(&p, s, mark ? PKT_EXPLAINED : 0);
 	v = v ?: unwrap(&p);
-	if (v == AGAIN) {
-		p = (struct pkt){ .ctx = xdp,
-				  .arrived_bytes = p.arrived_bytes,
-				  .explain_cookie = p.explain_cookie,
-				  .flags = p.flags };
+	if (v == AGAIN)
 		v = receive(&p, s, PKT_UNWRAPPED | (p.flags & PKT_EXPLAINED));
-	}
 	v = forget(v ?: serve(&p, s), s->epoch);
 	merge(&p);
 	if (v == PASS && p.flags & PKT_UNWRAPPED && p.why == COUNT_NOT_IP)

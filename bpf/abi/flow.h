@@ -20,7 +20,7 @@ struct flow_key {
 	__be16 dport;
 	__u8 proto;
 	__u8 zero[3];
-};
+} __attribute__((aligned(8)));
 ABI_SIZE(struct flow_key, 40);
 
 enum flow_kind {

@@ -84,15 +84,13 @@ static __always_inline bool ipv4_sum_is_right(struct pkt *p, const struct iphdr 
 
 static __always_inline enum verdict parse_ipv4(struct pkt *p)
 {
-	struct iphdr *ip = pkt_pull(p, sizeof(*ip));
+	struct iphdr *ip = p->l3;
 	__u32 head, total;
 	__u16 frag;
 
-	if (!ip)
+	if ((void *)(ip + 1) > p->end)
 		return pkt_end(p, PASS, COUNT_NOT_IP);
-	p->l3 = ip;
 	addr_from_v4(p->flow.src, ip->saddr);
-	addr_from_v4(p->flow.dst, ip->daddr);
 	p->flow.proto = ip->protocol;
 	p->ttl = ip->ttl;
 	head = ip->ihl * 4;
@@ -213,15 +211,14 @@ static __always_inline void ipv6_extensions(struct pkt *p, __u32 next)
 
 static __always_inline enum verdict parse_ipv6(struct pkt *p)
 {
-	struct ipv6hdr *ip = pkt_pull(p, sizeof(*ip));
+	struct ipv6hdr *ip = p->l3;
 	__u32 total;
 
-	if (!ip)
+	if ((void *)(ip + 1) > p->end)
 		return pkt_end(p, PASS, COUNT_NOT_IP);
-	p->l3 = ip;
 	p->flags |= PKT_V6;
+	p->at = ip + 1;
 	__builtin_memcpy(p->flow.src, &ip->saddr, sizeof(p->flow.src));
-	__builtin_memcpy(p->flow.dst, &ip->daddr, sizeof(p->flow.dst));
 	p->ttl = ip->hop_limit;
 	total = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	if (total > 0xffff)
@@ -240,7 +237,27 @@ static __always_inline enum verdict parse_ipv6(struct pkt *p)
 	return NEXT;
 }
 
-/* needs: at, proto; sets: l3, l3_len, l4_off, flow but for ports, ttl, flags */
+/* needs: at, proto; sets: l3, flow.dst. No more than what tells whether it is for us. */
+static __always_inline enum verdict parse_destination(struct pkt *p)
+{
+	p->l3 = p->at;
+	if (p->proto == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = pkt_pull(p, sizeof(*ip));
+
+		if (!ip)
+			return pkt_end(p, PASS, COUNT_NOT_IP);
+		addr_from_v4(p->flow.dst, ip->daddr);
+	} else {
+		struct ipv6hdr *ip = pkt_pull(p, sizeof(*ip));
+
+		if (!ip)
+			return pkt_end(p, PASS, COUNT_NOT_IP);
+		__builtin_memcpy(p->flow.dst, &ip->daddr, sizeof(p->flow.dst));
+	}
+	return NEXT;
+}
+
+/* needs: l3, proto; sets: l3_len, l4_off, at, flow but for ports, ttl, flags */
 static __always_inline enum verdict parse_ip(struct pkt *p)
 {
 	if (p->proto == bpf_htons(ETH_P_IP))

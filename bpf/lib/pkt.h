@@ -34,6 +34,7 @@ enum pkt_flag {
 	PKT_KNOWN = 128,    /* its connection had an endpoint already */
 	PKT_BORROWED = 32,  /* flow is not in its own headers: a later fragment, an ICMP error */
 	PKT_ERROR = 256,    /* the latter */
+	PKT_READ = 512,     /* to its ports, as far as it has any */
 };
 
 #ifdef PKT_TC

@@ -13,6 +13,8 @@
 /* needs: l3, ttl, flags; every forwarder takes one (RFC 1812, 5.3.1; RFC 8200, 3) */
 static __always_inline enum verdict ttl_decrement(struct pkt *p)
 {
+	__u32 check;
+
 	if (p->ttl <= 1)
 		return pkt_end(p, DROP, COUNT_TTL_EXPIRED);
 	if (p->flags & PKT_V6) {
@@ -26,9 +28,9 @@ static __always_inline enum verdict ttl_decrement(struct pkt *p)
 
 		if ((void *)(ip + 1) > p->end)
 			return pkt_end(p, DROP, COUNT_SHORT);
-		ip->check = checksum_apply(
-			ip->check, sum_change(0, bpf_htons(ip->ttl << 8 | ip->protocol),
-					      bpf_htons((ip->ttl - 1) << 8 | ip->protocol)));
+		/* One less in the upper byte of a word is one more there in the complement. */
+		check = (__u32)ip->check + bpf_htons(0x100);
+		ip->check = (__u16)(check + (check >= 0xffff));
 		ip->ttl--;
 	}
 	return NEXT;

@@ -8,6 +8,8 @@
 
 #include "bpf/abi/sample.h"
 #include "bpf/lib/maps.h"
+#include "bpf/lib/parse_ip.h"
+#include "bpf/lib/parse_link.h"
 #include "bpf/lib/pkt.h"
 
 static __always_inline __u32 vip_tally_of(const struct pkt *p)
@@ -41,10 +43,60 @@ static __always_inline __u8 sample_flags(const struct pkt *p)
 	       (p->flags & PKT_KNOWN ? SAMPLE_KNOWN : 0);
 }
 
+/* Where IP begins, behind the tags; 0: there is none. */
+static __always_inline void *ip_at(void *data, void *end, __be16 *out_proto)
+{
+	struct ethhdr *eth = data;
+	struct vlan_tag *tag = (void *)(eth + 1);
+
+	if ((void *)tag > end)
+		return NULL;
+	*out_proto = eth->h_proto;
+	for (int i = 0; i < VLAN_DEPTH_MAX && is_vlan(*out_proto); i++, tag++) {
+		if ((void *)(tag + 1) > end)
+			return NULL;
+		*out_proto = tag->proto;
+	}
+	return tag;
+}
+
+/* The flow of a packet, as far as its headers are plain. */
+__noinline int flow_read(PKT_CTX *ctx, struct flow_key *flow)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__be16 proto = 0, *ports;
+	struct ipv6hdr *six = ip_at(data, end, &proto);
+	struct iphdr *four = (void *)six;
+
+	if (!flow || !six || (void *)(four + 1) > end)
+		return 0;
+	if (proto == bpf_htons(ETH_P_IP)) {
+		addr_from_v4(flow->src, four->saddr);
+		flow->proto = four->protocol;
+		ports = (void *)four + (four->ihl & 15) * 4;
+		if (four->frag_off & bpf_htons(IPV4_OFFSET_MASK))
+			return 0;
+	} else {
+		if (proto != bpf_htons(ETH_P_IPV6) || (void *)(six + 1) > end)
+			return 0;
+		__builtin_memcpy(flow->src, &six->saddr, sizeof(flow->src));
+		flow->proto = six->nexthdr;
+		ports = (void *)(six + 1);
+	}
+	if ((flow->proto != IPPROTO_TCP && flow->proto != IPPROTO_UDP) || (void *)(ports + 2) > end)
+		return 0;
+	flow->sport = ports[0];
+	flow->dport = ports[1];
+	return 1;
+}
+
 static __always_inline void sample_fill(struct sample *s, const struct pkt *p, __u32 action)
 {
 	s->time_ns = bpf_ktime_get_ns();
 	s->flow = p->flow;
+	/* What is for nobody has been read no further than that. */
+	if (!(p->flags & PKT_READ))
+		flow_read(p->ctx, &s->flow);
 	s->hash = p->hash;
 	s->bytes = p->arrived_bytes;
 	s->ifindex = p->ctx->ingress_ifindex;
