@@ -1,9 +1,11 @@
 /*
- * tc_egress.bpf.c - what our own stack sends: rule R6 of a handover.
+ * tc_egress.bpf.c - what our own stack sends: rule R6 of a handover, and health checks.
  *
  * X has been acknowledged through XDP much further than our socket knows; a segment of ours with an
  * old acknowledgement would be dropped by X for ever. Packets that XDP forwards do not come by
  * here.
+ *
+ * A packet with a probe's mark is for a vip at one endpoint and takes the way of a client's.
  */
 #define PKT_TC
 #include <linux/if_ether.h>
@@ -19,6 +21,7 @@
 #include "bpf/lib/flow_table.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/parse_ip.h"
+#include "bpf/lib/probe_wrap.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -112,6 +115,8 @@ int tc_egress(struct __sk_buff *skb)
 	__u64 word = 0;
 	__u32 index;
 
+	if (s && (skb->mark & PROBE_MARK_MASK) == PROBE_MARK)
+		return probe_wrap(skb, s);
 	if (!s || !read_sent(skb, &sent))
 		return TC_ACT_UNSPEC;
 	if (!flow_find(&sent.key, hash_flow(&sent.key, s->hash_seed), s, &word) ||

@@ -72,6 +72,8 @@ ABI_SIZE(struct ring_line, 64);
 enum endpoint_flag {
 	ENDPOINT_USED = 1, /* an unset entry is a counted drop, never a stranger */
 	ENDPOINT_DOWN = 2, /* gets nothing at all; another slot is asked */
+	/* Gets nothing new while others are there. What it has stays, but for UDP's flows. */
+	ENDPOINT_DRAINING = 4,
 };
 
 /* How a client's packet reaches one endpoint of an L4 listener: wrapped in VXLAN (RFC 7348),
@@ -89,6 +91,14 @@ struct endpoint_entry {
 	__u64 zero2;
 };
 ABI_SIZE(struct endpoint_entry, 64);
+
+/*
+ * The mark (SO_MARK) of what our own stack sends to a vip at one endpoint, in the same tunnel in
+ * which clients' packets go: tc_egress wraps it. ENDPOINTS_MAX ids fit.
+ */
+#define PROBE_MARK      0x73680000u /* "sh" */
+#define PROBE_MARK_MASK 0xffff8000u
+#define PROBE_MARK_ID   0x00007fffu
 
 /* A resolved neighbour. Written whole by userspace; ready is 0 while it is not resolved. */
 struct next_hop {

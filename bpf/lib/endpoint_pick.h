@@ -12,21 +12,34 @@
 #include "bpf/lib/maps.h"
 #include "bpf/lib/pkt.h"
 
-enum { SLOTS_TRIED = 4 };
+/* With half of all slots without a use, one connection in 2^32 finds none. */
+enum { SLOTS_TRIED = 32 };
 
 static __always_inline bool starts_connection(const struct pkt *p)
 {
 	return p->flow.proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-/* An endpoint that may be sent to, or NULL. */
-static __always_inline const struct endpoint_entry *endpoint_usable(__u32 id)
+/* An endpoint that none of `flags` keeps from being sent to, or NULL. */
+static __always_inline const struct endpoint_entry *endpoint_without(__u32 id, __u32 flags)
 {
 	const struct endpoint_entry *e = bpf_map_lookup_elem(&shunt_endpoints, &id);
 
-	if (!e || (e->flags & (ENDPOINT_USED | ENDPOINT_DOWN)) != ENDPOINT_USED)
+	if (!e || (e->flags & (ENDPOINT_USED | flags)) != ENDPOINT_USED)
 		return NULL;
 	return e;
+}
+
+/* For what is new. */
+static __always_inline const struct endpoint_entry *endpoint_usable(__u32 id)
+{
+	return endpoint_without(id, ENDPOINT_DOWN | ENDPOINT_DRAINING);
+}
+
+/* For what it has, and for anything where no other is usable. */
+static __always_inline const struct endpoint_entry *endpoint_there(__u32 id)
+{
+	return endpoint_without(id, ENDPOINT_DOWN);
 }
 
 static __always_inline __u32 slot_of(__u64 hash, const struct vip_entry *vip)
@@ -45,6 +58,7 @@ static __always_inline __u32 ring_read(__u32 ring, __u32 slot)
 enum known_as {
 	KNOWN_BEGINS = 1, /* the packet begins a connection */
 	KNOWN_ASKED = 2,  /* only asked about: the entry stays as it is */
+	KNOWN_MOVES = 4,  /* away from an endpoint that is draining */
 };
 
 /*
@@ -63,7 +77,9 @@ __noinline __u64 flow_known(const struct flow_key *key, __u64 hash, __u32 how)
 	known = flow_find(key, hash, s, &word);
 	if (!known || FLOW_KIND(word) != FLOW_L4)
 		return 0;
-	to = endpoint_usable(FLOW_INDEX(word));
+	to = endpoint_without(FLOW_INDEX(word), how & KNOWN_MOVES
+							? ENDPOINT_DOWN | ENDPOINT_DRAINING
+							: ENDPOINT_DOWN);
 	/* Another generation: the id belongs to a stranger now. */
 	if (!to || (to->generation & 0xffff) != FLOW_GENERATION(word))
 		return 0;
@@ -78,20 +94,29 @@ __noinline __u64 flow_known(const struct flow_key *key, __u64 hash, __u32 how)
 	return word;
 }
 
-/* Its endpoint is down: other slots of the ring, the same for each packet of a connection. */
-static __always_inline __u32 pick_other(const struct pkt *p)
+/*
+ * Its endpoint is down: other slots of the ring, the same for each packet of a connection. A
+ * function that is verified on its own, as flow_enter.
+ */
+__noinline __u32 pick_other(__u32 ring, __u32 slots, __u64 flow_hash)
 {
-	__u64 hash = p->hash;
+	__u64 hash = flow_hash;
 
 	for (int i = 0; i < SLOTS_TRIED; i++) {
 		__u32 id;
 
-		hash = hash_word(hash, p->hash);
-		id = ring_read(p->vip->ring, slot_of(hash, p->vip)) & RING_ID;
+		hash = hash_word(hash, flow_hash);
+		id = ring_read(ring, (__u32)(((hash >> 32) * slots) >> 32)) & RING_ID;
 		if (endpoint_usable(id))
 			return id;
 	}
 	return 0;
+}
+
+/* Whether it can only go on where it is: a stream, unless it begins now. */
+static __always_inline bool must_stay(const struct pkt *p)
+{
+	return p->flow.proto == IPPROTO_TCP && !starts_connection(p);
 }
 
 static __always_inline bool may_be_old(const struct pkt *p)
@@ -103,9 +128,25 @@ static __always_inline bool may_be_old(const struct pkt *p)
 
 static __always_inline enum verdict pick_take(struct pkt *p, __u32 id, enum counter why)
 {
-	p->to = endpoint_usable(id);
+	p->to = endpoint_there(id);
 	p->endpoint = id;
 	return p->to ? pkt_end(p, NEXT, why) : pkt_end(p, DROP, COUNT_NO_ENDPOINT);
+}
+
+static __always_inline bool suits(const struct pkt *p, __u32 id)
+{
+	return must_stay(p) ? endpoint_there(id) : endpoint_usable(id);
+}
+
+/* Where it was before, where it would be now, or elsewhere. */
+static __always_inline __u32 pick_by_ring(const struct pkt *p, __u32 now, __u32 before)
+{
+	if (may_be_old(p) && suits(p, before))
+		return before;
+	if (suits(p, now))
+		return now;
+	/* All are draining: as if none was. */
+	return pick_other(p->vip->ring, p->vip->slots, p->hash) ?: now;
 }
 
 /* A slot that has changed, or whose endpoint is down. A function of its own: it is rare. */
@@ -116,7 +157,8 @@ static __noinline enum verdict pick_carefully(struct pkt *p, __u32 slot)
 	bool asked = p->flags & (PKT_EXPLAINED | PKT_BORROWED);
 	__u64 known =
 		flow_known(&p->flow, p->hash,
-			   (starts_connection(p) ? KNOWN_BEGINS : 0) | (asked ? KNOWN_ASKED : 0));
+			   (starts_connection(p) ? KNOWN_BEGINS : 0) | (asked ? KNOWN_ASKED : 0) |
+				   (must_stay(p) ? 0 : KNOWN_MOVES));
 
 	if (known) {
 		p->flags |= PKT_KNOWN;
@@ -124,9 +166,7 @@ static __noinline enum verdict pick_carefully(struct pkt *p, __u32 slot)
 	}
 	if (ring & RING_CHANGED)
 		before = ring_read(p->vip->before, slot) & RING_ID;
-	id = may_be_old(p) && endpoint_usable(before) ? before : now;
-	if (!endpoint_usable(id))
-		id = pick_other(p);
+	id = pick_by_ring(p, now, before);
 	if (pick_take(p, id, COUNT_FORWARDED))
 		return DROP;
 	if ((id != now || id != before) && !asked)

@@ -406,7 +406,6 @@ TEST(an_endpoint_that_is_down_leaves_its_connections_to_others)
 {
 	uint32_t slots[SLOTS] = { 1, 1, 1, 2, 1, 1, 2 };
 	struct packet packet = TO_VIP(.flags = SYN);
-	int by_2 = 0;
 
 	NEED_PROGRAM;
 	maps_ring(program_maps(), RING, slots, SLOTS, true);
@@ -414,13 +413,68 @@ TEST(an_endpoint_that_is_down_leaves_its_connections_to_others)
 	for (uint16_t i = 0; i < 200; i++) {
 		packet.sport = (uint16_t)(20000 + i);
 		packet.flags = SYN;
-		if (program_run(&packet).fate != BY_2)
-			continue; /* four slots in turn were all those of 1 */
-		by_2++;
+		CHECK_INT(program_run(&packet).fate, BY_2);
 		packet.flags = ACK;
 		CHECK_INT(program_run(&packet).fate, BY_2);
 	}
-	CHECK(by_2 > 120);
+}
+
+/* A flow of endpoint 1 in a ring of both. */
+static uint16_t port_of_1(struct packet *packet, uint16_t from)
+{
+	packet->flags = SYN;
+	for (packet->sport = from; program_run(packet).fate != BY_1; packet->sport++)
+		;
+	return packet->sport;
+}
+
+TEST(an_endpoint_that_drains_keeps_its_connections_and_gets_none)
+{
+	uint32_t slots[SLOTS] = { 1, 1, 1, 2, 1, 1, 2 };
+	struct packet old = TO_VIP(), new = TO_VIP(), dns = TO_DNS(.payload = "x");
+
+	NEED_PROGRAM;
+	maps_ring(program_maps(), RING, slots, SLOTS, true);
+	port_of_1(&old, 21000);
+	new.sport = port_of_1(&new, old.sport + 1);
+	dns.sport = port_of_1(&dns, 21000);
+	add_endpoint(1, HOP_BACK, 1, ENDPOINT_USED | ENDPOINT_DRAINING);
+	old.flags = ACK;
+	CHECK_INT(program_run(&old).fate, BY_1);
+	CHECK_INT(program_run(&new).fate, BY_2); /* a SYN */
+	new.flags = ACK;
+	CHECK_INT(program_run(&new).fate, BY_2);
+	CHECK_INT(program_run(&dns).fate, BY_2); /* no stream would break */
+	CHECK_INT(program_run(&old).fate, BY_1);
+}
+
+TEST(who_was_sent_elsewhere_stays_there_when_the_endpoint_is_back_in_marked_slots)
+{
+	uint32_t slots[SLOTS] = { 1, 1, 1, 2, 1, 1, 2 };
+	struct packet sent = TO_VIP(), fresh = TO_VIP();
+
+	NEED_PROGRAM;
+	maps_ring(program_maps(), RING, slots, SLOTS, true);
+	port_of_1(&sent, 22000);
+	port_of_1(&fresh, sent.sport + 1);
+	add_endpoint(1, HOP_BACK, 1, ENDPOINT_USED | ENDPOINT_DRAINING);
+	CHECK_INT(program_run(&sent).fate, BY_2);
+	ring_store_recheck(maps_rings(program_maps()), 1, 1);
+	add_endpoint(1, HOP_BACK, 1, ENDPOINT_USED);
+	sent.flags = ACK;
+	CHECK_INT(program_run(&sent).fate, BY_2);
+	CHECK_INT(program_run(&fresh).fate, BY_1);
+	fresh.flags = ACK;
+	CHECK_INT(program_run(&fresh).fate, BY_1);
+}
+
+TEST(when_all_drain_it_is_as_if_none_did)
+{
+	struct packet syn = TO_VIP(.flags = SYN, .sport = 23000);
+
+	NEED_PROGRAM;
+	add_endpoint(1, HOP_BACK, 1, ENDPOINT_USED | ENDPOINT_DRAINING);
+	CHECK_INT(program_run(&syn).fate, BY_1);
 }
 
 TEST(what_cannot_be_sent_is_counted_by_its_reason)

@@ -141,6 +141,11 @@ void maps_commit(struct maps *m)
 	m->changed = false;
 }
 
+struct ring_store *maps_rings(struct maps *m)
+{
+	return m->rings;
+}
+
 struct flow_table maps_flows(const struct maps *m)
 {
 	return (struct flow_table){ m->flows, FLOW_BUCKETS, &m->settings->hash_seed };

@@ -7,6 +7,7 @@
 
 #include "bpf/abi/flow.h"
 #include "bpf/abi/vip.h"
+#include "userspace/dataplane/ring_store.h"
 #include "userspace/dataplane/vip_table.h"
 #include "userspace/flow/flow_table.h"
 
@@ -30,5 +31,6 @@ void maps_splice(struct maps *maps, const struct flow_key *key, uint32_t dir, ui
 		 uint32_t generation);
 void maps_splice_remove(struct maps *maps, const struct flow_key *key, uint32_t splice,
 			uint32_t generation);
+struct ring_store *maps_rings(struct maps *maps);
 struct flow_table maps_flows(const struct maps *maps);
 struct settings *maps_live_settings(struct maps *maps);

@@ -228,6 +228,22 @@ void ring_store_mark(struct ring_store *store, bool *marks)
 	}
 }
 
+void ring_store_recheck(struct ring_store *store, uint32_t id, uint32_t now_s)
+{
+	for (uint32_t k = 0; k < RINGS_MAX; k++) {
+		struct ring *r = &store->rings[k];
+
+		for (uint32_t i = 0; r->used && i < r->place.slots; i++) {
+			if (*slot_at(store, r->place.ring, i) != id) /* or it has the mark */
+				continue;
+			r->past[i] = (struct slot_past){ .changed_s = now_s, .merged = true };
+			write_slot(store, r->place.before, i, id);
+			__atomic_thread_fence(__ATOMIC_SEQ_CST);
+			write_slot(store, r->place.ring, i, id | RING_CHANGED);
+		}
+	}
+}
+
 bool ring_store_keeps(struct ring_store *store, uint32_t index, uint64_t hash, uint32_t id)
 {
 	struct ring *r = &store->rings[index];

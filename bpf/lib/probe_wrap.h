@@ -1,0 +1,87 @@
+/*
+ * probe_wrap.h - what our own stack sends to a vip at one endpoint, chosen by its mark: wrapped as
+ * a client's packet to that endpoint is, towards the same next hop.
+ */
+#pragma once
+#include <linux/pkt_cls.h>
+
+#include "bpf/lib/count.h"
+#include "bpf/lib/endpoint_pick.h"
+#include "bpf/lib/vxlan_headers.h"
+
+static __always_inline int probe_unsent(struct __sk_buff *skb)
+{
+	count(COUNT_EGRESS_UNSENT, skb->len);
+	return TC_ACT_SHOT;
+}
+
+/* Room between Ethernet and IP; super-packets and partial checksums know of the tunnel then. */
+static __always_inline bool probe_room(struct __sk_buff *skb, bool v6)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) |
+		      BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+
+	flags |= v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
+	return bpf_skb_adjust_room(skb, v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES, BPF_ADJ_ROOM_MAC,
+				   flags) == 0;
+}
+
+static __always_inline bool probe_write(struct pkt *p, const struct next_hop *hop,
+					const struct settings *s, bool v6)
+{
+	struct ethhdr *eth;
+
+	p->start = (void *)(long)p->ctx->data;
+	p->end = (void *)(long)p->ctx->data_end;
+	eth = p->start;
+	if (p->start + ETH_HLEN + (v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES) > p->end)
+		return false;
+	__builtin_memcpy(eth->h_dest, hop->dst_mac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, hop->src_mac, ETH_ALEN);
+	eth->h_proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	if (v6) {
+		put_ipv6((void *)(eth + 1), p, s);
+		put_vxlan((void *)(eth + 1) + sizeof(struct ipv6hdr), p);
+	} else {
+		put_ipv4((void *)(eth + 1), p, s);
+		put_vxlan((void *)(eth + 1) + sizeof(struct iphdr), p);
+	}
+	return true;
+}
+
+/* The kernel keeps the tag beside the frame. */
+static __always_inline bool probe_tag(struct __sk_buff *skb, const struct next_hop *hop)
+{
+	if (skb->vlan_present && skb->vlan_tci == hop->vlan)
+		return true;
+	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
+		return false;
+	return !hop->vlan || bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), hop->vlan) == 0;
+}
+
+static __always_inline int probe_wrap(struct __sk_buff *skb, const struct settings *s)
+{
+	struct pkt p = { .ctx = skb, .settings = s, .l3_len = (__u16)(skb->len - ETH_HLEN) };
+	const struct next_hop *hop = NULL;
+	__u32 index;
+	bool v6;
+
+	p.to = endpoint_without(skb->mark & PROBE_MARK_ID, 0);
+	if (p.to) {
+		index = p.to->next_hop;
+		hop = bpf_map_lookup_elem(&shunt_next_hops, &index);
+	}
+	if (!hop || !hop->ready ||
+	    (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)))
+		return probe_unsent(skb);
+	p.hash = bpf_get_hash_recalc(skb);
+	p.flags = skb->protocol == bpf_htons(ETH_P_IPV6) ? PKT_V6 : 0;
+	v6 = p.to->vtep[0] || p.to->vtep[1] || p.to->vtep[2] != bpf_htonl(0xffff);
+	if (!skb->gso_size && p.l3_len + (v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES) > hop->mtu)
+		return probe_unsent(skb);
+	if (!probe_room(skb, v6) || !probe_write(&p, hop, s, v6) || !probe_tag(skb, hop))
+		return probe_unsent(skb);
+	count(COUNT_EGRESS_WRAPPED, skb->len);
+	skb->mark = 0;
+	return hop->ifindex == skb->ifindex ? TC_ACT_UNSPEC : bpf_redirect(hop->ifindex, 0);
+}

@@ -1,0 +1,80 @@
+/*
+ * vxlan_headers.h - what stands before a packet in VXLAN (RFC 7348).
+ */
+#pragma once
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+
+#include "bpf/lib/checksum.h"
+#include "bpf/lib/parse_ip.h"
+#include "bpf/lib/pkt.h"
+
+struct vxlanhdr {
+	__be32 flags; /* 0x08000000: the VNI is valid */
+	__be32 vni;   /* upper 24 bits */
+};
+
+#define VXLAN_HAS_VNI 0x08000000
+
+enum {
+	VXLAN_BYTES = sizeof(struct udphdr) + sizeof(struct vxlanhdr) + ETH_HLEN,
+	WRAP_V4_BYTES = sizeof(struct iphdr) + VXLAN_BYTES,
+	WRAP_V6_BYTES = sizeof(struct ipv6hdr) + VXLAN_BYTES,
+	OUTER_TTL = 64,
+	SOURCE_PORT_FIRST = 49152, /* RFC 7348, 5: the dynamic range */
+};
+
+static __always_inline void put_ipv4(struct iphdr *ip, const struct pkt *p,
+				     const struct settings *s)
+{
+	const __u16 *word = (const __u16 *)ip;
+	__u64 sum = 0;
+
+	ip->version = 4;
+	ip->ihl = sizeof(*ip) / 4;
+	ip->tos = 0;
+	ip->tot_len = bpf_htons(p->l3_len + WRAP_V4_BYTES);
+	ip->id = 0;
+	ip->frag_off = bpf_htons(IPV4_DONT);
+	ip->ttl = OUTER_TTL;
+	ip->protocol = IPPROTO_UDP;
+	ip->check = 0;
+	ip->saddr = s->tunnel[3];
+	ip->daddr = p->to->vtep[3];
+#pragma unroll
+	for (int i = 0; i < (int)sizeof(*ip) / 2; i++)
+		sum += word[i];
+	ip->check = ~sum_fold(sum);
+}
+
+static __always_inline void put_ipv6(struct ipv6hdr *ip, const struct pkt *p,
+				     const struct settings *s)
+{
+	*(__be32 *)ip = bpf_htonl(6u << 28 | ((__u32)p->hash & 0xfffff)); /* RFC 6438 */
+	ip->payload_len = bpf_htons(p->l3_len + VXLAN_BYTES);
+	ip->nexthdr = IPPROTO_UDP;
+	ip->hop_limit = OUTER_TTL;
+	__builtin_memcpy(&ip->saddr, s->tunnel, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->daddr, p->to->vtep, sizeof(ip->daddr));
+}
+
+/* UDP, VXLAN and the inner Ethernet header. */
+static __always_inline void put_vxlan(void *at, const struct pkt *p)
+{
+	struct udphdr *udp = at;
+	struct vxlanhdr *vx = (void *)(udp + 1);
+	struct ethhdr *eth = (void *)(vx + 1);
+
+	udp->source = bpf_htons(SOURCE_PORT_FIRST | (p->hash & 0x3fff));
+	udp->dest = bpf_htons(VXLAN_PORT);
+	udp->len = bpf_htons(p->l3_len + VXLAN_BYTES);
+	/* None: RFC 7348, 4.1; over IPv6 RFC 6935, where the peer must allow it. */
+	udp->check = 0;
+	vx->flags = bpf_htonl(VXLAN_HAS_VNI);
+	vx->vni = bpf_htonl(p->to->vni << 8);
+	__builtin_memcpy(eth->h_dest, p->to->inner_dst, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, p->to->inner_src, ETH_ALEN);
+	eth->h_proto = p->flags & PKT_V6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+}
