@@ -57,5 +57,5 @@ void watch_set(struct watch *w, int events); /* 0: none; cheap where nothing cha
 void watch_fini(struct watch *w);
 
 void timer_init(struct timer *t, struct loop *loop, void (*on_timer)(void *context), void *context);
-void timer_start(struct timer *t, uint64_t after_ms);         /* restarts; once */
+void timer_start(struct timer *t, uint64_t after_ms); /* restarts; once */
 void timer_stop(struct timer *t);
