@@ -54,6 +54,12 @@ TEST(fields_that_would_be_taken_for_others_are_not_passed_on)
 		  SET("X_Subject") },
 		{ "one that looks like the other that is set", "X_ID: 1\r\nX_I: 1\r\n", "Host X_I ",
 		  SET("X-Subject") },
+		{ "one with dots", "X.Forwarded.For: 1.2.3.4\r\nX.Y: 1\r\n", "Host X.Y ", DROP },
+		{ "one with other signs", "X~Forwarded!Proto: a\r\nContent|Length: 5\r\n", "Host ",
+		  KEEP },
+		{ "what is set, with a dot", "X.Subject: CN=admin\r\nX.S: 1\r\n", "Host X.S ",
+		  SET("X-Subject") },
+		{ "a dot is nothing to refuse", "X.A: 1\r\n", "Host X.A ", REFUSE },
 		{ "one that is longer", "X_Subject_: CN=admin\r\n", "Host X_Subject_ ",
 		  SET("X-Subject") },
 		{ "a long one",
@@ -92,6 +98,9 @@ TEST(trailers_are_held_to_the_same)
 		{ "a kept one", "X_Sum: 1\r\n", true, KEEP },
 		{ "one that looks like framing", "Content_Length: 1\r\n", false, KEEP },
 		{ "httpoxy", "Proxy: x\r\n", false, KEEP },
+		{ "what is set", "X-Subject: CN=admin\r\n", false, SET("X-Subject") },
+		{ "what is set, otherwise", "x.SUBJECT: CN=admin\r\n", false, SET("X-Subject") },
+		{ "one that is longer", "X-Subject-2: 1\r\n", true, SET("X-Subject") },
 	};
 
 	FOR_ROWS (row, rows)

@@ -4,6 +4,14 @@
 
 enum { NAME_MAX_BYTES = 64 }; /* no field that anybody reads by heart is longer */
 
+/* What many programs write as the same letter: "_", and "." and all else that is no letter. */
+static bool is_odd(char c)
+{
+	bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+	return !letter && c != '-' && !(c >= '0' && c <= '9');
+}
+
 /* As a program sees it that knows no "-". */
 static bool is_as_variable(struct span name, struct span other)
 {
@@ -11,22 +19,29 @@ static bool is_as_variable(struct span name, struct span other)
 
 	while (i < name.len && name.len == other.len &&
 	       (span_lower(name.at[i]) == span_lower(other.at[i]) ||
-		(name.at[i] == '_' && other.at[i] == '-')))
+		(is_odd(name.at[i]) && (other.at[i] == '-' || is_odd(other.at[i])))))
 		i++;
 	return i == name.len && name.len == other.len;
+}
+
+static bool is_set(struct span name, const struct scrub *rules)
+{
+	for (size_t i = 0; i < SCRUB_SETS; i++)
+		if (rules->set[i].at && is_as_variable(name, rules->set[i]))
+			return true;
+	return false;
 }
 
 static bool looks_known(struct span name, const struct scrub *rules)
 {
 	char dashed[NAME_MAX_BYTES];
 
-	for (size_t i = 0; i < SCRUB_SETS; i++)
-		if (rules->set[i].at && is_as_variable(name, rules->set[i]))
-			return true;
+	if (is_set(name, rules))
+		return true;
 	if (name.len > sizeof(dashed))
 		return false;
 	for (size_t i = 0; i < name.len; i++)
-		dashed[i] = name.at[i] == '_' ? '-' : name.at[i];
+		dashed[i] = is_odd(name.at[i]) ? '-' : name.at[i];
 	return field_identify(span_make(dashed, name.len)) != FIELD_OTHER;
 }
 
@@ -35,12 +50,23 @@ static bool has_underscore(struct span name)
 	return memchr(name.at, '_', name.len) != NULL;
 }
 
+static bool has_odd(struct span name)
+{
+	size_t i = 0;
+
+	while (i < name.len && !is_odd(name.at[i]))
+		i++;
+	return i < name.len;
+}
+
 static bool must_go(struct span name, const struct scrub *rules)
 {
 	if (name.len == 5 && span_is_nocase(name, SPAN("proxy")))
 		return true;
-	return has_underscore(name) &&
-	       (rules->underscores != UNDERSCORES_KEEP || looks_known(name, rules));
+	if (!has_odd(name))
+		return false;
+	return (rules->underscores != UNDERSCORES_KEEP && has_underscore(name)) ||
+	       looks_known(name, rules);
 }
 
 bool scrub_request(struct message *msg, const struct scrub *rules)
@@ -65,5 +91,8 @@ bool scrub_may_trail(struct span line, const struct scrub *rules)
 {
 	const char *colon = memchr(line.at, ':', line.len);
 
-	return colon && !must_go(span_make(line.at, (size_t)(colon - line.at)), rules);
+	struct span name = span_make(line.at, colon ? (size_t)(colon - line.at) : 0);
+
+	/* In the head what we set takes the place of what was said; behind it nothing does. */
+	return colon && !must_go(name, rules) && !is_set(name, rules);
 }

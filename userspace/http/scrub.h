@@ -4,6 +4,7 @@
  * Programs behind CGI and its heirs (WSGI, Rack, PHP) read fields as variables, in which "-" and
  * "_" are the same letter: there Content_Length is Content-Length, X_Real_IP what a proxy sets, and
  * Proxy is HTTP_PROXY, by which many libraries choose their way out (httpoxy, CVE-2016-5385).
+ * Some write "." and other signs as "_" too: X.Forwarded.For is never passed on.
  */
 #pragma once
 #include "userspace/base/span.h"
