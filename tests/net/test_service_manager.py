@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.harness import successor
+from tests.harness import plain, successor
 from tests.harness.run import wait_until
 from tests.net.test_upgrade import Upgradable
 
@@ -158,6 +158,42 @@ def test_what_is_asked_for_during_an_upgrade_is_done_after_it(shunt):
     open(gate, "w", encoding="utf-8").close()
     wait_until(lambda: "snapshot 2 is in effect" in shunt.log(), "the reload")
     assert "ended with status 5" in shunt.log()
+
+
+def held_upgrade(shunt):
+    """The old one is stopped, so it cannot hear that the new one is ready. (gate, new pid)"""
+    gate = shunt.path("gate")
+    shunt.script(f'while [ ! -e {gate} ]; do sleep 0.05; done; exec {plain.SHUNTD} "$@"')
+    shunt.daemon.send_signal(signal.SIGUSR2)
+    wait_until(lambda: "is started as process" in shunt.log(), "it is started")
+    shunt.status()  # by now all was given
+    shunt.daemon.send_signal(signal.SIGSTOP)
+    return gate, int(shunt.log().split("is started as process ")[1].split()[0])
+
+
+def has_open(pid, path):
+    with contextlib.suppress(OSError):
+        return path in [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return False
+
+
+@pytest.mark.parametrize("how", [signal.SIGUSR1, signal.SIGHUP])
+def test_what_is_asked_of_the_old_one_is_done_by_the_new_one(shunt, how):
+    gate, pid = held_upgrade(shunt)
+    open(gate, "w", encoding="utf-8").close()
+    wait_until(lambda: has_open(pid, shunt.path("access.log")), "its log is open")
+    os.rename(shunt.path("access.log"), shunt.path("access.log.1"))
+    old = shunt.daemon
+    old.send_signal(how)
+    old.send_signal(signal.SIGCONT)
+    wait_until(lambda: "serves in the place of this one" in shunt.log(), "the new one serves")
+    shunt.daemon = successor.Successor(pid)
+    wait_until(lambda: has_open(pid, shunt.path("access.log")), "its log is open anew")
+    if how == signal.SIGHUP:
+        wait_until(lambda: "snapshot 2 is in effect" in shunt.log(), "the reload")
+    shunt.ask()
+    assert len(shunt.accesses()) == 1
+    old.wait(20)
 
 
 def drain_for(shunt, how_long):

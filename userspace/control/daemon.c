@@ -40,6 +40,7 @@ struct daemon {
 	bool stopping, cutting;
 	bool succeeded;    /* stopping, since another process serves in our place */
 	bool reload_later; /* when it is known who serves */
+	bool reopen_later; /* the log, if it is another process that serves */
 };
 
 /* --- while it runs ----------------------------------------------------------------------- */
@@ -134,6 +135,15 @@ static void upgrade(struct daemon *d)
 		succession_begin(d->succession);
 }
 
+/* A new process has opened its log by itself, perhaps before it was renamed. */
+static void reopen_log(struct daemon *d, int signal)
+{
+	log_control_reopen(d->log);
+	d->reopen_later = succession_is_under_way(d->succession);
+	if (d->succeeded) /* who asks does not know yet */
+		succession_pass_on(d->succession, signal);
+}
+
 static void on_signal(void *context, int events)
 {
 	struct daemon *d = context;
@@ -143,11 +153,11 @@ static void on_signal(void *context, int events)
 	while (read(d->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		switch (info.ssi_signo) {
 		case SIGHUP:
-			log_control_reopen(d->log);
+			reopen_log(d, SIGHUP);
 			reload(d);
 			break;
 		case SIGUSR1:
-			log_control_reopen(d->log);
+			reopen_log(d, SIGUSR1);
 			break;
 		case SIGUSR2:
 			upgrade(d);
@@ -238,6 +248,11 @@ static void on_leave(void *context)
 	struct daemon *d = context;
 	uint32_t drain_ms = serving_drain_ms(d->serving);
 
+	/* What was asked of us while it came may be what it has read already, or not. */
+	if (d->reload_later)
+		succession_pass_on(d->succession, SIGHUP);
+	else if (d->reopen_later)
+		succession_pass_on(d->succession, SIGUSR1);
 	d->stopping = d->succeeded = true;
 	watchdog_destroy(d->watchdog);
 	d->watchdog = NULL;

@@ -18,6 +18,7 @@ struct succession {
 	struct inherited *inherited; /* NULL: nobody was before us */
 	struct upgrade *upgrade;     /* NULL once cancelled */
 	bool serves;                 /* it has been our turn */
+	bool leaves;                 /* a new one is ready: there is no way back */
 	struct timer release;
 	uint32_t looks;
 };
@@ -91,6 +92,7 @@ static void on_ready(void *context, const bool *taken)
 {
 	struct succession *s = context;
 
+	s->leaves = true;
 	serving_let_go(s->parts.serving, taken);
 	on_release_look(s);
 }
@@ -124,7 +126,7 @@ void succession_begin(struct succession *s)
 	struct upgrade_goods goods = { .admin = admin_fd(s->parts.admin) };
 	struct err err;
 
-	if (!s->serves || !s->upgrade)
+	if (!s->serves || !s->upgrade || s->leaves)
 		return;
 	goods.table = serving_table(s->parts.serving);
 	goods.maps = fast_path_maps(s->parts.fast_path, &goods.map_count);
@@ -143,7 +145,13 @@ void succession_begin(struct succession *s)
 
 bool succession_is_under_way(const struct succession *s)
 {
-	return !s->serves || (s->upgrade && upgrade_is_under_way(s->upgrade));
+	return !s->serves || s->leaves || (s->upgrade && upgrade_is_under_way(s->upgrade));
+}
+
+void succession_pass_on(const struct succession *s, int signal)
+{
+	if (s->leaves && s->upgrade)
+		upgrade_signal(s->upgrade, signal);
 }
 
 struct succession *succession_create(struct loop *loop, char *const *argv,

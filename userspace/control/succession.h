@@ -43,6 +43,8 @@ bool succession_ready(struct succession *s, const struct succession_parts *parts
 void succession_begin(struct succession *s);
 /* Sockets and configuration must not change now. */
 bool succession_is_under_way(const struct succession *s);
+/* To the process that serves in our place, if there is one. */
+void succession_pass_on(const struct succession *s, int signal);
 /* We are to end: a new process that is not ready is ended first. Accepts NULL. */
 void succession_cancel(struct succession *s);
 void succession_destroy(struct succession *s); /* accepts NULL */

@@ -319,6 +319,13 @@ pid_t upgrade_pid(const struct upgrade *u)
 	return u->pid;
 }
 
+void upgrade_signal(const struct upgrade *u, int signal)
+{
+	if (u->state ==
+	    UPGRADE_LEAVING) /* a child that was not waited for: the number is its own */
+		kill(u->pid, signal);
+}
+
 void upgrade_yours(struct upgrade *u)
 {
 	if (u->state == UPGRADE_LEAVING) /* else it was lost meanwhile */

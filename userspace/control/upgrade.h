@@ -47,6 +47,7 @@ const char *upgrade_program(const struct upgrade *upgrade);
 bool upgrade_begin(struct upgrade *upgrade, const struct upgrade_goods *goods, struct err *err);
 bool upgrade_is_under_way(const struct upgrade *upgrade); /* neither ready nor failed yet */
 pid_t upgrade_pid(const struct upgrade *upgrade);
+void upgrade_signal(const struct upgrade *upgrade, int signal); /* where it is ready, and runs */
 /* The new process may accept. It learns of our end when we have ended. */
 void upgrade_yours(struct upgrade *upgrade);
 /* Ends a new process that is not ready yet, without on_failed; accepts NULL. */
