@@ -166,14 +166,19 @@ void session_listen(struct session *s, enum side side);
 void session_on_timer(void *context);
 void session_on_turn(void *context);
 
-/* exchange.c: requests. Each step returns whether it got on. */
-void exchange_expect(struct session *s); /* a first head, from its first byte */
-bool exchange_read_head(struct session *s);
+/* exchange.c: an exchange's course. Each step returns whether it got on. */
 bool exchange_step(struct session *s);
 void exchange_end(struct session *s);
 void exchange_time_out(struct session *s);
+
+/* exchange_head.c: requests. */
+void exchange_expect(struct session *s); /* a first head, from its first byte */
+bool exchange_read_head(struct session *s);
 /* Half a head, and no more of it in time. */
 void exchange_refuse_late(struct session *s, enum end_reason why);
+struct scrub exchange_scrub(const struct session *s); /* what its listener wants */
+
+/* exchange_body.c */
 /* A body on its way from one side's bytes to the other's, decoded and framed anew. */
 struct body_copy {
 	struct h1_body *body;
@@ -184,7 +189,9 @@ struct body_copy {
 	enum h1_reject *reject;    /* set where the bytes are malformed */
 	const struct scrub *scrub; /* of trailers; NULL: they are an endpoint's */
 };
+/* As far as there is room; *out_done: the body has ended. Whether anything moved. */
 bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *out_done);
+
 /* exchange_reply.c */
 /* Our own answer instead of the endpoint's; ends the exchange. Never after response_begun. */
 void exchange_reply(struct session *s, uint16_t status, enum end_reason why);

@@ -23,6 +23,7 @@ static struct session *make(struct proxy *proxy)
 
 	if (!s)
 		return NULL;
+	s->due_ms = 0;
 	timer_init(&s->timer, proxy->options.loop, session_on_timer, s);
 	timer_init(&s->poll, proxy->options.loop, tunnel_on_poll, s);
 	timer_init(&s->turn, proxy->options.loop, session_on_turn, s);
