@@ -6,11 +6,11 @@
 
 enum { RANK_UNCONFIRMED = 1, RANK_FREE = 1 << 8, RANK_SAME };
 
-/* How gladly an entry gives way; 0: not at all. chance: among those that are as good. */
-static __always_inline __u32 gives_way(const struct flow_entry *e, const struct flow_key *key,
-				       __u32 chance)
+/* How gladly an entry with this word gives way; 0: not at all. chance: among those as good. */
+static __always_inline __u32 gives_way(const struct flow_entry *e, __u64 word,
+				       const struct flow_key *key, __u32 chance)
 {
-	switch (FLOW_KIND(READ_WORD(e))) {
+	switch (FLOW_KIND(word)) {
 	case FLOW_FREE:
 		return RANK_FREE;
 	case FLOW_L4:
@@ -24,15 +24,17 @@ static __always_inline __u32 gives_way(const struct flow_entry *e, const struct 
 
 /* The best of a bucket, unless that found before is as good. */
 static __always_inline struct flow_entry *better_way(struct flow_bucket *b, struct flow_entry *best,
-						     __u32 *out_rank, const struct flow_key *key,
-						     __u32 chances)
+						     __u32 *out_rank, __u64 *out_word,
+						     const struct flow_key *key, __u32 chances)
 {
 #pragma unroll
 	for (int i = 0; i < FLOW_WAYS; i++) {
-		__u32 rank = gives_way(&b->ways[i], key, chances >> (4 * i) & 15);
+		__u64 word = READ_WORD(&b->ways[i]);
+		__u32 rank = gives_way(&b->ways[i], word, key, chances >> (4 * i) & 15);
 
 		if (rank > *out_rank) {
 			*out_rank = rank;
+			*out_word = word;
 			best = &b->ways[i];
 		}
 	}
@@ -50,7 +52,7 @@ __noinline int flow_enter(const struct flow_key *key, __u64 hash, __u32 endpoint
 	struct flow_entry *e = NULL;
 	struct flow_bucket *a, *b;
 	__u32 rank = 0, turn, chances;
-	__u64 word, busy;
+	__u64 word = 0, busy;
 
 	if (!s || !key)
 		return 0;
@@ -59,13 +61,11 @@ __noinline int flow_enter(const struct flow_key *key, __u64 hash, __u32 endpoint
 	if (!a || !b)
 		return 0;
 	chances = bpf_get_prandom_u32(); /* by the hash, two would displace each other for ever */
-	e = better_way(a, NULL, &rank, key, chances);
-	e = better_way(b, e, &rank, key, chances >> 16);
+	e = better_way(a, NULL, &rank, &word, key, chances);
+	e = better_way(b, e, &rank, &word, key, chances >> 16);
 	if (!e)
 		return 0;
-	word = READ_WORD(e);
-	if (FLOW_KIND(word) != FLOW_FREE && FLOW_KIND(word) != FLOW_L4)
-		return 0;
+	/* What was judged, or nothing: in the meantime it may be a splice's, or confirmed. */
 	turn = FLOW_TURN(word) + 1;
 	busy = FLOW_WORD(FLOW_BUSY, 0, 0, 0, turn);
 	if (__sync_val_compare_and_swap(&e->word, word, busy) != word)
@@ -74,6 +74,7 @@ __noinline int flow_enter(const struct flow_key *key, __u64 hash, __u32 endpoint
 	e->seen = s->epoch;
 	e->confirmed = 0;
 	barrier();
-	__sync_lock_test_and_set(&e->word, FLOW_WORD(FLOW_L4, 0, endpoint, generation, turn));
-	return 1;
+	/* Not ours any more where this processor was stopped until the sweep thought us dead. */
+	return __sync_val_compare_and_swap(
+		       &e->word, busy, FLOW_WORD(FLOW_L4, 0, endpoint, generation, turn)) == busy;
 }

@@ -78,6 +78,24 @@ static struct flow_entry *claim(struct flow_entry *const places[PLACES], uint64_
 	return NULL; /* whoever is that busy here has filled the buckets */
 }
 
+/*
+ * An L4 connection that had the key, when its port was another listener's, would be found before
+ * the splice. false: a splice has the key.
+ */
+static bool clear_key(struct flow_entry *const places[PLACES], const struct flow_key *key)
+{
+	for (uint32_t i = 0; i < PLACES; i++) {
+		uint64_t word = word_if(places[i], key);
+
+		if (FLOW_KIND(word) == FLOW_SPLICE)
+			return false;
+		if (FLOW_KIND(word) == FLOW_L4)
+			swap_word(places[i], word,
+				  FLOW_WORD(FLOW_FREE, 0, 0, 0, FLOW_TURN(word) + 1));
+	}
+	return true;
+}
+
 bool flow_table_enter_splice(const struct flow_table *table, const struct flow_key *key,
 			     uint32_t dir, uint32_t splice, uint32_t generation)
 {
@@ -85,9 +103,8 @@ bool flow_table_enter_splice(const struct flow_table *table, const struct flow_k
 	uint64_t busy, word;
 
 	places_of(table, key, places);
-	for (uint32_t i = 0; i < PLACES; i++)
-		if (FLOW_KIND(word_if(places[i], key)) == FLOW_SPLICE)
-			return false;
+	if (!clear_key(places, key))
+		return false;
 	e = claim(places, &busy);
 	if (!e)
 		return false;
@@ -95,8 +112,8 @@ bool flow_table_enter_splice(const struct flow_table *table, const struct flow_k
 	e->key = *key;
 	e->seen = 0;
 	e->confirmed = 1;
-	__atomic_store_n(&e->word, word, __ATOMIC_SEQ_CST);
-	return true;
+	/* Not ours any more where we were stopped for so long that the sweep thought us dead. */
+	return swap_word(e, busy, word);
 }
 
 void flow_table_remove_splice(const struct flow_table *table, const struct flow_key *key,
