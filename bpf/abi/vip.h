@@ -26,10 +26,14 @@ enum addr_flag {
 struct addr_entry {
 	__be32 addr[4];
 	__u32 flags;  /* enum addr_flag */
-	__u32 number; /* of the address in this half: part of vip_entry.key */
+	__u32 number; /* ADDR_NUMBER: part of vip_entry.key */
 	__u64 zero;
 };
 ABI_SIZE(struct addr_entry, 32);
+
+/* Of the address in its half, which it names. */
+#define ADDR_NUMBER(n, half)     ((__u32)(n) | (__u32)(half) << 31)
+#define ADDR_NUMBER_HALF(number) ((__u32)(number) >> 31)
 
 enum vip_kind {
 	VIP_L4 = 1, /* endpoint from the ring, forwarded here */

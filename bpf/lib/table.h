@@ -41,12 +41,13 @@ static __always_inline const struct addr_entry *addr_find(const struct settings 
 	return NULL;
 }
 
-/* port in network byte order; NULL: no listener */
+/* port in network byte order; NULL: no listener. number says in which half, since the other may
+ * come into use between the two lookups of a packet. */
 static __always_inline const struct vip_entry *port_find(const struct settings *s, __u32 number,
 							 __be16 port, __u8 proto)
 {
 	__u64 key = VIP_KEY(number, port, proto);
-	__u32 half = s->half & 1;
+	__u32 half = ADDR_NUMBER_HALF(number);
 	__u32 hash = (__u32)hash_word(key, s->table_seed[half]);
 
 #pragma unroll

@@ -9,7 +9,7 @@
 #include "userspace/base/grace.h"
 #include "userspace/base/must.h"
 
-enum { SEEDS_TRIED = 4096 };
+enum { SEEDS_TRIED = 4096, NUMBER_MASK = ADDR_NUMBER(0, 1) - 1 };
 
 struct staged_vip {
 	struct vip_key key;
@@ -22,6 +22,7 @@ struct vip_table {
 	struct settings *settings;
 	uint32_t addr_count, vip_count;
 	struct addr_entry staged_addrs[ADDRS_MAX];
+	uint16_t staged_at[ADDR_TABLE]; /* by hash: 1 + where among staged_addrs; 0: nothing */
 	struct staged_vip staged_vips[VIPS_MAX];
 };
 
@@ -44,14 +45,25 @@ void vip_table_destroy(struct vip_table *table)
 void vip_table_begin(struct vip_table *t)
 {
 	t->addr_count = t->vip_count = 0;
+	memset(t->staged_at, 0, sizeof(t->staged_at));
+}
+
+/* Where it is noted, or would be: always found, since a quarter of them is used at most. */
+static uint16_t *staged_place(struct vip_table *t, const __be32 ip[4])
+{
+	uint32_t at = (uint32_t)hash_addr(ip, t->settings->hash_seed) & (ADDR_TABLE - 1);
+
+	while (t->staged_at[at] &&
+	       memcmp(t->staged_addrs[t->staged_at[at] - 1].addr, ip, 4 * sizeof(ip[0])) != 0)
+		at = (at + 1) & (ADDR_TABLE - 1);
+	return &t->staged_at[at];
 }
 
 static struct addr_entry *staged(struct vip_table *t, const __be32 ip[4])
 {
-	for (uint32_t i = 0; i < t->addr_count; i++)
-		if (memcmp(t->staged_addrs[i].addr, ip, sizeof(t->staged_addrs[i].addr)) == 0)
-			return &t->staged_addrs[i];
-	return NULL;
+	uint16_t at = *staged_place(t, ip);
+
+	return at ? &t->staged_addrs[at - 1] : NULL;
 }
 
 bool vip_table_add(struct vip_table *t, const __be32 ip[4], uint32_t flags, struct err *err)
@@ -65,6 +77,7 @@ bool vip_table_add(struct vip_table *t, const __be32 ip[4], uint32_t flags, stru
 				       "spliced connections that live on",
 				       ADDRS_MAX);
 		e = &t->staged_addrs[t->addr_count];
+		*staged_place(t, ip) = (uint16_t)(t->addr_count + 1);
 		memset(e, 0, sizeof(*e));
 		memcpy(e->addr, ip, sizeof(e->addr));
 		e->number = t->addr_count++;
@@ -120,30 +133,38 @@ static bool place_vip(struct vip_entry *half, const struct vip_entry *vip, uint6
 	return false;
 }
 
-static bool place_all(const struct vip_table *t, struct addr_entry *addrs, struct vip_entry *vips,
-		      uint64_t seed)
+static bool place_all(const struct vip_table *t, uint32_t half, uint64_t seed)
 {
+	struct addr_entry *addrs = t->addrs + (size_t)half * ADDR_TABLE;
+	struct vip_entry *vips = t->vips + (size_t)half * VIP_TABLE;
+
 	memset(addrs, 0, ADDR_TABLE * sizeof(*addrs));
 	memset(vips, 0, VIP_TABLE * sizeof(*vips));
-	for (uint32_t i = 0; i < t->addr_count; i++)
-		if (!place_addr(addrs, &t->staged_addrs[i], seed))
+	for (uint32_t i = 0; i < t->addr_count; i++) {
+		struct addr_entry addr = t->staged_addrs[i];
+
+		addr.number = ADDR_NUMBER(addr.number, half);
+		if (!place_addr(addrs, &addr, seed))
 			return false;
-	for (uint32_t i = 0; i < t->vip_count; i++)
-		if (!place_vip(vips, &t->staged_vips[i].vip, seed))
+	}
+	for (uint32_t i = 0; i < t->vip_count; i++) {
+		struct vip_entry vip = t->staged_vips[i].vip;
+
+		vip.key |= VIP_KEY(ADDR_NUMBER(0, half), 0, 0);
+		if (!place_vip(vips, &vip, seed))
 			return false;
+	}
 	return true;
 }
 
 bool vip_table_commit(struct vip_table *t, struct err *err)
 {
 	uint32_t half = !(t->settings->half & 1);
-	struct addr_entry *addrs = t->addrs + (size_t)half * ADDR_TABLE;
-	struct vip_entry *vips = t->vips + (size_t)half * VIP_TABLE;
 
 	for (uint64_t i = 0; i < SEEDS_TRIED; i++) {
 		uint64_t seed = hash_word(i + 1, t->settings->hash_seed);
 
-		if (!place_all(t, addrs, vips, seed))
+		if (!place_all(t, half, seed))
 			continue;
 		__atomic_store_n(&t->settings->table_seed[half], seed, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&t->settings->half, half, __ATOMIC_SEQ_CST);
@@ -163,10 +184,10 @@ uint32_t vip_table_read(const struct vip_table *t, struct vip_key *out_keys,
 	const struct addr_entry **by_number = must_alloc(ADDRS_MAX * sizeof(const void *));
 
 	for (uint32_t i = 0; i < ADDR_TABLE; i++)
-		if (addrs[i].flags && addrs[i].number < ADDRS_MAX)
-			by_number[addrs[i].number] = &addrs[i];
+		if (addrs[i].flags && (addrs[i].number & NUMBER_MASK) < ADDRS_MAX)
+			by_number[addrs[i].number & NUMBER_MASK] = &addrs[i];
 	for (uint32_t i = 0; i < VIP_TABLE && count < max; i++) {
-		uint32_t number = (uint32_t)(vips[i].key >> 32);
+		uint32_t number = (uint32_t)(vips[i].key >> 32) & NUMBER_MASK;
 
 		if (!vips[i].key || number >= ADDRS_MAX || !by_number[number])
 			continue;
