@@ -194,14 +194,24 @@ static uint32_t free_index(const struct vip_sync *sync, uint32_t kind, uint32_t 
 	return UINT32_MAX;
 }
 
-/* All addresses of an L4 listener share one ring. */
+/* Whether a listener of the snapshot that is being applied has this ring. */
+static bool is_kept(const struct vip_sync *sync, uint32_t index)
+{
+	for (uint32_t i = 0; i < VIPS_MAX; i++)
+		if (sync->vips[i].used && sync->vips[i].kept && sync->vips[i].vip.kind == VIP_L4 &&
+		    sync->vips[i].vip.index == index)
+			return true;
+	return false;
+}
+
+/* All addresses of an L4 listener share one ring, also those that shared one with others before. */
 static uint32_t ring_of(struct vip_sync *sync, const struct listener *l)
 {
 	for (uint32_t i = 0; i < l->vip->address_count; i++) {
 		struct vip_key key = key_of(l, &l->vip->addresses[i]);
 		struct vip_slot *slot = find_vip(sync, &key);
 
-		if (slot && slot->vip.kind == VIP_L4)
+		if (slot && slot->vip.kind == VIP_L4 && !is_kept(sync, slot->vip.index))
 			return slot->vip.index;
 	}
 	return free_index(sync, VIP_L4, RINGS_MAX);
@@ -388,18 +398,25 @@ static void remove_rest(struct vip_sync *sync)
 			ring_store_drop(sync->rings, index);
 }
 
+/* Back to what the maps say: programs go on with it. */
+static void reread(struct vip_sync *sync)
+{
+	forget_maps(sync);
+	know_maps(sync);
+}
+
 bool vip_sync_apply(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err)
 {
 	/* A process that was about to take our place, and failed, may have written. */
-	if (sync->commits != sync->mapped.settings->commits) {
-		forget_maps(sync);
-		know_maps(sync);
-	}
+	if (sync->commits != sync->mapped.settings->commits)
+		reread(sync);
 	for (uint32_t i = 0; i < VIPS_MAX; i++)
 		sync->vips[i].kept = false;
 	endpoint_ids_begin(sync->endpoints);
-	if (!stage_all(sync, snapshot, err) || !vip_table_commit(sync->table, err))
+	if (!stage_all(sync, snapshot, err) || !vip_table_commit(sync->table, err)) {
+		reread(sync); /* rings that nobody uses would age in place of those in use */
 		return false;
+	}
 	sync->commits = sync->mapped.settings->commits;
 	remove_rest(sync);
 	endpoint_ids_end(sync->endpoints);
