@@ -6,11 +6,10 @@
 
 static __always_inline __u16 sum_fold(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffffffff) + (sum >> 32); /* below 2^33, */
+	sum = (sum & 0xffff) + (sum >> 16);     /* 2^18, */
+	sum = (sum & 0xffff) + (sum >> 16);     /* 2^17, */
+	sum = (sum & 0xffff) + (sum >> 16);     /* 2^16 */
 	return (__u16)sum;
 }
 

@@ -23,8 +23,8 @@ static __always_inline void *put_link(struct pkt *p, const struct next_hop *hop,
 
 	if ((void *)(tag + 1) > p->end)
 		return NULL;
-	__builtin_memcpy(eth->h_dest, hop->dst_mac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, hop->src_mac, ETH_ALEN);
+	put_mac(eth->h_dest, hop->dst_mac);
+	put_mac(eth->h_source, hop->src_mac);
 	if (!hop->vlan) {
 		eth->h_proto = proto;
 		return eth + 1;

@@ -36,8 +36,8 @@ static __always_inline bool probe_write(struct pkt *p, const struct next_hop *ho
 	eth = p->start;
 	if (p->start + ETH_HLEN + (v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES) > p->end)
 		return false;
-	__builtin_memcpy(eth->h_dest, hop->dst_mac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, hop->src_mac, ETH_ALEN);
+	put_mac(eth->h_dest, hop->dst_mac);
+	put_mac(eth->h_source, hop->src_mac);
 	eth->h_proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	if (v6) {
 		put_ipv6((void *)(eth + 1), p, s);

@@ -29,24 +29,16 @@ enum {
 static __always_inline void put_ipv4(struct iphdr *ip, const struct pkt *p,
 				     const struct settings *s)
 {
-	const __u16 *word = (const __u16 *)ip;
-	__u64 sum = 0;
+	const __be32 first = bpf_htonl(0x45000000 | (__u32)(p->l3_len + WRAP_V4_BYTES));
+	const __be32 third = bpf_htonl(OUTER_TTL << 24 | IPPROTO_UDP << 16);
+	__be32 *word = (__be32 *)ip, src = s->tunnel[3], dst = p->to->vtep[3];
 
-	ip->version = 4;
-	ip->ihl = sizeof(*ip) / 4;
-	ip->tos = 0;
-	ip->tot_len = bpf_htons(p->l3_len + WRAP_V4_BYTES);
-	ip->id = 0;
-	ip->frag_off = bpf_htons(IPV4_DONT);
-	ip->ttl = OUTER_TTL;
-	ip->protocol = IPPROTO_UDP;
-	ip->check = 0;
-	ip->saddr = s->tunnel[3];
-	ip->daddr = p->to->vtep[3];
-#pragma unroll
-	for (int i = 0; i < (int)sizeof(*ip) / 2; i++)
-		sum += word[i];
-	ip->check = ~sum_fold(sum);
+	word[0] = first; /* version, length of the header, TOS 0, whole length */
+	word[1] = bpf_htonl(IPV4_DONT);
+	word[2] = third; /* the sum is still 0 */
+	word[3] = src;
+	word[4] = dst;
+	ip->check = ~sum_fold((__u64)first + bpf_htonl(IPV4_DONT) + third + src + dst);
 }
 
 static __always_inline void put_ipv6(struct ipv6hdr *ip, const struct pkt *p,
@@ -74,7 +66,7 @@ static __always_inline void put_vxlan(void *at, const struct pkt *p)
 	udp->check = 0;
 	vx->flags = bpf_htonl(VXLAN_HAS_VNI);
 	vx->vni = bpf_htonl(p->to->vni << 8);
-	__builtin_memcpy(eth->h_dest, p->to->inner_dst, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, p->to->inner_src, ETH_ALEN);
+	put_mac(eth->h_dest, p->to->inner_dst);
+	put_mac(eth->h_source, p->to->inner_src);
 	eth->h_proto = p->flags & PKT_V6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 }
