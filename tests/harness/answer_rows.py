@@ -77,6 +77,9 @@ def message_problems(row, message, interims, short):
 
 def wanted_kinds(row, cut, end):
     """What may be seen of a row of which so many bytes were sent before that end."""
+    if cut is None and row.end == "reset":
+        # What was not read before a reset came is lost (RFC 9293, 3.10.7.4), maybe the whole head.
+        return set(row.want) | {"own"}
     if cut is None:
         return set(row.want)
     if end == "close" and cut >= len(row.answer) - row.behind and not row.open_end:

@@ -11,10 +11,9 @@ import tempfile
 import time
 
 from tests.harness import http1, scripted
-from tests.harness.run import BUILD, wait_until
+from tests.harness.run import BUILD, PATIENCE, wait_until
 
 SHUNTD = os.environ.get("SHUNTD", os.path.join(BUILD, "shuntd"))
-PATIENCE = 8  # seconds until a silent peer is a failure
 PARALLEL = 400
 
 CONFIG = """
@@ -22,9 +21,9 @@ vips:
   - name: web
     addresses: [127.0.0.1]
     listeners:
-      - {{ port: {port}, protocol: http, routes: all }}
-      - {{ port: {hasty}, protocol: http, routes: all,
-          timeouts: {{ head: 1s, idle: 1s, body: 1s, response: 1s }} }}
+      - {{ port: {port}, protocol: http, routes: all,
+          timeouts: {{ head: 10m, idle: 10m, body: 10m, response: 10m }} }}
+      - {{ port: {hasty}, protocol: http, routes: all, timeouts: {{ body: 3s, response: 3s }} }}
 node: {{ tunnel_address: 127.0.0.1 }}
 routes: {{ all: [ {{ name: all, upstream: origin }} ] }}
 upstreams:
@@ -32,13 +31,13 @@ upstreams:
 """
 
 
-def free_ports(count):
-    """Ports that nobody listens on."""
-    socks = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in socks]
-    for sock in socks:
-        sock.close()
-    return ports
+def hold_port():
+    """A socket on a port that the kernel gives to nobody else for as long as it is open. It never listens,
+    so whoever sets SO_REUSEADDR may bind and listen beside it."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    return sock
 
 
 class Client:
@@ -110,7 +109,8 @@ class Plain:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="shunt-plain-")
         self.origin = scripted.Origin()
-        self.port, self.hasty = free_ports(2)
+        self.held = []
+        self.port, self.hasty = self.free_ports(2)
         self.daemon = None
         self.program, self.more, self.environment = SHUNTD, ["--workers", "1"], {}
 
@@ -127,6 +127,12 @@ class Plain:
 
     def path(self, name):
         return os.path.join(self.dir, name)
+
+    def free_ports(self, count):
+        """Ports that nobody listens on, ours until close()."""
+        socks = [hold_port() for _ in range(count)]
+        self.held += socks
+        return [sock.getsockname()[1] for sock in socks]
 
     def configuration(self):
         return CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port)
@@ -152,11 +158,13 @@ class Plain:
         if self.daemon and self.daemon.poll() is None:
             self.daemon.terminate()
             try:
-                self.daemon.wait(20)
+                self.daemon.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
                 self.daemon.wait()
         self.origin.close()
+        for sock in self.held:
+            sock.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def log(self):
@@ -204,6 +212,15 @@ class Plain:
         assert answer.body == b"GET /" + name, answer
         assert len(self.origin.whole(name)) == 1
 
+    @staticmethod
+    def listen(clients):
+        """Each to its end. Patience lasts while they come to one; silent ones, who may be many, share it."""
+        until = time.monotonic() + PATIENCE
+        for client in clients:
+            client.read_all(until)
+            if client.ending != "silence" and until > time.monotonic():
+                until = time.monotonic() + PATIENCE
+
     def together(self, jobs, hasty=False):
         """
         jobs: pieces of bytes for one connection each, and how it ends (keep, finish or reset). The
@@ -223,7 +240,6 @@ class Plain:
                     client.finish()
                 elif end == "reset":
                     client.reset()
-            patience = time.monotonic() + PATIENCE  # of all together: silent ones may be many
-            out += [client if end == "reset" else client.read_all(patience)
-                    for client, _, end in some]
+            self.listen([client for client, _, end in some if end != "reset"])
+            out += [client for client, _, _ in some]
         return out

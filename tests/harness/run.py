@@ -7,6 +7,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(TOP, "build")
 HARNESS = os.path.join(TOP, "tests", "harness")
 PYTHON = "/usr/bin/python3"
+# Seconds until what should have come long ago is a failure: no busy machine takes that long.
+PATIENCE = 90
 
 
 def run(*words, check=True, **more):
@@ -17,7 +19,7 @@ def run(*words, check=True, **more):
     return done
 
 
-def wait_until(condition, what, seconds=10):
+def wait_until(condition, what, seconds=PATIENCE):
     """Until condition() is true; its value. Fails with `what` after so many seconds."""
     end = time.monotonic() + seconds
     while True:

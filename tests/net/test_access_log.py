@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from tests.harness import scripted
-from tests.harness.plain import Client, Plain, free_ports
+from tests.harness.plain import Client, Plain
 from tests.harness.run import BUILD, wait_until
 from tests.harness.scripted import Answer
 
@@ -54,7 +54,7 @@ class Logged(Plain):
     def __init__(self, log="level: info"):
         super().__init__()
         self.log_section = log
-        self.sni, self.stream, self.strange, self.dead = free_ports(4)
+        self.sni, self.stream, self.strange, self.dead = self.free_ports(4)
         self.deaf, self.deaf_clients = socket.create_server(("127.0.0.1", 0), backlog=1), []
         self.greeter = socket.create_server(("127.0.0.1", 0))
         self.greeting = threading.Thread(target=self.greet, daemon=True)

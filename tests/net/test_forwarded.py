@@ -6,7 +6,7 @@ import pytest
 
 from tests.harness import scripted
 from tests.harness.certificates import Authority
-from tests.harness.plain import PATIENCE, Plain, free_ports
+from tests.harness.plain import PATIENCE, Plain
 
 CONFIG = """
 vips:
@@ -45,7 +45,7 @@ class Forwarding(Plain):
 
     def __init__(self):
         super().__init__()
-        self.append, self.replace, self.off, self.named = free_ports(4)
+        self.append, self.replace, self.off, self.named = self.free_ports(4)
         self.ca = Authority(self.dir)
         self.ca.sign("a", ["a.example.com"])
 

@@ -57,7 +57,7 @@ def run_cut(plain, some, end):
     cuts = [(row, at, scripted.token()) for row in some
             for at in positions(len(rows.filled(row.sent, b"x" * length)))]
     cuts = [(row, at, name, rows.filled(row.sent, name)) for row, at, name in cuts]
-    clients = plain.together([([sent[:at]], end) for _, at, _, sent in cuts], hasty=True)
+    clients = plain.together([([sent[:at]], end) for _, at, _, sent in cuts])
     plain.ask()
     wait_until(lambda: not plain.origin.unfinished(), "no half request stays with the endpoint")
     out = {row.name: [] for row in some}

@@ -40,12 +40,18 @@ def waited_for(plain, names):
 
 def run(plain, jobs):
     """jobs: row, Answer, and how many bytes of the row's answer it has (None: all). Problems by row."""
+    silent = [job for job in jobs if job[0].silent and job[1].end == "keep"]
+    return run_on(plain, [job for job in jobs if job not in silent], False) | run_on(plain, silent, True)
+
+
+def run_on(plain, jobs, hasty):
+    """On the listener that ends what is silent soon, or on the one that waits for ever."""
     names = [(scripted.token(), scripted.token()) for _ in jobs]
     for (_, answer, _), (name, _) in zip(jobs, names):
         plain.origin.answers[name] = answer
     good = b"GET /%s HTTP/1.1\r\nHost: good.example.com\r\nConnection: close\r\n\r\n"
     clients = plain.together([([filled(row.request, name) + good % after], "keep")
-                              for (row, _, _), (name, after) in zip(jobs, names)], hasty=True)
+                              for (row, _, _), (name, after) in zip(jobs, names)], hasty)
     plain.ask()
     late = waited_for(plain, {name for name, _ in names})
     out = {row.name: [] for row, _, _ in jobs}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.harness import scripted
 from tests.harness.certificates import Authority
-from tests.harness.plain import Plain, free_ports
+from tests.harness.plain import Plain
 from tests.harness.run import run, wait_until
 
 CONFIG = """
@@ -57,7 +57,7 @@ backend shunt2
 class Introduced(Plain):
     def __init__(self):
         super().__init__()
-        self.stream, self.untold, self.judge, self.ask1, self.ask2 = free_ports(5)
+        self.stream, self.untold, self.judge, self.ask1, self.ask2 = self.free_ports(5)
         self.ca = Authority(self.dir)
         self.ca.sign("a", ["a.example.com"])
         self.haproxy = None

@@ -2,7 +2,7 @@
 import pytest
 
 from tests.harness import scripted
-from tests.harness.plain import Client, Plain, free_ports
+from tests.harness.plain import Client, Plain
 
 CONFIG = """
 vips:
@@ -38,7 +38,7 @@ class Rules(Plain):
 
     def __init__(self):
         super().__init__()
-        self.refuse, self.keep, self.decode, self.slashes = free_ports(4)
+        self.refuse, self.keep, self.decode, self.slashes = self.free_ports(4)
 
     def configuration(self):
         return CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port,

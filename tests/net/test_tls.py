@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness import scripted
 from tests.harness.certificates import Authority, openssl
-from tests.harness.plain import Plain, free_ports
+from tests.harness.plain import Plain
 from tests.harness.run import BUILD, run, wait_until
 
 CONFIG = """
@@ -66,7 +66,7 @@ class Tls(Plain):
     def __init__(self):
         super().__init__()
         self.ca = Authority(self.dir)
-        self.mutual, self.strict, self.tls = free_ports(3)
+        self.mutual, self.strict, self.tls = self.free_ports(3)
         self.ca.sign("a", ["a.example.com"])
         self.ca.sign("a-rsa", ["a.example.com"], kind="rsa")
         self.ca.sign("b", ["b.example.com", "c.example.com"])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness import tls_raw
 from tests.harness.certificates import Authority, openssl
-from tests.harness.plain import SHUNTD, Plain, free_ports
+from tests.harness.plain import SHUNTD, Plain
 from tests.harness.run import run, wait_until
 from tests.harness.tls_raw import alpn, extension, groups, algorithms, hello, probe, server_name
 
@@ -35,7 +35,7 @@ class Probed(Plain):
 
     def __init__(self):
         super().__init__()
-        self.newest, = free_ports(1)
+        self.newest, = self.free_ports(1)
         self.ca = Authority(self.dir)
         self.ca.sign("a", ["a.example.com"])
         self.ca.sign("a-rsa", ["a.example.com"], kind="rsa")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.harness.plain import Plain, free_ports
+from tests.harness.plain import Plain
 from tests.harness.run import TOP, run
 
 CONFIG = """
@@ -24,7 +24,7 @@ class Proxy(Plain):
 
     def __init__(self):
         super().__init__()
-        self.endpoint, = free_ports(1)
+        self.endpoint, = self.free_ports(1)
 
     def configuration(self):
         return CONFIG.format(port=self.port, endpoint=self.endpoint)
