@@ -18,7 +18,7 @@ class Talk(threading.Thread):
 
     def run(self):
         try:
-            sock = socket.create_connection(self.where, timeout=20)
+            sock = socket.create_connection(self.where, timeout=90)
             if self.request:
                 sock.sendall(self.request)
                 got = b""
@@ -63,7 +63,7 @@ def main():
               flush=True)
     stop.set()
     for talk in talks:
-        talk.join(20)
+        talk.join(90)
     bad = [t.error for t in talks if t.error]
     print(json.dumps({"ok": count - len(bad), "bad": len(bad), "errors": bad[:3],
                       "turns": sum(t.turns for t in talks)}))

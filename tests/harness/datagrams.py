@@ -30,7 +30,7 @@ def ask(address, port, count):
     sock.settimeout(0.2)
     sock.connect((address, port))
     data = os.urandom(count)
-    for _ in range(50):
+    for _ in range(500):
         try:
             sock.send(data)
             name, got = sock.recv(1000).decode().split(" ", 1)

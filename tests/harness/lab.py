@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 
 from tests.harness.node import Node
-from tests.harness.run import BUILD, HARNESS, PYTHON, TOP, run, wait_until
+from tests.harness.run import BUILD, HARNESS, PATIENCE, PYTHON, TOP, run, wait_until
 
 HOSTS = ("client", "router", "lb", "lb2", "web_a", "web_b", "host", "tenant_a", "tenant_b")
 # name of the host: its side of the link to the router
@@ -106,7 +106,7 @@ class Lab:
         self.processes.append(process)
         return process
 
-    def sh(self, host, *words, check=True, timeout=30, **more):
+    def sh(self, host, *words, check=True, timeout=PATIENCE, **more):
         return run(*words, check=check, timeout=timeout,
                    preexec_fn=in_namespace(self.ns(host)), **more)
 
@@ -118,13 +118,13 @@ class Lab:
         return path
 
     def curl(self, url, *words, check=True):
-        return self.sh("client", "curl", "-sS", "-m", "10", *words, url, check=check)
+        return self.sh("client", "curl", "-sS", "-m", "90", *words, url, check=check)
 
     def talk(self, address, port, count, request=""):
         """Connections that talk until the object's end(); see client.py."""
         return Talk(self, address, port, count, request)
 
-    def bulk(self, address, port, count, size, request="", seconds=240):
+    def bulk(self, address, port, count, size, request="", seconds=10 * PATIENCE):
         return self.sh("client", PYTHON, os.path.join(HARNESS, "bulk.py"), address, str(port),
                        str(count), str(size), request, check=False, timeout=seconds)
 
@@ -256,7 +256,7 @@ class Talk:
         assert not got["errors"], f"a connection broke: {got['errors']}"
         return got["least"]
 
-    def goes_on(self, seconds=10):
+    def goes_on(self, seconds=PATIENCE):
         """All get at least three more turns."""
         before = self.least()
         wait_until(lambda: self.least() >= before + 3, "every connection goes on", seconds)

@@ -4,7 +4,7 @@ import os
 import signal
 
 from tests.harness import successor
-from tests.harness.run import BUILD, run, wait_until
+from tests.harness.run import BUILD, PATIENCE, run, wait_until
 
 
 class Node:
@@ -82,7 +82,7 @@ class Node:
 
     def stop(self, sig=signal.SIGTERM):
         self.daemon.send_signal(sig)
-        return self.daemon.wait(20)
+        return self.daemon.wait(PATIENCE)
 
     def ctl(self, *words, check=True):
         return run(os.path.join(BUILD, "shuntctl"), *words, check=check)

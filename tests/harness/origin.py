@@ -30,7 +30,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def echo(self):
         """Bytes back as they come, until the other side has finished."""
         self.wfile.flush()
-        self.connection.settimeout(60)
+        self.connection.settimeout(600)
         while True:
             data = self.rfile.read1(65536)
             if not data:

@@ -21,7 +21,7 @@ def exactly(sock, count):
 
 def main():
     address, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    sock = socket.create_connection((address, port), timeout=60)
+    sock = socket.create_connection((address, port), timeout=90)
     sock.sendall(sys.argv[4].encode().decode("unicode_escape").encode())
     head = b""
     while not head.endswith(b"streaming\n"):

@@ -1,7 +1,7 @@
 """Clients that never stop asking: /usr/bin/python3 steady.py ADDRESS PORT HOST KEPT NEW.
 
 KEPT of them ask on one connection for as long as the other side keeps it, NEW on one a request. Any
-answer but 200, and any broken or refused connection, is a failure. Each line of standard input is
+answer but 200 with the path in it, and any broken or refused connection, is a failure. Each line of standard input is
 answered by {"done": N, "bad": [..]}, its end ends all.
 """
 import http.client
@@ -21,13 +21,13 @@ class Asker(threading.Thread):
     def run(self):
         connection = None
         while not self.stop.is_set():
-            connection = connection or http.client.HTTPConnection(*self.where, timeout=20)
+            connection = connection or http.client.HTTPConnection(*self.where, timeout=90)
             try:
                 connection.request("GET", f"/{self.done}", headers=self.headers)
                 answer = connection.getresponse()
-                answer.read()
-                if answer.status != 200:
-                    self.bad.append(answer.status)
+                body = answer.read()
+                if answer.status != 200 or b"/%d" % self.done not in body:
+                    self.bad.append(f"after {self.done}: {answer.status} {body[:80]!r}")
                 self.done += 1
                 ends = answer.will_close
             except Exception as error:  # counted
@@ -57,10 +57,10 @@ class Load:
         """The slowest gets so many more answers."""
         from tests.harness.run import wait_until  # not where this runs by itself
         before = self.done()
-        wait_until(lambda: self.done() >= before + turns, "all get answers", 30)
+        wait_until(lambda: self.done() >= before + turns, "all get answers")
 
     def end(self):
-        return json.loads(self.process.communicate(timeout=60)[0])
+        return json.loads(self.process.communicate(timeout=120)[0])
 
 
 def main():
@@ -76,7 +76,7 @@ def main():
                           "bad": [bad for asker in askers for bad in asker.bad][:5]}), flush=True)
     stop.set()
     for asker in askers:
-        asker.join(30)
+        asker.join(90)
     print(json.dumps({"done": sum(asker.done for asker in askers),
                       "bad": [bad for asker in askers for bad in asker.bad][:5]}))
 

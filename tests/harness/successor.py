@@ -5,7 +5,7 @@ import select
 import signal
 import subprocess
 
-from tests.harness.run import wait_until
+from tests.harness.run import PATIENCE, wait_until
 
 PLACE = re.compile(r"process (\d+) serves in the place of this one")
 
@@ -45,7 +45,7 @@ class Successor:
         self.send_signal(signal.SIGKILL)
 
 
-def upgrade(daemon, log, seconds=20):
+def upgrade(daemon, log, seconds=PATIENCE):
     """Tells the daemon to start a new one in its place; that one, once it serves. log(): its lines."""
     before = len(log())
     daemon.send_signal(signal.SIGUSR2)

@@ -3,6 +3,8 @@ import os
 import socket
 import struct
 
+from tests.harness.run import PATIENCE
+
 VERSION_1_2 = 0x0303
 MODERN = (0xC02B, 0xC02F)  # ECDHE with AES-128-GCM, for ECDSA and RSA
 ALERTS = {10: "unexpected_message", 22: "record_overflow", 40: "handshake_failure", 47: "illegal_parameter",
@@ -93,7 +95,7 @@ class Heard:
 def probe(port, *pieces):
     """Sends pieces, each once something was heard of the one before; all that is heard until the server
     closes or has said its part: a ServerHelloDone or nothing more to the last piece."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
         got = b""
         try:
             for piece in pieces:

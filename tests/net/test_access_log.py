@@ -11,7 +11,7 @@ import pytest
 
 from tests.harness import scripted
 from tests.harness.plain import Client, Plain
-from tests.harness.run import BUILD, wait_until
+from tests.harness.run import BUILD, PATIENCE, wait_until
 from tests.harness.scripted import Answer
 
 CONFIG = """
@@ -112,7 +112,7 @@ def request(host="good", path=b"/", more=b"", method=b"GET"):
 def hello(shunt, name):
     """What openssl says first."""
     done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{shunt.sni}", "-servername", name],
-                          input=b"", capture_output=True, check=False, timeout=20)
+                          input=b"", capture_output=True, check=False, timeout=PATIENCE)
     return done.stderr
 
 
@@ -304,7 +304,7 @@ def test_a_stopping_shuntd_says_which_requests_it_cut():
         wait_until(lambda: shunt.origin.whole(name), "the endpoint has it")
         shunt.daemon.send_signal(signal.SIGTERM)
         shunt.daemon.send_signal(signal.SIGTERM)
-        assert shunt.daemon.wait(20) == 0
+        assert shunt.daemon.wait(PATIENCE) == 0
         assert [line["end"] for line in shunt.accesses()] == ["stopped"]
         client.sock.close()
 
@@ -369,7 +369,7 @@ def test_target_and_level_follow_a_reload():
         shunt.ask()
         assert json.loads(shunt.daemon.stdout.readline())["end"] == "done"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
-            syslog.settimeout(20)
+            syslog.settimeout(PATIENCE)
             syslog.bind(shunt.path("syslog"))
             shunt.follow(f"level: notice, access: 'syslog:{shunt.path('syslog')}'")
             shunt.ask()
@@ -411,5 +411,5 @@ def test_what_peers_cause_is_said_a_few_times_and_then_counted():
         assert shunt.log().count("of upstream dead") == 5
         client.sock.close()
         shunt.daemon.terminate()
-        shunt.daemon.wait(20)
+        shunt.daemon.wait(PATIENCE)
         assert re.search(r"warning: 35 more suppressed of: endpoint ", shunt.log())

@@ -4,6 +4,7 @@ import os
 import pytest
 
 from tests.harness.lab import BUILD, Lab
+from tests.harness.run import PATIENCE
 
 GOOD = "vips: []\n"
 
@@ -16,7 +17,7 @@ def bare():
 
 def said(lab, *words):
     """Exit code and what was said on standard error, as lines."""
-    done = lab.sh("lb", *words, check=False, timeout=20)
+    done = lab.sh("lb", *words, check=False, timeout=PATIENCE)
     return done.returncode, done.stderr.strip().splitlines()
 
 

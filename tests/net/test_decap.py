@@ -4,7 +4,7 @@ import pytest
 from tests.harness.lab import PYTHON, wait_until
 
 RECEIVE = ("import socket; s=socket.socket(socket.{family},socket.SOCK_DGRAM);"
-           "s.bind(('{to}',9999)); s.settimeout(10); print('bound',flush=True);"
+           "s.bind(('{to}',9999)); s.settimeout(90); print('bound',flush=True);"
            "d,a=s.recvfrom(2000); print(len(d),a[0],flush=True)")
 SEND = ("import socket; s=socket.socket(socket.{family},socket.SOCK_DGRAM);"
         "s.bind(('{source}',0)); s.sendto(b'x'*{size},('{to}',9999))")

@@ -60,7 +60,7 @@ def test_other_packets_meet_their_fate(node, packet, verdict, reason):
 
 
 def test_packets_in_the_middle_of_a_connection_have_an_endpoint(node):
-    node.sh("client", "curl", "-sS", "-m", "5", "--local-port", "4999", f"http://{L4_VIP}:8000/")
+    node.sh("client", "curl", "-sS", "-m", "90", "--local-port", "4999", f"http://{L4_VIP}:8000/")
     got = explain(node, f"tcp 198.51.100.2:4999 > {L4_VIP}:8000 ack len 10")
     assert got["endpoint_id"] is not None and got["verdict"] == "tx"
     assert explain(node, f"tcp 198.51.100.2:4998 > {L4_VIP}:8000 ack")["steps"]["flow entry"].startswith("none")

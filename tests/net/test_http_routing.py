@@ -35,7 +35,7 @@ def test_own_answers_have_their_status(shunt, host, path, status):
 
 def test_a_connection_serves_many_requests(shunt):
     urls = [f"http://{WEB_VIP}/{i}" for i in range(20)]
-    got = shunt.sh("client", "curl", "-sS", "-m", "10", "-H", "Host: a.example.com", "-w",
+    got = shunt.sh("client", "curl", "-sS", "-m", "90", "-H", "Host: a.example.com", "-w",
                    "%{num_connects}\n", *urls)
     assert got.stdout.count("web_a") == 20
     assert sum(int(line) for line in got.stdout.splitlines() if line.isdigit()) == 1
@@ -63,7 +63,7 @@ def test_large_and_chunked_downloads_arrive_whole(shunt):
 
 def talk_raw(lab, data, port=80):
     """Bytes to the vip as they are; everything that comes until it closes."""
-    code = ("import socket,sys; s=socket.create_connection(('%s',%d),timeout=8);"
+    code = ("import socket,sys; s=socket.create_connection(('%s',%d),timeout=90);"
             "s.sendall(bytes.fromhex('%s'));\n"
             "while d:=s.recv(9999): sys.stdout.write(d.decode('latin1'))"
             % (WEB_VIP, port, data.hex()))

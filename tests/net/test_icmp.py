@@ -6,7 +6,7 @@ import pytest
 
 from tests.harness import config
 from tests.harness.lab import HARNESS, L4_VIP, L4_VIP6, LINKS, PYTHON, TENANTS, WEB_VIP
-from tests.harness.run import wait_until
+from tests.harness.run import PATIENCE, wait_until
 
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
 SPLICED, SPLICED6 = "203.0.113.11", "2001:db8:53::11"
@@ -71,7 +71,7 @@ class Pour:
 
     def end(self):
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
 
 
 def route_mtu(lab, host, to):

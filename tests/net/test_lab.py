@@ -9,6 +9,7 @@ import pytest
 
 from tests.harness import remains
 from tests.harness.lab import HOSTS, TOP, Lab, run, wait_until
+from tests.harness.run import PATIENCE
 
 TOOL = os.path.join(TOP, "tools", "lab")
 
@@ -68,7 +69,7 @@ def person():
 
 
 def serves(somebody):
-    got = somebody.does("enter", "client", "curl", "-sS", "-m", "9", "-H", "Host: a.example.com",
+    got = somebody.does("enter", "client", "curl", "-sS", "-m", "90", "-H", "Host: a.example.com",
                         "http://203.0.113.10/")
     return got.stdout.startswith("web_a ")
 
@@ -93,7 +94,7 @@ def test_down_ends_what_people_run_inside(person):
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert inside.stdout.readline() == "in\n"
     assert person.does("down").returncode == 0
-    assert inside.wait(10) == -signal.SIGKILL
+    assert inside.wait(PATIENCE) == -signal.SIGKILL
 
 
 def test_a_killed_keeper_is_cleared_away_and_the_next_lab_serves(person):
@@ -109,14 +110,14 @@ def test_down_stops_a_lab_that_is_half_built(person):
     building = person.starts("up")
     wait_until(lambda: len(remains.namespaces(person.prefix, HOSTS)) >= 2, "it is being built")
     assert person.does("down").returncode == 0
-    said = building.communicate(timeout=20)[1]
+    said = building.communicate(timeout=PATIENCE)[1]
     assert building.returncode == 1 and said.startswith("lab: it could not be built"), said
     wait_until(lambda: person.remains() == [], "nothing is left")
 
 
 def test_of_two_that_come_up_at_once_one_is_refused(person):
     both = [person.starts("up") for _ in range(2)]
-    said = [process.communicate(timeout=30)[1] for process in both]
+    said = [process.communicate(timeout=PATIENCE)[1] for process in both]
     assert sorted(process.returncode for process in both) == [0, 1], said
     assert "up already" in "".join(said)
     assert serves(person)
@@ -126,7 +127,7 @@ def test_two_labs_stand_side_by_side(person):
     other = Person()
     try:
         ups = [somebody.starts("up") for somebody in (person, other)]
-        assert [process.wait(30) for process in ups] == [0, 0]
+        assert [process.wait(PATIENCE) for process in ups] == [0, 0]
         assert serves(person) and serves(other)
         other.does("down")
         assert serves(person)

@@ -4,7 +4,7 @@ import socket
 import pytest
 
 from tests.harness.plain import CONFIG, Plain
-from tests.harness.run import wait_until
+from tests.harness.run import PATIENCE, wait_until
 
 
 class Limited(Plain):
@@ -20,7 +20,7 @@ def shunt():
 
 
 def connect(shunt, source):
-    return socket.create_connection(("127.0.0.1", shunt.port), timeout=10, source_address=(source, 0))
+    return socket.create_connection(("127.0.0.1", shunt.port), timeout=PATIENCE, source_address=(source, 0))
 
 
 def served(sock):

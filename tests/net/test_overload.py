@@ -11,7 +11,7 @@ import pytest
 from tests.harness import scripted
 from tests.harness.certificates import Authority
 from tests.harness.plain import SHUNTD, Plain
-from tests.harness.run import BUILD, wait_until
+from tests.harness.run import BUILD, PATIENCE, wait_until
 
 CONFIG = """
 node: {{ tunnel_address: 127.0.0.1{node} }}
@@ -85,7 +85,7 @@ def test_above_the_ceiling_of_the_node_hundreds_wait_or_are_told_so_and_old_ones
                 shunt.ask(client)
             wait_until(lambda: shunt.stats()["accept_waits"] > 0, "the listener waits")
             last = shunt.client()
-            last.sock.settimeout(60)
+            last.sock.settimeout(PATIENCE)
             assert refused(last) # those before it have had their time
         for client in held:
             shunt.ask(client)
@@ -142,7 +142,7 @@ def test_silent_handshakes_up_to_their_ceiling_hurt_nobody_and_the_next_one_wait
             for _ in range(20):
                 shunt.ask(plain)
             context = ssl.create_default_context(cafile=os.path.join(shunt.dir, "ca.pem"))
-            raw = socket.create_connection(("127.0.0.1", shunt.hasty), timeout=60)
+            raw = socket.create_connection(("127.0.0.1", shunt.hasty), timeout=PATIENCE)
             with context.wrap_socket(raw, server_hostname="localhost") as secure:
                 secure.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert secure.recv(4096).startswith(b"HTTP/1.1 200 ")
@@ -174,12 +174,12 @@ def test_hundreds_of_handshakes_take_their_turns_and_those_with_rsa_are_done_asi
         for _ in range(30):
             shunt.ask(plain)
         for _ in range(3):
-            with context.wrap_socket(socket.create_connection(("127.0.0.1", shunt.hasty), timeout=60),
+            with context.wrap_socket(socket.create_connection(("127.0.0.1", shunt.hasty), timeout=PATIENCE),
                                      server_hostname="localhost") as secure:
                 secure.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert secure.recv(4096).startswith(b"HTTP/1.1 200 ")
         for client in crowd[2::3]:
-            client.sock.settimeout(60)
+            client.sock.settimeout(PATIENCE)
             assert client.read_some()[:1] == b"\x16", client.ending # its ServerHello
             client.sock.close()
         stats = shunt.stats()
@@ -196,7 +196,7 @@ def hoarder(shunt):
     """Has asked for much and reads nothing, so what is on its way to it stays with shunt."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.settimeout(10)
+    sock.settimeout(PATIENCE)
     sock.connect(("127.0.0.1", shunt.port))
     name = scripted.token()
     shunt.origin.answers[name] = scripted.Answer(

@@ -3,6 +3,7 @@ import os
 import subprocess
 
 from tests.harness.lab import BUILD, HARNESS, PYTHON, wait_until
+from tests.harness.run import PATIENCE
 
 CONFIG = """
 vips:
@@ -41,4 +42,4 @@ def test_an_ordinary_user_can_try_it(lab):
     assert lab.curl("http://127.0.0.1:8080/x").stdout == "local 127.0.0.1:8080 /x\n"
     assert lab.curl("http://127.0.0.1:7000/y").stdout.startswith("local ")
     daemon.terminate()
-    assert daemon.wait(20) == 0
+    assert daemon.wait(PATIENCE) == 0

@@ -7,7 +7,7 @@ import pytest
 from tests.harness import scripted
 from tests.harness.certificates import Authority
 from tests.harness.plain import Plain
-from tests.harness.run import run, wait_until
+from tests.harness.run import PATIENCE, run, wait_until
 
 CONFIG = """
 vips:
@@ -98,7 +98,7 @@ def ask(shunt, head, path, port=None):
     client = shunt.client()
     if port:
         client.sock.close()
-        client.sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+        client.sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
     client.send(head + b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n" % path)
     answer = client.read_answer()
     client.sock.close()
@@ -161,7 +161,7 @@ def test_nobody_else_may_introduce_others(shunt):
 @pytest.mark.parametrize("name", ["ask1", "ask2"])
 def test_haproxy_introduces_its_clients(shunt, name):
     token = scripted.token()
-    got = run("curl", "-sS", "-m", "10", "--interface", "127.0.0.5",
+    got = run("curl", "-sS", "-m", "90", "--interface", "127.0.0.5",
               f"http://127.0.0.1:{getattr(shunt, name)}/{token.decode()}")
     assert got.stdout == f"GET /{token.decode()}"
     assert b"127.0.0.5" in shunt.origin.whole(token)[0].one(b"x-forwarded-for")
@@ -181,6 +181,6 @@ def test_streams_are_introduced_too(shunt):
 
 def test_the_header_stands_before_the_handshake(shunt):
     token = scripted.token().decode()
-    got = run("curl", "-sS", "-m", "10", "--cacert", shunt.ca.pem, "--haproxy-protocol", "--connect-to",
+    got = run("curl", "-sS", "-m", "90", "--cacert", shunt.ca.pem, "--haproxy-protocol", "--connect-to",
               f"a.example.com:443:127.0.0.1:{shunt.hasty}", f"https://a.example.com/{token}")
     assert got.stdout == f"GET /{token}"

@@ -1,42 +1,18 @@
 """A new configuration under load, and a wrong one."""
-import json
 import signal
-import subprocess
 
-from tests.harness import config
-from tests.harness.lab import PYTHON, WEB_VIP, wait_until
-
-LOAD = """
-import http.client, threading, time, json
-end = time.monotonic() + 4
-done, bad = [], []
-def work():
-    while time.monotonic() < end:
-        c = http.client.HTTPConnection('%s', timeout=8)
-        try:
-            for i in range(20):
-                c.request('GET', '/%%d' %% i, headers={'Host': 'b.example.com'})
-                r = c.getresponse(); body = r.read()
-                (done if r.status == 200 and b'web_' in body else bad).append(r.status)
-                if r.will_close: c.close()
-        except Exception as e:
-            bad.append(repr(e))
-        c.close()
-threads = [threading.Thread(target=work) for _ in range(8)]
-[t.start() for t in threads]; [t.join() for t in threads]
-print(json.dumps([len(done), bad[:5]]))
-""" % WEB_VIP
+from tests.harness import config, steady
+from tests.harness.lab import WEB_VIP, wait_until
 
 
 def test_reloads_under_load_fail_no_request(shunt):
-    load = shunt.start("client", PYTHON, "-c", LOAD, stdout=subprocess.PIPE, text=True)
-    turn = 0
-    while load.poll() is None:
-        turn += 1
-        shunt.reload(config.full(web_b="10.0.2.2:8000" if turn % 2 else "10.0.1.2:8000"))
-    done, bad = json.loads(load.stdout.read())
-    assert turn >= 3 and done > 200
-    assert bad == []
+    load = steady.Load(lambda words, **more: shunt.start("client", *words, **more), WEB_VIP, 80,
+                       "b.example.com")
+    for turn in range(8):
+        load.goes_on()
+        shunt.reload(config.full(web_b="10.0.1.2:8000" if turn % 2 else "10.0.2.2:8000"))
+    load.goes_on()
+    assert load.end()["bad"] == []
 
 
 def test_a_wrong_configuration_changes_nothing_and_is_named(shunt):

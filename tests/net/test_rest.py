@@ -5,7 +5,7 @@ import pytest
 
 from tests.harness import certificates, scripted
 from tests.harness.plain import Client, Plain
-from tests.harness.run import wait_until
+from tests.harness.run import PATIENCE, wait_until
 
 MANY = 400  # more than a worker keeps sessions for
 TIMES = """
@@ -129,4 +129,4 @@ def test_a_stop_ends_those_that_rest(timed):
     timed.daemon.terminate()
     for client in (plain, secured):
         assert client.read_all().ending == "eof"
-    assert timed.daemon.wait(20) == 0
+    assert timed.daemon.wait(PATIENCE) == 0

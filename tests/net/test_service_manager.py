@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.harness import plain, successor
-from tests.harness.run import wait_until
+from tests.harness.run import PATIENCE, wait_until
 from tests.net.test_upgrade import Upgradable
 
 SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17  # ptrace(2)
@@ -62,19 +62,19 @@ def test_it_says_when_it_is_ready_and_when_it_stops(shunt):
     shunt.reload()
     shunt.wait_for(pid, "RELOADING=1")
     shunt.daemon.terminate()
-    assert shunt.daemon.wait(20) == 0
+    assert shunt.daemon.wait(PATIENCE) == 0
     assert [text for _, text in shunt.listen()] == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
 
 
 def test_the_one_that_serves_speaks_for_the_service(shunt):
     first = shunt.daemon.pid
     wait_until(lambda: shunt.signs_of_life(first) > 0, "the old one is alive")
-    shunt.upgrade().wait(20)
+    shunt.upgrade().wait(PATIENCE)
     second = shunt.daemon.pid
     shunt.wait_for(second, "READY=1")
     wait_until(lambda: shunt.signs_of_life(second) > 0, "the new one is alive")
     shunt.daemon.terminate()
-    shunt.daemon.wait(20)
+    shunt.daemon.wait(PATIENCE)
     assert shunt.listen() == [(first, "READY=1"), (first, f"MAINPID={second}"), (second, "READY=1"),
                               (second, "STOPPING=1")]
     # The manager hears only whom it knows as the main process.
@@ -127,7 +127,7 @@ def test_a_worker_that_crashes_takes_all_with_it(shunt):
     shunt.ask(kept)
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.tgkill(shunt.daemon.pid, worker_of(shunt.daemon.pid, 0), signal.SIGSEGV) == 0
-    assert shunt.daemon.wait(20) != 0
+    assert shunt.daemon.wait(PATIENCE) != 0
     assert kept.read_all().ending in ("eof", "reset")
     shunt.start()
     shunt.ask()
@@ -140,8 +140,8 @@ def test_a_stop_ends_a_new_one_that_is_not_ready(shunt):
     pid = int(shunt.log().split("is started as process ")[1].split()[0])
     new = successor.Successor(pid)
     shunt.daemon.terminate()
-    assert shunt.daemon.wait(20) == 0
-    new.wait(20)
+    assert shunt.daemon.wait(PATIENCE) == 0
+    new.wait(PATIENCE)
     assert "upgrade failed" not in shunt.log()
 
 
@@ -208,7 +208,7 @@ def test_the_old_one_ends_at_its_deadline_and_cuts_who_is_left(shunt):
     idle = shunt.client()
     shunt.ask(idle)
     old = shunt.upgrade()
-    assert old.wait(20) == 0
+    assert old.wait(PATIENCE) == 0
     assert idle.read_all().ending == "eof"
     shunt.ask()
 
@@ -220,8 +220,8 @@ def test_the_old_one_ends_at_once_where_the_new_one_has_ended(shunt, how):
     shunt.ask(idle)
     old = shunt.upgrade()
     shunt.daemon.send_signal(how)
-    assert old.wait(30) == 0
-    shunt.daemon.wait(20)
+    assert old.wait(PATIENCE) == 0
+    shunt.daemon.wait(PATIENCE)
     assert idle.read_all().ending == "eof"
     said = "was ended by signal 9" if how == signal.SIGKILL else "ended with status 0"
     assert f"the shuntd in the place of this one {said};" in shunt.log()

@@ -106,7 +106,7 @@ def test_flows_are_listed_while_the_daemon_is_stopped(shunt):
 @pytest.mark.parametrize("vip", [V4, V6])
 def test_an_idle_splice_is_ended_at_both_ends(shunt, vip):
     shunt.reload(config.full(tunnel="1500ms"))
-    code = ("import socket; s=socket.create_connection(('%s',7000),timeout=15);"
+    code = ("import socket; s=socket.create_connection(('%s',7000),timeout=90);"
             "s.sendall(b'GET /stream HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n');\n"
             "while b'streaming' not in s.recv(999): pass\n"
             "try: s.recv(1)\nexcept ConnectionResetError: print('reset')" % vip)
@@ -148,7 +148,7 @@ def test_a_client_hello_in_many_segments_is_read(shunt, tls):
             "c=ssl._create_unverified_context(); i,o=ssl.MemoryBIO(),ssl.MemoryBIO()\n"
             "t=c.wrap_bio(i,o,server_hostname='tls.example.com')\n"
             "try: t.do_handshake()\nexcept ssl.SSLWantReadError: pass\n"
-            "s=socket.create_connection(('%s',443),timeout=8)\n"
+            "s=socket.create_connection(('%s',443),timeout=90)\n"
             "s.setsockopt(socket.IPPROTO_TCP,socket.TCP_NODELAY,1)\n"
             "for b in o.read(): s.sendall(bytes([b]))\n"
             "while True:\n i.write(s.recv(9999))\n try: t.do_handshake(); break\n except ssl.SSLWantReadError: s.sendall(o.read())\n"

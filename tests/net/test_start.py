@@ -7,6 +7,7 @@ import pytest
 
 from tests.harness import config
 from tests.harness.lab import PYTHON, WEB_VIP, run, wait_until
+from tests.harness.run import PATIENCE
 
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
 
@@ -27,7 +28,7 @@ def test_a_start_that_fails_leaves_nothing_attached(lab):
                       f" s.setsockopt(0, 15, 1); s.bind(('{WEB_VIP}', 80)); s.listen(); time.sleep(60)")
     wait_until(lambda: ":80" in lab.sh("lb", "ss", "-ltn").stdout, "the port is taken")
     daemon = lab.shunt(config.full(), ready=False)
-    assert daemon.wait(20) == 1
+    assert daemon.wait(PATIENCE) == 1
     assert "another process does" in lab.log()
     assert not has_xdp(lab) and not local_routes(lab)
     assert not os.path.isdir(lab.pins) or os.listdir(lab.pins) == []

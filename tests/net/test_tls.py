@@ -10,7 +10,7 @@ import pytest
 from tests.harness import scripted
 from tests.harness.certificates import Authority, openssl
 from tests.harness.plain import Plain
-from tests.harness.run import BUILD, run, wait_until
+from tests.harness.run import BUILD, PATIENCE, run, wait_until
 
 CONFIG = """
 vips:
@@ -96,13 +96,13 @@ class Tls(Plain):
                              strict=self.strict, tls=self.tls)
 
     def curl(self, path, *words, port=None, host="a.example.com", check=True):
-        return run("curl", "-sS", "-m", "10", "--cacert", self.ca.pem, "--connect-to",
+        return run("curl", "-sS", "-m", "90", "--cacert", self.ca.pem, "--connect-to",
                    f"{host}:443:127.0.0.1:{port or self.hasty}", *words, f"https://{host}{path}", check=check)
 
     def s_client(self, *words, port=None, data=""):
         return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port or self.hasty}",
                                "-CAfile", self.ca.pem, *words], input=data, capture_output=True, text=True,
-                              timeout=20, check=False)
+                              timeout=PATIENCE, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def resume_twice(tls, version, between):
     context.minimum_version = context.maximum_version = version
     session = None
     for turn in range(2):
-        with socket.create_connection(("127.0.0.1", tls.hasty), timeout=10) as sock:
+        with socket.create_connection(("127.0.0.1", tls.hasty), timeout=PATIENCE) as sock:
             with context.wrap_socket(sock, server_hostname="a.example.com", session=session) as s:
                 s.sendall(b"GET /ticket HTTP/1.1\r\nHost: a.example.com\r\n\r\n")
                 assert s.recv(4096).startswith(b"HTTP/1.1 200")
@@ -182,7 +182,7 @@ def test_sessions_are_resumed_also_after_a_reload(tls, version):
 
 
 def test_a_handshake_that_does_not_go_on_is_ended(tls):
-    with socket.create_connection(("127.0.0.1", tls.hasty), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", tls.hasty), timeout=PATIENCE) as sock:
         sock.sendall(b"\x16\x03\x01")
         assert sock.recv(10) == b""
 
@@ -190,7 +190,7 @@ def test_a_handshake_that_does_not_go_on_is_ended(tls):
 @pytest.mark.parametrize("junk", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"x" * 999,
                                   bytes(500), b"\x80\x2e\x01\x00\x02"])
 def test_what_is_no_tls_ends_that_connection_only(tls, junk):
-    with socket.create_connection(("127.0.0.1", tls.hasty), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", tls.hasty), timeout=PATIENCE) as sock:
         sock.sendall(junk)
         try:
             while sock.recv(4096):
@@ -204,7 +204,7 @@ def test_large_bodies_arrive_whole_both_ways(tls):
     data, token = os.urandom(3_000_000), scripted.token().decode()
     with open(tls.path("upload"), "wb") as out:
         out.write(data)
-    got = run("curl", "-sS", "-m", "20", "--cacert", tls.ca.pem, "--connect-to",
+    got = run("curl", "-sS", "-m", "90", "--cacert", tls.ca.pem, "--connect-to",
               f"a.example.com:443:127.0.0.1:{tls.hasty}", "--data-binary", "@" + tls.path("upload"),
               "-H", "Expect:", f"https://a.example.com/{token}")
     assert got.stdout == f"POST /{token}"
@@ -253,7 +253,7 @@ def serial(tls):
 def test_new_certificates_are_taken_without_cutting_a_connection(tls):
     before = serial(tls)
     context = ssl.create_default_context(cafile=tls.ca.pem)
-    with socket.create_connection(("127.0.0.1", tls.hasty), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", tls.hasty), timeout=PATIENCE) as sock:
         with context.wrap_socket(sock, server_hostname="b.example.com") as old:
             tls.ca.sign("b", ["b.example.com", "c.example.com"])
             wait_until(lambda: serial(tls) != before, "the new certificate is served")

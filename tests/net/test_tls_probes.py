@@ -9,7 +9,7 @@ import pytest
 from tests.harness import tls_raw
 from tests.harness.certificates import Authority, openssl
 from tests.harness.plain import SHUNTD, Plain
-from tests.harness.run import run, wait_until
+from tests.harness.run import PATIENCE, run, wait_until
 from tests.harness.tls_raw import alpn, extension, groups, algorithms, hello, probe, server_name
 
 CONFIG = """
@@ -83,7 +83,7 @@ class Probed(Plain):
         """All it says, until the server closes."""
         done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port or self.port}", "-CAfile",
                                self.ca.pem, "-servername", "a.example.com", "-ign_eof", *words],
-                              input=data, capture_output=True, text=True, timeout=30, check=False)
+                              input=data, capture_output=True, text=True, timeout=PATIENCE, check=False)
         return done.stdout + done.stderr
 
     def session(self, name, *words):
@@ -255,7 +255,7 @@ def test_the_stapled_answer_is_sent_to_who_asks(tls):
 
 
 def test_curl_believes_the_stapled_answer(tls):
-    got = run("curl", "-sS", "-m", "10", "--cacert", tls.ca.pem, "--cert-status", "--connect-to",
+    got = run("curl", "-sS", "-m", "90", "--cacert", tls.ca.pem, "--cert-status", "--connect-to",
               f"chained.example.com:443:127.0.0.1:{tls.hasty}", "https://chained.example.com/")
     assert got.stdout == "served"
 

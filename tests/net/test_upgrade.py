@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.harness import plain, steady, successor
-from tests.harness.run import BUILD, PYTHON, wait_until
+from tests.harness.run import BUILD, PATIENCE, PYTHON, wait_until
 
 
 class Upgradable(plain.Plain):
@@ -51,7 +51,7 @@ class Upgradable(plain.Plain):
         before = len(self.log())
         self.daemon.send_signal(signal.SIGUSR2)
         wait_until(lambda: "upgrade failed" in self.log()[before:] or
-                   "no upgrade" in self.log()[before:], "the failure", 20)
+                   "no upgrade" in self.log()[before:], "the failure")
         assert why in self.log()[before:]
         assert self.log()[before:].count("upgrade failed") + \
             self.log()[before:].count("no upgrade") == 1, self.log()
@@ -78,7 +78,7 @@ def test_upgrades_under_load_fail_no_request_and_refuse_no_connection(shunt):
         load.goes_on()
         old = shunt.upgrade()
         load.goes_on()
-        assert old.wait(20) in (0, None), shunt.log()
+        assert old.wait(PATIENCE) in (0, None), shunt.log()
     load.goes_on()
     assert load.end()["bad"] == []
     wait_until(lambda: shunt.log().count("has ended") == 3, "the last one hears of its end")
@@ -88,14 +88,14 @@ def test_upgrades_under_load_fail_no_request_and_refuse_no_connection(shunt):
 @pytest.mark.parametrize("first,then", [(1, 4), (4, 1)])
 def test_the_new_one_may_have_other_workers(shunt, first, then):
     shunt.daemon.terminate()
-    shunt.daemon.wait(20)
+    shunt.daemon.wait(PATIENCE)
     shunt.workers = first
     shunt.start()
     load = steady_load(shunt.port)
     load.goes_on()
     shunt.workers = then
     shunt.write(shunt.configuration())
-    shunt.upgrade().wait(20)
+    shunt.upgrade().wait(PATIENCE)
     load.goes_on()
     assert shunt.status()["workers"] == then
     assert load.end()["bad"] == []
@@ -134,6 +134,6 @@ def test_a_new_one_that_fails_leaves_the_old_one_as_it_was(shunt, spoil, why):
     if os.path.lexists(shunt.program):
         os.unlink(shunt.program)
     shunt.lead_to(plain.SHUNTD)
-    shunt.upgrade().wait(20)
+    shunt.upgrade().wait(PATIENCE)
     load.goes_on()
     assert load.end()["bad"] == []

@@ -8,6 +8,7 @@ import pytest
 
 from tests.harness import config, steady
 from tests.harness.lab import BUILD, WEB_VIP, wait_until
+from tests.harness.run import PATIENCE
 
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
 V4, V6 = "203.0.113.11", "2001:db8:53::11"
@@ -32,7 +33,7 @@ def test_upgrades_under_load_fail_nothing_and_splices_go_on(shunt):
         asking.goes_on()
         for talk in talks:
             talk.goes_on()
-        old.wait(20)
+        old.wait(PATIENCE)
         wait_spliced(shunt, 20)
         later = shunt.talk(V4, 7000, 2, STREAM)  # the new one splices too
         wait_until(lambda: shunt.status()["splices"]["begun"] == 2, "the new one splices")
@@ -80,7 +81,7 @@ def test_rights_that_were_given_up_stay_so_and_suffice(lab, replaceable):
     asking, talk = load(lab), lab.talk(V4, 7000, 5, STREAM)
     for _ in range(2):
         asking.goes_on()
-        node.upgrade().wait(20)
+        node.upgrade().wait(PATIENCE)
         assert capabilities(node.daemon.pid) == before
         asking.goes_on()
         talk.goes_on()
@@ -126,7 +127,7 @@ def test_a_worker_that_crashes_ends_the_daemon_and_breaks_no_splice(lab, replace
         with open(f"/proc/{node.daemon.pid}/task/{task}/comm", encoding="utf-8") as name:
             tasks[name.read().strip()] = int(task)
     ctypes.CDLL(None).tgkill(node.daemon.pid, tasks["worker-1"], signal.SIGSEGV)
-    node.daemon.wait(20)
+    node.daemon.wait(PATIENCE)
     talk.goes_on()
     node.shunt(config.full())
     assert lab.status()["splices"]["adopted"] >= 5

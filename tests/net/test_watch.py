@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness import config
 from tests.harness.lab import L4_VIP, WEB_VIP
-from tests.harness.run import BUILD, wait_until
+from tests.harness.run import BUILD, PATIENCE, wait_until
 
 
 def watch(lab, *words, json_lines=True):
@@ -21,7 +21,7 @@ def watch(lab, *words, json_lines=True):
     return process
 
 
-def samples(process, seconds=20):
+def samples(process, seconds=PATIENCE):
     out, err = process.communicate(timeout=seconds)
     assert process.returncode == 0, err
     return [json.loads(line) for line in out.splitlines()]
@@ -69,7 +69,7 @@ def test_only_what_was_asked_for_is_told(node):
 def test_lines_for_people_have_it_all(node):
     watcher = watch(node, "--vip", "l4:8000", "--count", "1", json_lines=False)
     get(node)
-    line = watcher.communicate(timeout=20)[0]
+    line = watcher.communicate(timeout=PATIENCE)[0]
     assert f"> {L4_VIP}:8000 syn len 74: tx by eth0 FORWARDED vip l4:8000 endpoint 172.16.0.4:8000 in " in line
 
 
@@ -105,7 +105,7 @@ def test_a_killed_watcher_leaves_nothing_on(node):
         get(node)  # the first packet after the lease switches it off
         return order(node) == 0
 
-    wait_until(is_off, "the lease is over", 30)
+    wait_until(is_off, "the lease is over")
 
 
 @pytest.mark.parametrize("words, said", [
@@ -164,7 +164,7 @@ def test_rates_are_what_moved_in_the_time_between(node):
         got = find(traffic(node, "--interval", "500ms")["vips"], address=L4_VIP, protocol="tcp", port=8000)
         return got[0]["packets_per_second"] > 0 and got[0]["bytes_per_second"] > got[0]["packets_per_second"]
 
-    wait_until(is_rated, "packets in half a second", 20)
+    wait_until(is_rated, "packets in half a second")
     node.end(client)
     assert node.ctl("status", "--interval", "fast", check=False).returncode == 2
     plain = node.ctl("status", "--admin", node.admin, "--interval", "100ms").stdout

@@ -6,7 +6,7 @@ import pytest
 
 from tests.harness import config, steady
 from tests.harness.lab import WEB_VIP
-from tests.harness.run import wait_until
+from tests.harness.run import PATIENCE, wait_until
 from tests.net.test_upgrade import Upgradable
 
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
@@ -42,7 +42,7 @@ def test_workers_come_and_go_under_load(plain):
         assert plain.status()["workers"] == count
         load.goes_on()
         # A session that is kept ends with its next answer, so that a busy worker can go.
-        wait_until(lambda: len(threads(plain.daemon.pid)) == count, f"{count} threads", 30)
+        wait_until(lambda: len(threads(plain.daemon.pid)) == count, f"{count} threads")
     before = plain.status()["stats"]["exchanges"]
     assert before >= 20 * len(TURNS)  # those that are gone have counted
     got = load.end()
@@ -82,7 +82,7 @@ def test_a_stop_waits_for_dismissed_workers_too(plain):
     assert [client.read_answer().status for client in clients] == [200] * 20
     for client in clients:
         client.sock.close()
-    assert plain.daemon.wait(20) == 0
+    assert plain.daemon.wait(PATIENCE) == 0
 
 
 def test_workers_come_and_go_on_the_fast_path(lab):
@@ -98,7 +98,7 @@ def test_workers_come_and_go_on_the_fast_path(lab):
         assert lab.status()["workers"] == count
         load.goes_on()
         talk.goes_on()
-    lab.upgrade().wait(20)
+    lab.upgrade().wait(PATIENCE)
     lab.reload(text(3))
     load.goes_on()
     assert load.end()["bad"] == []
