@@ -6,7 +6,8 @@ def l4_endpoints(names, port):
         for name in names) or "      []"
 
 
-def full(l4=("a", "b"), extra_routes="", tunnel="1h", web_b="10.0.2.2:8000", node=("192.0.2.10", "2001:db8:2::10")):
+def full(l4=("a", "b"), extra_routes="", tunnel="1h", web_b="10.0.2.2:8000", head="10m",
+         node=("192.0.2.10", "2001:db8:2::10")):
     """All kinds of listeners; l4 names the tenants behind the L4 vip. Port 8000 is nginx everywhere,
     8001 is origin.py."""
     return f"""
@@ -22,7 +23,7 @@ vips:
   - name: web
     addresses: [203.0.113.10, "2001:db8:53::10"]
     listeners:
-      - {{ port: 80, protocol: http, routes: web, timeouts: {{ head: 2s, tunnel: {tunnel} }} }}
+      - {{ port: 80, protocol: http, routes: web, timeouts: {{ head: {head}, tunnel: {tunnel} }} }}
       - {{ port: 443, protocol: tls-passthrough, sni: {{ tls.example.com: tls, "*.v6.example.com": tls6 }} }}
   - name: stream
     addresses: [203.0.113.11]
@@ -61,7 +62,7 @@ upstreams:
   b: {{ endpoints: [ {{ address: "{web_b}" }} ] }}
   tls: {{ endpoints: [ {{ address: "10.0.2.2:8443" }} ] }}
   tls6: {{ endpoints: [ {{ address: "[2001:db8:b::2]:8443" }} ] }}
-  dead: {{ connect_timeout: 500ms, endpoints: [ {{ address: "10.0.1.2:9" }} ] }}
+  dead: {{ connect_timeout: 1m, endpoints: [ {{ address: "10.0.1.2:9" }} ] }}
   empty: {{ endpoints: [] }}
   l4:
     balance: maglev

@@ -23,9 +23,17 @@ vips:
       - {{ port: {port}, protocol: http, routes: all, forwarded: {{ trusted: [127.0.0.1] }},
           requests: {{ underscores: refuse }}, timeouts: {{ drain: 1s }} }}
       - {{ port: {hasty}, protocol: http, routes: all, request_id: {{ header: X-Name, return: true }},
-          timeouts: {{ head: 1s, idle: 1s, body: 1s, response: 1s, tunnel: 1s }},
+          timeouts: {{ head: 10m, body: 10m, response: 10m }} }}
+      # Each hasty in one respect only: no other time-out comes first, however busy the machine is.
+      - {{ port: {hasty_head}, protocol: http, routes: all, timeouts: {{ head: 1s }} }}
+      - {{ port: {hasty_body}, protocol: http, routes: all, timeouts: {{ head: 10m, body: 3s, response: 10m }},
           rates: {{ request: 0, response: 0, endpoint: 0 }} }}
+      - {{ port: {hasty_response}, protocol: http, routes: all, timeouts: {{ head: 10m, response: 1s }} }}
+      - {{ port: {hasty_tunnel}, protocol: http, routes: all,
+          timeouts: {{ head: 10m, response: 10m, tunnel: 1s }} }}
       - {{ port: {sni}, protocol: tls-passthrough, sni: {{ good.example.com: origin, dead.example.com: dead }},
+          timeouts: {{ head: 10m }} }}
+      - {{ port: {hasty_sni}, protocol: tls-passthrough, sni: {{ good.example.com: origin }},
           timeouts: {{ head: 1s }} }}
       - {{ port: {stream}, protocol: tcp-proxy, upstream: origin }}
       - {{ port: {strange}, protocol: http, routes: all, request_id: {{ take: none, forward: false }} }}
@@ -55,6 +63,8 @@ class Logged(Plain):
         super().__init__()
         self.log_section = log
         self.sni, self.stream, self.strange, self.dead = self.free_ports(4)
+        self.hasty_head, self.hasty_body, self.hasty_response, self.hasty_tunnel, self.hasty_sni = \
+            self.free_ports(5)
         self.deaf, self.deaf_clients = socket.create_server(("127.0.0.1", 0), backlog=1), []
         self.greeter = socket.create_server(("127.0.0.1", 0))
         self.greeting = threading.Thread(target=self.greet, daemon=True)
@@ -79,7 +89,9 @@ class Logged(Plain):
 
     def configuration(self):
         return CONFIG.format(greeter=self.greeter.getsockname()[1], log=self.log_section, port=self.port, hasty=self.hasty, sni=self.sni,
-                             stream=self.stream, strange=self.strange, origin=self.origin.port,
+                             hasty_head=self.hasty_head, hasty_body=self.hasty_body,
+                             hasty_response=self.hasty_response, hasty_tunnel=self.hasty_tunnel,
+                             hasty_sni=self.hasty_sni, stream=self.stream, strange=self.strange, origin=self.origin.port,
                              dead=self.dead, deaf=self.deaf.getsockname()[1])
 
     def close(self):
@@ -127,29 +139,29 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 ENDS = [
     ("done", "port", request(), "keep", None, 200),
     ("bad_head", "port", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "keep", None, 400),
-    ("head_timeout", "hasty", b"GET / HTT", "keep", None, 408),
+    ("head_timeout", "hasty_head", b"GET / HTT", "keep", None, 408),
     ("no_connect", "port", b"CONNECT a.example.com:80 HTTP/1.1\r\nHost: a.example.com:80\r\n\r\n", "keep", None,
      405),
     ("bad_path", "port", request(path=b"/%00"), "keep", None, 400),
     ("bad_field", "port", request(more=b"X_A: 1\r\n"), "keep", None, 400),
     ("no_route", "port", request(host="other"), "keep", None, 404),
     ("bad_hello", "sni", b"GET / HTTP/1.1\r\n\r\n", "keep", None, None),
-    ("hello_timeout", "sni", b"\x16\x03\x01\x02\x00\x01\x00", "keep", None, None),
+    ("hello_timeout", "hasty_sni", b"\x16\x03\x01\x02\x00\x01\x00", "keep", None, None),
     ("client_cut", "sni", b"\x16\x03\x01\x02\x00\x01\x00", "finish", None, None),
     ("bad_body", "port", request(method=b"POST", more=CHUNKED) + b"zz\r\n", "keep", None, 400),
-    ("body_timeout", "hasty", request(method=b"POST", more=b"Content-Length: 9\r\n") + b"a", "keep", None, 408),
+    ("body_timeout", "hasty_body", request(method=b"POST", more=b"Content-Length: 9\r\n") + b"a", "keep", None, 408),
     ("client_gone", "port", request(path=b"/{token}"), "reset", Answer(()), None),
     ("client_cut", "port", request(method=b"POST", more=b"Content-Length: 9\r\n") + b"a", "finish", None, None),
-    ("client_stalled", "hasty", request(path=b"/{token}"), "hold", Answer((LONG + b"x" * 30000000,)), 200),
+    ("client_stalled", "hasty_body", request(path=b"/{token}"), "hold", Answer((LONG + b"x" * 30000000,)), 200),
     ("no_endpoint", "port", request(host="none"), "keep", None, 503),
     ("unreachable", "port", request(host="dead"), "keep", None, 502),
     ("connect_timeout", "port", request(host="deaf"), "keep", None, 504),
     ("endpoint_tls", "port", request(host="tls"), "keep", None, 502),
-    ("response_timeout", "hasty", request(path=b"/{token}"), "keep", Answer(()), 504),
+    ("response_timeout", "hasty_response", request(path=b"/{token}"), "keep", Answer(()), 504),
     ("endpoint_closed", "port", request(path=b"/{token}", method=b"POST", more=b"Content-Length: 0\r\n"), "keep",
      Answer((), "close"), 502),
     ("endpoint_cut", "port", request(path=b"/{token}"), "keep", Answer((LONG + b"x",), "close"), 200),
-    ("endpoint_stalled", "hasty", request(path=b"/{token}"), "keep", Answer((LONG + b"x",)), 200),
+    ("endpoint_stalled", "hasty_body", request(path=b"/{token}"), "keep", Answer((LONG + b"x",)), 200),
     ("bad_response", "port", request(path=b"/{token}"), "keep", Answer((b"SIP/2.0 200 OK\r\n\r\n",)), 502),
     ("bad_response_body", "port", request(path=b"/{token}"), "keep",
      Answer((b"HTTP/1.1 200 OK\r\n" + CHUNKED + b"\r\nzz\r\n",)), 200),
@@ -159,7 +171,7 @@ ENDS = [
     ("tunnel_client", "port", request(path=b"/{token}", more=WEBSOCKET), "reset", Answer((SWITCHED,), "echo"), 101),
     ("tunnel_endpoint", "port", request(path=b"/{token}", more=WEBSOCKET), "keep", Answer((SWITCHED,), "reset"),
      101),
-    ("tunnel_idle", "hasty", request(path=b"/{token}", more=WEBSOCKET), "keep", Answer((SWITCHED,), "echo"), 101),
+    ("tunnel_idle", "hasty_tunnel", request(path=b"/{token}", more=WEBSOCKET), "keep", Answer((SWITCHED,), "echo"), 101),
 ]
 
 
@@ -303,7 +315,8 @@ def test_a_stopping_shuntd_says_which_requests_it_cut():
         client.send(request(path=b"/" + name))
         wait_until(lambda: shunt.origin.whole(name), "the endpoint has it")
         shunt.daemon.send_signal(signal.SIGTERM)
-        shunt.daemon.send_signal(signal.SIGTERM)
+        wait_until(lambda: "stopping" in shunt.log(), "it stops")
+        shunt.daemon.send_signal(signal.SIGTERM)  # two at once may be one
         assert shunt.daemon.wait(PATIENCE) == 0
         assert [line["end"] for line in shunt.accesses()] == ["stopped"]
         client.sock.close()

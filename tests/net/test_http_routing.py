@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.harness import config
 from tests.harness.lab import WEB_VIP, WEB_VIP6, PYTHON, wait_until
 
 
@@ -85,10 +86,15 @@ def test_pipelined_requests_are_answered_in_order(shunt):
     (b"GET / HTTP/1.1\r\n\r\n", "400"),
     (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505"),
     (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20000 + b"\r\n\r\n", "431"),
-    (b"GET / HTTP/1.1\r\nHost: a\r\n", "408"),
 ])
 def test_what_is_ambiguous_or_too_much_is_refused(shunt, request_bytes, status):
     assert talk_raw(shunt, request_bytes).startswith(f"HTTP/1.1 {status} ")
+
+
+def test_what_does_not_come_to_its_end_is_refused_in_time(shunt):
+    shunt.reload(config.full(head="1s"))
+    assert talk_raw(shunt, b"GET / HTTP/1.1\r\nHost: a\r\n").startswith("HTTP/1.1 408 ")
+    shunt.reload(config.full())
 
 
 def test_each_exchange_has_its_line_in_the_access_log(shunt):

@@ -19,14 +19,15 @@ vips:
   - name: web
     addresses: [127.0.0.1]
     listeners:
-      - {{ port: {port}, protocol: http, routes: all }}
+      - {{ port: {port}, protocol: http, routes: all, timeouts: {{ idle: 10m, body: 10m }},
+          rates: {{ request: 0, response: 0 }} }}
       - {{ port: {hasty}, {second} }}
 certificates: {certificates}
 routes: {{ all: [ {{ name: all, upstream: origin }} ] }}
 upstreams:
   origin: {{ endpoints: [ {{ address: "127.0.0.1:{origin}" }} ] }}
 """
-FEW = "protocol: http, routes: all, connections: 20"
+FEW = "protocol: http, routes: all, connections: 20, timeouts: { idle: 10m }"
 
 
 class Full(Plain):
@@ -127,25 +128,36 @@ def test_descriptors_do_not_run_out_and_what_to_raise_is_said_at_start():
             client.sock.close()
 
 
-SECURE = "protocol: https, routes: all, certificates: [site], timeouts: { handshake: 1s }"
+SECURE = "protocol: https, routes: all, certificates: [site], timeouts: { handshake: 3s }"
+
+
+def served_securely(shunt):
+    """Whether a handshake was let to its end, and a request after it answered."""
+    context = ssl.create_default_context(cafile=os.path.join(shunt.dir, "ca.pem"))
+    raw = socket.create_connection(("127.0.0.1", shunt.hasty), timeout=PATIENCE)
+    try:
+        with context.wrap_socket(raw, server_hostname="localhost") as secure:
+            secure.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return secure.recv(4096).startswith(b"HTTP/1.1 200 ")
+    except (ssl.SSLError, ConnectionError):
+        return False
+    finally:
+        raw.close()
 
 
 def test_silent_handshakes_up_to_their_ceiling_hurt_nobody_and_the_next_one_waits_its_turn():
     with Full(", handshakes: 10", SECURE, key="ec") as shunt:
         plain = shunt.client()
         with contextlib.ExitStack() as stack:
-            crowd = [stack.enter_context(shunt.client(hasty=True).sock) for _ in range(60)]
+            crowd = [stack.enter_context(shunt.client(hasty=True).sock) for _ in range(30)]
             for sock in crowd:
                 sock.sendall(b"\x16\x03\x01")
             shunt.ask(plain)
             wait_until(lambda: shunt.stats()["accept_waits"] > 0, "the listener waits")
             for _ in range(20):
                 shunt.ask(plain)
-            context = ssl.create_default_context(cafile=os.path.join(shunt.dir, "ca.pem"))
-            raw = socket.create_connection(("127.0.0.1", shunt.hasty), timeout=PATIENCE)
-            with context.wrap_socket(raw, server_hostname="localhost") as secure:
-                secure.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert secure.recv(4096).startswith(b"HTTP/1.1 200 ")
+            # This client itself may be too slow when its turn comes, on a busy machine.
+            wait_until(lambda: served_securely(shunt), "a good one has its turn")
         shunt.ask(plain)
 
 
@@ -160,7 +172,7 @@ def client_hello():
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("key", ["rsa", "ec"])
 def test_hundreds_of_handshakes_take_their_turns_and_those_with_rsa_are_done_aside(version, key):
-    with Full("", SECURE.replace("1s", "60s"), key=key) as shunt:
+    with Full("", SECURE.replace("3s", "10m"), key=key) as shunt:
         plain, hello = shunt.client(), client_hello()
         context = ssl.create_default_context(cafile=os.path.join(shunt.dir, "ca.pem"))
         context.minimum_version = context.maximum_version = version
@@ -218,7 +230,7 @@ def test_when_memory_is_short_requests_are_refused_and_those_that_run_come_to_th
                 other.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
                 answer = other.read_answer()
                 other.sock.close()
-                return answer.status == 503
+                return answer is not None and answer.status == 503
             wait_until(short, "memory is short")
             for _ in range(20):
                 good.send(b"y" * 100)
