@@ -121,7 +121,7 @@ static int who_got(const int fds[WORKERS])
 
 	for (int i = 0; i < WORKERS; i++)
 		polled[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
-	if (poll(polled, WORKERS, 5000) < 1)
+	if (poll(polled, WORKERS, 90000) < 1)
 		return -1;
 	for (int i = 0; i < WORKERS; i++)
 		if (polled[i].revents & POLLIN) {

@@ -6,7 +6,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/splice/fence.h"
 
-enum { LIMIT_MS = 20000, TICKETS = 20, THREADS = 4 };
+enum { LIMIT_MS = 90000, TICKETS = 20, THREADS = 4 };
 
 static void wait_past(struct fence *f, uint64_t ticket)
 {

@@ -13,7 +13,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/log_sink.h"
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 90000 };
 
 static char dir[64], path[96];
 

@@ -7,7 +7,7 @@
 #include "tests/harness/test.h"
 #include "userspace/net/neighbour.h"
 
-enum { WAIT_MS = 10000, HOPS = 4 };
+enum { WAIT_MS = 90000, HOPS = 4 };
 
 static const uint8_t our_mac[6] = { 2, 0, 0, 0, 0, 1 };
 

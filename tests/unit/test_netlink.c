@@ -12,7 +12,7 @@
 #include "tests/harness/test.h"
 #include "userspace/net/netlink.h"
 
-enum { WAIT_MS = 10000, IPS_MAX = 8 };
+enum { WAIT_MS = 90000, IPS_MAX = 8 };
 
 static const uint8_t our_mac[6] = { 2, 0, 0, 0, 0, 1 };
 static const uint8_t next_mac[6] = { 2, 0, 0, 0, 0, 2 }, no_mac[6] = { 9, 9, 9, 9, 9, 9 };

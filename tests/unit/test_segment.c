@@ -17,7 +17,7 @@
 #include "userspace/base/addr.h"
 #include "userspace/splice/segment.h"
 
-enum { WAIT_MS = 10000, VIP_PORT = 443, CLIENT_PORT = 4000, OUR_PORT = 20001, SERVER_PORT = 8443 };
+enum { WAIT_MS = 90000, VIP_PORT = 443, CLIENT_PORT = 4000, OUR_PORT = 20001, SERVER_PORT = 8443 };
 
 /* The loopback's frames, from before anything is sent. */
 static int sniff(void)

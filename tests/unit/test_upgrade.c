@@ -87,12 +87,12 @@ TEST(what_became_of_a_new_process_that_failed_is_said_and_it_is_gone)
 		uint32_t patience_ms;
 		const char *why;
 	} rows[] = {
-		{ "it ends", "exit 7", 30000, "ended with status 7 before it was ready" },
-		{ "it is killed", "kill -KILL $$", 30000,
+		{ "it ends", "exit 7", 90000, "ended with status 7 before it was ready" },
+		{ "it is killed", "kill -KILL $$", 90000,
 		  "was ended by signal 9 before it was ready" },
 		{ "it hangs", "exec sleep 1000", 1000, "was not ready after 1 s and was killed" },
 		{ "it closes the socket and goes on",
-		  "eval \"exec $SHUNT_UPGRADE>&-\"; exec sleep 1000", 30000,
+		  "eval \"exec $SHUNT_UPGRADE>&-\"; exec sleep 1000", 90000,
 		  "was ended by signal 9 before it was ready" },
 	};
 
@@ -116,7 +116,7 @@ TEST(a_new_process_that_is_not_ready_ends_with_what_started_it)
 	struct trial t;
 	pid_t pid;
 
-	trial_begin(&t, "exec sleep 1000", 30000);
+	trial_begin(&t, "exec sleep 1000", 90000);
 	pid = upgrade_pid(t.upgrade);
 	CHECK(kill(pid, 0) == 0);
 	trial_end(&t);
