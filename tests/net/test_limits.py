@@ -10,7 +10,7 @@ from tests.harness.run import PATIENCE, wait_until
 class Limited(Plain):
     def configuration(self):
         text = CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port)
-        return text.replace("protocol: http, routes: all }", "protocol: http, routes: all, connections_per_source: 5 }")
+        return text.replace("protocol: http, routes: all,", "protocol: http, routes: all, connections_per_source: 5,")
 
 
 @pytest.fixture(scope="module")

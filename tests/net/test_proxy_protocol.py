@@ -6,7 +6,7 @@ import pytest
 
 from tests.harness import scripted
 from tests.harness.certificates import Authority
-from tests.harness.plain import Plain
+from tests.harness.plain import Client, Plain
 from tests.harness.run import PATIENCE, run, wait_until
 
 CONFIG = """
@@ -15,6 +15,8 @@ vips:
     addresses: [127.0.0.1]
     listeners:
       - {{ port: {port}, protocol: http, routes: all, proxy_protocol_from: [127.0.0.0/8],
+          timeouts: {{ head: 10m }} }}
+      - {{ port: {quick}, protocol: http, routes: all, proxy_protocol_from: [127.0.0.0/8],
           timeouts: {{ head: 1s }} }}
       - {{ port: {hasty}, protocol: https, routes: all, certificates: [a], proxy_protocol_from: [127.0.0.0/8] }}
       - {{ port: {stream}, protocol: tcp-proxy, upstream: v2, proxy_protocol_from: [127.0.0.1/32] }}
@@ -35,9 +37,9 @@ upstreams:
 HAPROXY = """
 defaults
   mode http
-  timeout connect 5s
-  timeout client 5s
-  timeout server 5s
+  timeout connect 90s
+  timeout client 90s
+  timeout server 90s
 frontend judge
   bind 127.0.0.1:{judge} accept-proxy
   http-request return status 200 content-type text/plain lf-string "%[src] %[dst_port]\\n"
@@ -57,7 +59,7 @@ backend shunt2
 class Introduced(Plain):
     def __init__(self):
         super().__init__()
-        self.stream, self.untold, self.judge, self.ask1, self.ask2 = self.free_ports(5)
+        self.stream, self.untold, self.judge, self.ask1, self.ask2, self.quick = self.free_ports(6)
         self.ca = Authority(self.dir)
         self.ca.sign("a", ["a.example.com"])
         self.haproxy = None
@@ -66,7 +68,7 @@ class Introduced(Plain):
         return CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port, **self.ports())
 
     def ports(self):
-        return {name: getattr(self, name) for name in ("stream", "untold", "judge", "ask1", "ask2")}
+        return {name: getattr(self, name) for name in ("stream", "untold", "judge", "ask1", "ask2", "quick")}
 
     def start(self):
         with open(self.path("haproxy.cfg"), "w", encoding="utf-8") as out:
@@ -148,7 +150,7 @@ def test_who_must_introduce_itself_and_does_not_is_refused(shunt, head):
 
 
 def test_a_header_that_never_ends_is_cut(shunt):
-    client = shunt.client()
+    client = Client(shunt.quick)
     client.send(V1[:20])
     assert client.read_all().ending in ("eof", "reset")
 

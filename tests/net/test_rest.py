@@ -88,14 +88,19 @@ def test_clients_that_go_while_they_rest_leave_the_others_alone(shunt):
         shunt.ask(client)
 
 
-def test_clients_rest_for_as_long_as_their_listener_says(shunt):
-    stays, first, second = shunt.client(), shunt.client(hasty=True), shunt.client(hasty=True)
-    for client in (stays, first, second):
-        shunt.ask(client)
-    never = shunt.client(hasty=True)
-    for client in (first, second, never):
-        assert client.read_all().ending == "eof"
-    shunt.ask(stays)
+class Restless(Plain):
+    def configuration(self):
+        return super().configuration().replace("body: 3s", "idle: 3s")
+
+
+def test_clients_rest_for_as_long_as_their_listener_says():
+    with Restless() as shunt:
+        stays, first, second, never = (shunt.client(hasty) for hasty in (False, True, True, True))
+        for client in (first, second, stays):
+            shunt.ask(client)
+        for client in (first, second, never):
+            assert client.read_all().ending == "eof"
+        shunt.ask(stays)
 
 
 def test_a_shorter_time_is_for_those_that_rest_already(timed):

@@ -198,8 +198,7 @@ def test_what_is_asked_of_the_old_one_is_done_by_the_new_one(shunt, how):
 
 def drain_for(shunt, how_long):
     shunt.write(shunt.configuration()
-                .replace("routes: all }", f"routes: all, timeouts: {{ drain: {how_long} }} }}")
-                .replace("head: 1s", f"drain: {how_long}, head: 1s"))
+                .replace("timeouts: {", f"timeouts: {{ drain: {how_long},"))
     shunt.reload()
 
 

@@ -19,7 +19,8 @@ vips:
     listeners:
       - {{ port: {port}, protocol: http, routes: all }}
       - {{ port: {hasty}, protocol: https, routes: all, certificates: [a, a-rsa, b, wild],
-          timeouts: {{ handshake: 500ms }} }}
+          timeouts: {{ handshake: 10m }} }}
+      - {{ port: {quick}, protocol: https, routes: all, certificates: [a], timeouts: {{ handshake: 500ms }} }}
       - {{ port: {mutual}, protocol: https, routes: all, certificates: [a],
           tls: {{ client_ca: ca.pem, client_certificate: optional, client_subject: X-Subject }} }}
       - {{ port: {strict}, protocol: https, routes: all, certificates: [a],
@@ -66,7 +67,7 @@ class Tls(Plain):
     def __init__(self):
         super().__init__()
         self.ca = Authority(self.dir)
-        self.mutual, self.strict, self.tls = self.free_ports(3)
+        self.mutual, self.strict, self.tls, self.quick = self.free_ports(4)
         self.ca.sign("a", ["a.example.com"])
         self.ca.sign("a-rsa", ["a.example.com"], kind="rsa")
         self.ca.sign("b", ["b.example.com", "c.example.com"])
@@ -93,7 +94,7 @@ class Tls(Plain):
 
     def configuration(self):
         return CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port, mutual=self.mutual,
-                             strict=self.strict, tls=self.tls)
+                             strict=self.strict, tls=self.tls, quick=self.quick)
 
     def curl(self, path, *words, port=None, host="a.example.com", check=True):
         return run("curl", "-sS", "-m", "90", "--cacert", self.ca.pem, "--connect-to",
@@ -182,7 +183,7 @@ def test_sessions_are_resumed_also_after_a_reload(tls, version):
 
 
 def test_a_handshake_that_does_not_go_on_is_ended(tls):
-    with socket.create_connection(("127.0.0.1", tls.hasty), timeout=PATIENCE) as sock:
+    with socket.create_connection(("127.0.0.1", tls.quick), timeout=PATIENCE) as sock:
         sock.sendall(b"\x16\x03\x01")
         assert sock.recv(10) == b""
 
@@ -190,7 +191,7 @@ def test_a_handshake_that_does_not_go_on_is_ended(tls):
 @pytest.mark.parametrize("junk", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"x" * 999,
                                   bytes(500), b"\x80\x2e\x01\x00\x02"])
 def test_what_is_no_tls_ends_that_connection_only(tls, junk):
-    with socket.create_connection(("127.0.0.1", tls.hasty), timeout=PATIENCE) as sock:
+    with socket.create_connection(("127.0.0.1", tls.quick), timeout=PATIENCE) as sock:
         sock.sendall(junk)
         try:
             while sock.recv(4096):
