@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.harness import certificates, plain, scripted
+from tests.harness import certificates, scripted
 from tests.harness.plain import Client, Plain
 from tests.harness.run import wait_until
 
@@ -39,7 +39,7 @@ class Many(Plain):
     def __init__(self):
         super().__init__()
         self.more = []
-        self.third, self.with_third = plain.free_ports(1)[0], True
+        self.third, self.with_third = self.free_ports(1)[0], True
 
     def configuration(self):
         return CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port, places=PLACES,
