@@ -9,6 +9,7 @@
 #include "bpf/lib/finish.h"
 #include "bpf/lib/flow_table.h"
 #include "bpf/lib/fragment.h"
+#include "bpf/lib/guard.h"
 #include "bpf/lib/parse_ip.h"
 #include "bpf/lib/parse_link.h"
 #include "bpf/lib/parse_ports.h"
@@ -44,7 +45,7 @@ static __always_inline enum verdict serve(struct pkt *p, const struct settings *
 	if (v)
 		return v;
 	p->hash = hash_flow(&p->flow, s->hash_seed);
-	return vip_find(p, s) ?: splice_find(p, s) ?: vip_judge(p) ?: forward(p, s);
+	return vip_find(p, s) ?: guard(p, s) ?: splice_find(p, s) ?: vip_judge(p) ?: forward(p, s);
 }
 
 /* Behind steps that end in many ways: they become one. Always NEXT. */

@@ -1,8 +1,9 @@
 /*
  * counter.h - every way that a packet can leave, as one list: X(name, what it means).
  *
- * A packet is counted once, where it leaves. shunt_counters is a per-CPU array of struct tally by
- * enum.
+ * A packet is counted once, where it leaves; what a guard only observes is counted beside that.
+ * The order of GUARD_ and their _SEEN is the same. shunt_counters is a per-CPU array of struct
+ * tally by enum.
  */
 #pragma once
 #include "bpf/abi/abi.h"
@@ -33,6 +34,12 @@
 	X(ERROR_FORGED, "dropped: ICMP error about a spliced connection, outside its window")      \
 	X(PING_ANSWERED, "answered: an echo request to a vip")                                     \
 	X(PING_DROPPED, "dropped: an echo request to a vip with ping: drop")                       \
+	X(GUARD_DENIED, "dropped: the lists of a guard refuse its source")                         \
+	X(GUARD_PACKETS, "dropped: its source sends more packets than a guard lets it")            \
+	X(GUARD_FLOWS, "dropped: its source begins more connections than a guard lets it")         \
+	X(GUARD_DENIED_SEEN, "only observed, counted again where it leaves: GUARD_DENIED")         \
+	X(GUARD_PACKETS_SEEN, "only observed, counted again where it leaves: GUARD_PACKETS")       \
+	X(GUARD_FLOWS_SEEN, "only observed, counted again where it leaves: GUARD_FLOWS")           \
 	X(TTL_EXPIRED, "dropped: TTL or hop limit used up")                                        \
 	X(TOO_BIG, "dropped: does not fit, and its sender may not or need not be told")            \
 	X(TOO_BIG_TOLD, "answered: does not fit, its sender was told what would")                  \

@@ -17,6 +17,8 @@
 #define PIN_SPLICES    "shunt_splices"
 #define PIN_LISTENERS  "shunt_listeners"
 #define PIN_EVENTS     "shunt_events"
+#define PIN_GUARDS     "shunt_guards"
+#define PIN_GUARD_NETS "shunt_guard_nets"
 
 /* Watching: sample.h. */
 #define PIN_VIP_TALLIES      "shunt_vip_tallies"

@@ -26,4 +26,7 @@ enum {
 	WORKERS_MAX = 64,
 	STEERED_MAX = 1024, /* L7 listeners; x WORKERS_MAX sockets */
 	EVENTS_BYTES = 1 << 20,
+	GUARDS_MAX = 1024,      /* of a half of shunt_guards; the first is not used */
+	GUARD_NETS_MAX = 20480, /* of a half; two more than configured for each guard */
+	GUARD_LINES = 1 << 15,  /* of GUARD_WAYS sources: 2 MB; a power of two */
 };

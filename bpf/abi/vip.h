@@ -21,13 +21,16 @@ enum addr_flag {
 	ADDR_STACK = 16,     /* a listener of the proxy: the stack may have what we do not know */
 	ADDR_ANSWER = 32,    /* echo requests are answered by us, */
 	ADDR_NO_ANSWER = 64, /* or dropped; neither: the stack has them */
+	ADDR_GUARDED = 128,  /* `guard` is set */
+	ADDR_OWN = 256,      /* with it: our own connections come from there too */
 };
 
 struct addr_entry {
 	__be32 addr[4];
 	__u32 flags;  /* enum addr_flag */
 	__u32 number; /* ADDR_NUMBER: part of vip_entry.key */
-	__u64 zero;
+	__u32 guard;  /* index in shunt_guards; 0: none */
+	__u32 zero;
 };
 ABI_SIZE(struct addr_entry, 32);
 

@@ -12,6 +12,7 @@
 #include "bpf/abi/sizes.h"
 #include "bpf/abi/splice.h"
 #include "bpf/abi/vip.h"
+#include "bpf/lib/guard_map.h"
 #include "bpf/lib/vip_map.h"
 
 struct {

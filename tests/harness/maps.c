@@ -21,7 +21,7 @@ struct maps {
 	} vips[ENTRIES_MAX];
 	struct {
 		__be32 ip[4];
-		uint32_t flags;
+		uint32_t flags, guard;
 	} addrs[ENTRIES_MAX];
 	uint32_t vip_count, addr_count;
 	bool changed;
@@ -81,6 +81,24 @@ void maps_addr(struct maps *m, const __be32 ip[4], uint32_t flags)
 	m->changed = true;
 }
 
+void maps_guard(struct maps *m, const __be32 ip[4], uint32_t guard)
+{
+	for (uint32_t i = 0; i < m->addr_count; i++)
+		if (memcmp(m->addrs[i].ip, ip, sizeof(m->addrs[i].ip)) == 0)
+			m->addrs[i].guard = guard;
+	m->changed = true;
+}
+
+static void add_guards(struct maps *m)
+{
+	uint32_t half = vip_table_next_half(m->table);
+
+	for (uint32_t i = 0; i < m->addr_count; i++)
+		if (m->addrs[i].guard)
+			vip_table_guard(m->table, m->addrs[i].ip,
+					half * GUARDS_MAX + m->addrs[i].guard);
+}
+
 static void place_ring(struct maps *m, struct vip_entry *vip)
 {
 	if (vip->kind != VIP_L4)
@@ -135,6 +153,7 @@ void maps_commit(struct maps *m)
 		MUST(vip_table_add(m->table, m->addrs[i].ip, m->addrs[i].flags, NULL));
 	for (uint32_t i = 0; i < m->vip_count; i++)
 		MUST(vip_table_add_vip(m->table, &m->vips[i].key, &m->vips[i].vip, NULL));
+	add_guards(m);
 	MUST(vip_table_commit(m->table, NULL));
 	if (m->rings)
 		ring_store_retire(m->rings);

@@ -21,6 +21,8 @@ struct maps *maps_open(const struct bpf_map *settings, const struct bpf_map *add
 void maps_settings(struct maps *maps, const struct settings *settings);
 /* Both take the place of what the same key had; in effect after maps_commit. */
 void maps_addr(struct maps *maps, const __be32 ip[4], uint32_t flags);
+/* guard: index in a half of shunt_guards, of which both halves must have the same; 0: none. */
+void maps_guard(struct maps *maps, const __be32 ip[4], uint32_t guard);
 void maps_vip(struct maps *maps, const struct vip_key *key, uint32_t kind, uint32_t index);
 /* The ring of all L4 vips of that index. fresh: nothing is known of what was before. */
 void maps_ring(struct maps *maps, uint32_t index, const uint32_t *ids, uint32_t slots, bool fresh);

@@ -22,6 +22,8 @@ static const struct {
 	  FLOW_BUCKETS * sizeof(struct flow_bucket) },
 	{ PINNED_SPLICES, PIN_SPLICES, offsetof(struct mapped, splices),
 	  SPLICES_MAX * sizeof(struct splice) },
+	{ PINNED_GUARDS, PIN_GUARDS, offsetof(struct mapped, guards),
+	  2 * GUARDS_MAX * sizeof(struct guard_entry) },
 	{ PINNED_SETTINGS, PIN_SETTINGS, offsetof(struct mapped, settings),
 	  sizeof(struct settings) },
 };

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include "bpf/abi/flow.h"
+#include "bpf/abi/guard.h"
 #include "bpf/abi/splice.h"
 #include "bpf/abi/vip.h"
 #include "userspace/dataplane/pinned.h"
@@ -13,6 +14,7 @@ struct mapped {
 	struct ring_line *ring_lines;
 	struct flow_bucket *flows;
 	struct splice *splices;
+	struct guard_entry *guards;
 	struct settings *settings;
 };
 

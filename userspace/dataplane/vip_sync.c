@@ -11,6 +11,7 @@
 #include "bpf/abi/vip.h"
 #include "userspace/base/must.h"
 #include "userspace/dataplane/endpoint_ids.h"
+#include "userspace/dataplane/guard_sync.h"
 #include "userspace/dataplane/ring_store.h"
 #include "userspace/dataplane/tallies.h"
 #include "userspace/dataplane/vip_table.h"
@@ -360,7 +361,7 @@ static bool add_addresses(struct vip_sync *sync, const struct node *node, struct
 	    !vip_table_add(sync->table, node->tunnel_address.ip, ADDR_TUNNEL, err))
 		return false;
 	for (uint32_t i = 0; i < node->source_count; i++)
-		if (!vip_table_add(sync->table, node->sources[i].ip, ADDR_SPLICES, err))
+		if (!vip_table_add(sync->table, node->sources[i].ip, ADDR_SPLICES | ADDR_OWN, err))
 			return false;
 	for (uint32_t i = 0; i < SPLICES_MAX; i++) {
 		const struct splice *sp = &sync->mapped.splices[i];
@@ -373,6 +374,19 @@ static bool add_addresses(struct vip_sync *sync, const struct node *node, struct
 	return true;
 }
 
+static bool add_guards(struct vip_sync *sync, const struct model *model, struct err *err)
+{
+	uint32_t half = vip_table_next_half(sync->table);
+
+	if (!guard_sync_stage(&sync->maps, sync->mapped.guards, half, model, err))
+		return false;
+	for (uint32_t i = 0; i < model->vip_count; i++)
+		for (uint32_t k = 0; k < model->vips[i].address_count; k++)
+			vip_table_guard(sync->table, model->vips[i].addresses[k].ip,
+					guard_sync_of(model, half, &model->vips[i]));
+	return true;
+}
+
 static bool stage_all(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err)
 {
 	vip_table_begin(sync->table);
@@ -381,7 +395,8 @@ static bool stage_all(struct vip_sync *sync, const struct snapshot *snapshot, st
 			    ? !sync_l4(sync, snapshot, snapshot->listeners[i], err)
 			    : !sync_l7(sync, snapshot->listeners[i], err))
 			return false;
-	return add_addr_flags(sync, err) && add_addresses(sync, &snapshot->model->node, err);
+	return add_addr_flags(sync, err) && add_addresses(sync, &snapshot->model->node, err) &&
+	       add_guards(sync, snapshot->model, err);
 }
 
 /* Vips that are no more. */
@@ -418,6 +433,7 @@ bool vip_sync_apply(struct vip_sync *sync, const struct snapshot *snapshot, stru
 		return false;
 	}
 	sync->commits = sync->mapped.settings->commits;
+	guard_sync_retire(&sync->maps, vip_table_next_half(sync->table));
 	remove_rest(sync);
 	endpoint_ids_end(sync->endpoints);
 	ring_store_retire(sync->rings);

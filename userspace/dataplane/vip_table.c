@@ -86,6 +86,21 @@ bool vip_table_add(struct vip_table *t, const __be32 ip[4], uint32_t flags, stru
 	return true;
 }
 
+void vip_table_guard(struct vip_table *t, const __be32 ip[4], uint32_t guard)
+{
+	struct addr_entry *e = staged(t, ip);
+
+	if (!e || !guard)
+		return;
+	e->flags |= ADDR_GUARDED;
+	e->guard = guard;
+}
+
+uint32_t vip_table_next_half(const struct vip_table *t)
+{
+	return !(t->settings->half & 1);
+}
+
 bool vip_table_add_vip(struct vip_table *t, const struct vip_key *key, const struct vip_entry *vip,
 		       struct err *err)
 {
@@ -159,7 +174,7 @@ static bool place_all(const struct vip_table *t, uint32_t half, uint64_t seed)
 
 bool vip_table_commit(struct vip_table *t, struct err *err)
 {
-	uint32_t half = !(t->settings->half & 1);
+	uint32_t half = vip_table_next_half(t);
 
 	for (uint64_t i = 0; i < SEEDS_TRIED; i++) {
 		uint64_t seed = hash_word(i + 1, t->settings->hash_seed);

@@ -31,6 +31,10 @@ bool vip_table_add(struct vip_table *table, const __be32 ip[4], uint32_t flags, 
 /* vip.key is filled in here; the address becomes a vip. Each key once. */
 bool vip_table_add_vip(struct vip_table *table, const struct vip_key *key,
 		       const struct vip_entry *vip, struct err *err);
+/* Of an address that was added; 0: none. */
+void vip_table_guard(struct vip_table *table, const __be32 ip[4], uint32_t guard);
+/* Which half the next commit fills. */
+uint32_t vip_table_next_half(const struct vip_table *table);
 /*
  * Takes the place of the one in use in one write. Waits until no program reads any more what was
  * written over, and until none reads what was in use until now.

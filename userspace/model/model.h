@@ -224,9 +224,25 @@ enum ping_policy {
 	PING_DROP,
 };
 
+enum guard_mode { GUARD_MODE_ENFORCE, GUARD_MODE_OBSERVE, GUARD_MODE_OFF };
+
+struct guard_limit {
+	uint32_t per_second; /* 0: any */
+	uint32_t burst;      /* at once, after a rest */
+};
+
+/* Who may send how much. A source is an IPv4 address, or an IPv6 network of 64 bits. */
+struct guard {
+	enum guard_mode mode;
+	struct network_list allow, deny; /* the longest prefix decides; allow alone: only these */
+	struct guard_limit packets, flows;
+	bool given;
+};
+
 struct vip {
 	const char *name;
 	enum ping_policy ping;
+	struct guard guard;     /* beside the node's */
 	struct addr *addresses; /* port 0 */
 	uint32_t address_count;
 	struct listener *listeners;
@@ -263,6 +279,7 @@ struct node {
 	uint64_t hash_seed;   /* 0 unless given */
 	uint16_t splice_port_first,
 		splice_port_last; /* reserved source ports; default 20000-29999 */
+	struct guard guard;       /* of all vips */
 	const char *ticket_keys;  /* file shared by nodes; NULL: keys of this process */
 };
 
@@ -278,7 +295,13 @@ struct log_config {
 };
 
 /* As the kernel's tables have rows; dataplane/ asserts that they agree with bpf/abi/sizes.h. */
-enum { VIP_ROWS_MAX = 4096, LISTENERS_MAX = 1024, ENDPOINTS_LIMIT = 16384 };
+enum {
+	VIP_ROWS_MAX = 4096,
+	LISTENERS_MAX = 1024,
+	ENDPOINTS_LIMIT = 16384,
+	GUARDS_LIMIT = 1000,
+	GUARD_NETWORKS_LIMIT = 16384
+};
 
 struct model {
 	struct node node;

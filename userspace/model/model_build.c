@@ -81,6 +81,7 @@ const struct key node_keys[] = {
 	{ "handshakes", read_number, offsetof(struct node, handshakes), 1, HANDSHAKES_LIMIT },
 	{ "hash_seed", read_long, offsetof(struct node, hash_seed), 0, UINT64_MAX },
 	{ "splice_ports", read_ports },
+	{ "guard", read_guard, offsetof(struct node, guard) },
 	{ "ticket_keys", read_path_text, offsetof(struct node, ticket_keys) },
 	{ 0 },
 };

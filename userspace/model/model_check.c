@@ -276,6 +276,7 @@ void model_check(struct building *b)
 	const struct model *m = b->model;
 
 	check_sizes(b);
+	check_guards(b);
 	check_vnis(b);
 	for (uint32_t i = 0; i < m->upstream_count; i++)
 		check_endpoints(b, &m->upstreams[i]);

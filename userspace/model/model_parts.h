@@ -21,13 +21,14 @@ void build_tests(struct building *b, const struct yaml *section);
 void model_check(struct building *b);
 void check_routes(struct building *b);
 void check_tests(struct building *b);
+void check_guards(struct building *b);
 
 /* All tables of keys; model_schema names them. */
 extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], timeout_keys[],
 	route_keys[], match_keys[], redirect_keys[], respond_keys[], upstream_keys[],
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
 	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
-extern const struct key rate_keys[];
+extern const struct key rate_keys[], guard_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
@@ -65,6 +66,8 @@ void read_requests(struct reading *r, const struct key *key, const struct yaml *
 		   void *into); /* struct listener_requests */
 void read_networks(struct reading *r, const struct key *key, const struct yaml *value,
 		   void *into); /* struct network_list */
+void read_guard(struct reading *r, const struct key *key, const struct yaml *value,
+		void *into); /* struct guard */
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);
 /* A lower-case host, "*.example.com" too; NULL and a finding where it is none. */
 const char *host_of(struct reading *r, const struct yaml *value, bool wildcard);

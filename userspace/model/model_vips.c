@@ -194,6 +194,7 @@ const struct key vip_keys[] = {
 	{ "addresses", read_addresses, .required = true },
 	{ "listeners", read_listeners, .required = true },
 	{ "ping", read_ping, offsetof(struct vip, ping) },
+	{ "guard", read_guard, offsetof(struct vip, guard) },
 	{ 0 },
 };
 
