@@ -19,6 +19,7 @@ import signal
 import subprocess
 import tempfile
 
+from tests.harness import remains
 from tests.harness.node import Node
 from tests.harness.run import BUILD, HARNESS, PATIENCE, PYTHON, TOP, run, wait_until
 
@@ -199,11 +200,8 @@ class Lab:
 
     def make_cgroup(self):
         """A child of the machine's cgroup v2, or of one mounted here."""
-        root = None
-        with open("/proc/mounts", encoding="utf-8") as mounts:
-            for line in mounts:
-                if line.split()[2] == "cgroup2":
-                    root = line.split()[1]
+        # Elsewhere it is mounted by a test, too, which takes it away when it ends.
+        root = next((mount for mount in remains.mounts("cgroup2") if mount.startswith("/sys/")), None)
         if not root:
             root = os.path.join(self.dir, "cgroup")
             os.mkdir(root)
