@@ -51,7 +51,7 @@ PACKAGES := gcc make pkg-config clang-19 llvm-19 libclang-rt-19-dev clang-format
 	libbpf-dev libxdp-dev libelf-dev libev-dev libssl-dev libfyaml-dev libjansson-dev libmnl-dev \
 	libxxhash-dev libcap-dev libcmocka-dev linux-libc-dev \
 	python3 python3-pytest python3-scapy python3-yaml \
-	nginx-light haproxy varnish curl wrk openssl iproute2 iputils-ping ethtool util-linux procps tcpdump
+	nginx-light haproxy varnish curl wrk openssl iproute2 iputils-ping ethtool util-linux mount procps tcpdump
 
 # --- targets for people --------------------------------------------------------------------
 
