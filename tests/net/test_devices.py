@@ -6,14 +6,14 @@ import pytest
 
 from tests.harness import config
 from tests.harness.lab import L4_VIP, WEB_VIP
-from tests.harness.run import BUILD, run, wait_until
+from tests.harness.run import BUILD, wait_until
 
 
-def has_kind(kind):
+def has_kind(lab, kind):
     """Whether this kernel knows such devices."""
-    made = run("ip", "link", "add", "shprobe0", "type", kind, *(["id", "2", "link", "lo"] if kind == "vlan" else []),
-               check=False)
-    run("ip", "link", "del", "shprobe0", check=False)
+    made = lab.sh("lb", "ip", "link", "add", "probe0", "type", kind,
+                  *(["id", "2", "link", "lo"] if kind == "vlan" else []), check=False)
+    lab.sh("lb", "ip", "link", "del", "probe0", check=False)
     return made.returncode == 0
 
 
@@ -91,7 +91,7 @@ def test_tagged_packets_of_a_trunk_are_forwarded(two, tags):
 
 
 def test_a_next_hop_behind_a_vlan_gets_its_tag_on_the_trunk(two):
-    if not has_kind("vlan"):
+    if not has_kind(two, "vlan"):
         pytest.skip("this kernel has no VLAN devices (8021q)")
     for host, trunk, ip in (("lb", "eth1", "192.0.6.10/24"), ("router", "r-lb-b", "192.0.6.1/24")):
         two.sh(host, "ethtool", "-K", trunk, "rxvlan", "off", "txvlan", "off", check=False)
@@ -110,7 +110,7 @@ def test_a_next_hop_behind_a_vlan_gets_its_tag_on_the_trunk(two):
 
 
 def test_a_bond_is_looked_at_and_takes_xdp(two):
-    if not has_kind("bond"):
+    if not has_kind(two, "bond"):
         pytest.skip("this kernel has no bonds (bonding)")
     two.ip("lb", "link", "add", "bond0", "type", "bond", "mode", "active-backup")
     two.ip("lb", "link", "add", "part0", "type", "veth", "peer", "name", "far0")
