@@ -4,6 +4,14 @@
 
 enum { MEGA = 1 << 20 };
 
+#define HTTPS                                                                                      \
+	"vips:\n  - name: v\n    addresses: [192.0.2.1]\n    listeners:\n"                         \
+	"      - { port: 443, protocol: https, routes: r, certificates: [c] }\n"                   \
+	"certificates: { c: { chain: c, key: k } }\nroutes: { r: [ { name: r, respond: { status: " \
+	"404 } } ] }\n"
+#define SECURE                                                                                     \
+	"upstreams: { u: { tls: { verify: false }, endpoints: [ { address: 192.0.2.9:1 } ] } }\n"
+
 static struct model *model_of(const char *text)
 {
 	static struct findings findings;
@@ -26,6 +34,10 @@ TEST(what_is_asked_for_is_compared_with_what_there_is)
 		  4096ull * MEGA, 9589, NULL },
 		{ "nothing is asked for: the memory", "node: { name: n }\n", 1 << 21, 64ull * MEGA,
 		  3840, NULL },
+		{ "nothing is asked for: the memory, with TLS", HTTPS, 1 << 21, 64ull * MEGA, 319,
+		  NULL },
+		{ "nothing is asked for: the memory, with TLS to endpoints", SECURE, 1 << 21,
+		  64ull * MEGA, 426, NULL },
 		{ "less than there is", "node: { connections: 100 }\n", 20000, 4096ull * MEGA, 100,
 		  NULL },
 		{ "more than descriptors allow", "node: { connections: 10000 }\n", 20000,
