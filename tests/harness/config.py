@@ -7,9 +7,9 @@ def l4_endpoints(names, port):
 
 
 def full(l4=("a", "b"), extra_routes="", tunnel="1h", web_b="10.0.2.2:8000", head="10m",
-         node=("192.0.2.10", "2001:db8:2::10")):
+         node=("192.0.2.10", "2001:db8:2::10"), health="", echo_health=""):
     """All kinds of listeners; l4 names the tenants behind the L4 vip. Port 8000 is nginx everywhere,
-    8001 is origin.py."""
+    8001 is origin.py. health: of the upstream l4, such as "health: { tcp: true }"; echo_health: of l4-echo."""
     return f"""
 node:
   name: lab
@@ -66,10 +66,12 @@ upstreams:
   empty: {{ endpoints: [] }}
   l4:
     balance: maglev
+    {health}
     endpoints:
 {l4_endpoints(l4, 8000)}
   l4-echo:
     balance: maglev
+    {echo_health}
     endpoints:
 {l4_endpoints(l4, 8001)}
 """

@@ -90,6 +90,12 @@ class Node:
     def status(self):
         return json.loads(self.ctl("status", "--admin", self.admin, "--json").stdout)
 
+    def health(self, upstream):
+        """State and layer of each endpoint that is checked, by its vpc, or its address without one."""
+        status = self.status()
+        return {one["vpc"] or one["endpoint"]: (one["state"], one["layer"]) for one in status["health"]
+                if one["upstream"] == upstream}
+
     def flows(self):
         return json.loads(self.ctl("flows", "--pin-dir", self.pins, "--json").stdout)
 

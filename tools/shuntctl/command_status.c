@@ -30,6 +30,45 @@ static long long integer(const json_t *from, const char *name)
 	return json_integer_value(json_object_get(from, name));
 }
 
+/* "3h", in the largest unit of which there is one. */
+static void print_span(long long ms)
+{
+	if (ms < 60000)
+		printf("%5llds ", ms / 1000);
+	else if (ms < 3600000)
+		printf("%5lldm ", ms / 60000);
+	else
+		printf("%5lldh ", ms / 3600000);
+}
+
+static const char *text_of(const json_t *from, const char *name)
+{
+	const char *text = json_string_value(json_object_get(from, name));
+
+	return text ? text : "";
+}
+
+static void print_health(const json_t *health)
+{
+	size_t i;
+	json_t *one;
+
+	if (json_array_size(health))
+		printf("\n%-16s %-28s %-8s %6s  %s\n", "upstream", "endpoint", "state", "for",
+		       "last check");
+	json_array_foreach((json_t *)health, i, one)
+	{
+		const char *vpc = text_of(one, "vpc"), *detail = text_of(one, "detail");
+		char where[96];
+
+		snprintf(where, sizeof(where), "%s%s%s", text_of(one, "endpoint"),
+			 vpc[0] ? " " : "", vpc);
+		printf("%-16s %-28s %-8s ", text_of(one, "upstream"), where, text_of(one, "state"));
+		print_span(integer(one, "for_ms"));
+		printf(" %s%s%s\n", text_of(one, "layer"), detail[0] ? ": " : "", detail);
+	}
+}
+
 static void print_table(const json_t *status)
 {
 	const char *node = json_string_value(json_object_get(status, "node"));
@@ -44,6 +83,7 @@ static void print_table(const json_t *status)
 	if (integer(status, "access_lines_lost"))
 		printf("%lld lines of the access log were lost\n",
 		       integer(status, "access_lines_lost"));
+	print_health(json_object_get(status, "health"));
 	print_numbers("proxy", json_object_get(status, "stats"));
 	print_numbers("splices", splices);
 	print_numbers("not spliced, because", json_object_get(splices, "refused"));
@@ -84,6 +124,18 @@ static void traffic_add(json_t *status, const struct command_options *options)
 		json_object_set_new(status, "traffic", now);
 }
 
+/* An older daemon does not know the question. */
+static void health_add(json_t *status, const char *admin)
+{
+	struct err ignored;
+	char *text = admin_get(admin, "/health", &ignored);
+	json_t *health = text ? json_loads(text, 0, NULL) : NULL;
+
+	free(text);
+	if (health)
+		json_object_set_new(status, "health", health);
+}
+
 static void print(const json_t *status, bool json)
 {
 	char *text = json ? json_dumps(status, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
@@ -106,6 +158,7 @@ int command_status(const struct command_options *options)
 	free(text);
 	if (!status)
 		return command_refuse("status", &err);
+	health_add(status, options->admin);
 	traffic_add(status, options);
 	print(status, options->json);
 	json_decref(status);

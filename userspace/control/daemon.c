@@ -14,6 +14,7 @@
 #include "userspace/control/config_watch.h"
 #include "userspace/control/file_watch.h"
 #include "userspace/control/flows.h"
+#include "userspace/control/health.h"
 #include "userspace/control/log_control.h"
 #include "userspace/control/notify.h"
 #include "userspace/control/privileges.h"
@@ -32,6 +33,7 @@ struct daemon {
 	struct config_watch *config;
 	struct file_watch *files;
 	struct succession *succession;
+	struct health_watch *health;
 	struct watchdog *watchdog; /* NULL: nobody asked, or it is not our turn */
 	int signals;
 	struct watch signal_watch;
@@ -93,6 +95,7 @@ static void reload(struct daemon *d)
 	} else {
 		log_line(LOG_NOTICE, "snapshot %llu is in effect", (unsigned long long)++d->number);
 		file_watch_follow(d->files, next->model);
+		health_watch_follow(d->health, next);
 		log_control_follow(d->log, &next->model->log);
 		if (memcmp(&before, &serving_ceilings(d->serving)->each, sizeof(before)) != 0)
 			say_ceilings(serving_ceilings(d->serving));
@@ -185,6 +188,8 @@ static char *on_get(void *context, struct span path)
 		return flows_print(d->arguments->pin_dir, NULL);
 	if (span_is(path, SPAN("/traffic")) && d->serving && d->fast_path)
 		return fast_path_traffic(d->fast_path, serving_snapshot(d->serving));
+	if (span_is(path, SPAN("/health")) && d->health)
+		return health_watch_print(d->health);
 	if (!span_is(path, SPAN("/status")))
 		return NULL;
 	status = must_alloc(sizeof(*status));
@@ -233,6 +238,8 @@ static void on_turn(void *context)
 		return;
 	serving_accept(d->serving);
 	file_watch_follow(d->files, serving_snapshot(d->serving)->model);
+	d->health = health_watch_create(d->loop, d->fast_path);
+	health_watch_follow(d->health, (struct snapshot *)serving_snapshot(d->serving));
 	say_ready(d);
 	d->watchdog = watchdog_create(d->loop, is_well, d);
 	catch_up(d);
@@ -256,6 +263,8 @@ static void on_leave(void *context)
 	d->stopping = d->succeeded = true;
 	watchdog_destroy(d->watchdog);
 	d->watchdog = NULL;
+	health_watch_destroy(d->health);
+	d->health = NULL;
 	log_line(LOG_NOTICE, "sessions of this process have %u ms to end", drain_ms);
 	serving_drain_patiently(d->serving, drain_ms);
 }
@@ -414,6 +423,7 @@ static void finish(struct daemon *d, bool started)
 	file_watch_destroy(d->files);
 	config_watch_destroy(d->config);
 	watchdog_destroy(d->watchdog);
+	health_watch_destroy(d->health);
 	serving_destroy(d->serving);
 	succession_destroy(d->succession); /* tells the next process that nothing of ours is open */
 	if (d->fast_path && started)

@@ -232,6 +232,17 @@ bool fast_path_steer(struct fast_path *f, const struct listen_table *table, stru
 	return true;
 }
 
+bool fast_path_way(const struct fast_path *f, const struct endpoint *endpoint,
+		   struct dataplane_way *out_way, struct err *err)
+{
+	return dataplane_way(f->dataplane, endpoint, out_way, err);
+}
+
+void fast_path_drain(struct fast_path *f, const struct endpoint *endpoint, bool drain)
+{
+	dataplane_drain(f->dataplane, endpoint, drain);
+}
+
 struct splicer *fast_path_splicer(const struct fast_path *f)
 {
 	return f ? f->splicer : NULL;

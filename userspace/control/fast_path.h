@@ -47,6 +47,11 @@ bool fast_path_apply(struct fast_path *fast_path, struct snapshot *snapshot, uin
 /* Gives connections for each place to the workers' sockets. After fast_path_apply. */
 bool fast_path_steer(struct fast_path *fast_path, const struct listen_table *table,
 		     struct err *err);
+/* See dataplane.h; of a fast path that is there. */
+struct dataplane_way;
+bool fast_path_way(const struct fast_path *fast_path, const struct endpoint *endpoint,
+		   struct dataplane_way *out_way, struct err *err);
+void fast_path_drain(struct fast_path *fast_path, const struct endpoint *endpoint, bool drain);
 struct splicer *fast_path_splicer(const struct fast_path *fast_path); /* NULL: never splice */
 /* Packets by reason, listener and endpoint as JSON, malloc'ed; NULL: there is no fast path. */
 char *fast_path_traffic(const struct fast_path *fast_path, const struct snapshot *snapshot);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/abi/sample.h"
 #include "bpf/abi/sizes.h"
 #include "bpf/abi/vip.h"
 #include "userspace/base/clock.h"
@@ -252,6 +253,37 @@ void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worke
 	uint32_t key = row * WORKERS_MAX + worker;
 
 	bpf_map_delete_elem(dp->maps.fds[PINNED_LISTENERS], &key);
+}
+
+enum { WRAP_V4 = 50, WRAP_V6 = 70 }; /* as in bpf/lib/vxlan_headers.h */
+
+bool dataplane_way(const struct dataplane *dp, const struct endpoint *endpoint,
+		   struct dataplane_way *out_way, struct err *err)
+{
+	uint32_t id = vip_sync_endpoint(dp->vips, endpoint);
+	uint32_t wrap = addr_is_v4(&endpoint->host) ? WRAP_V4 : WRAP_V6, at;
+	struct addr_text host = addr_print(&endpoint->host);
+	struct next_hop hop;
+
+	if (id == SAMPLE_NONE)
+		return err_set(err, "no listener of packets has it");
+	at = vip_sync_hop(dp->vips, id);
+	if (at >= NEXT_HOPS_MAX ||
+	    bpf_map_lookup_elem(dp->maps.fds[PINNED_NEXT_HOPS], &at, &hop) < 0)
+		return err_set(err, "no route to its host %s", host.text);
+	if (!hop.ready || hop.mtu <= wrap)
+		return err_set(err, "the next hop towards its host %s does not answer", host.text);
+	*out_way = (struct dataplane_way){ PROBE_MARK | id, neighbours_ifindex(dp->neighbours, at),
+					   hop.mtu - wrap };
+	return true;
+}
+
+void dataplane_drain(struct dataplane *dp, const struct endpoint *endpoint, bool drain)
+{
+	uint32_t id = vip_sync_endpoint(dp->vips, endpoint);
+
+	if (id != SAMPLE_NONE && !dp->held)
+		vip_sync_drain(dp->vips, id, drain);
 }
 
 void dataplane_counters(const struct dataplane *dp, uint64_t out_counts[COUNTERS])

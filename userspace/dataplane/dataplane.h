@@ -42,6 +42,18 @@ bool dataplane_listener_set(struct dataplane *dp, uint32_t row, uint32_t worker,
 			    struct err *err);
 void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worker);
 
+/* How our own sockets get to a vip at one endpoint of L4 listeners, as clients' packets do. */
+struct dataplane_way {
+	uint32_t mark;    /* SO_MARK */
+	uint32_t ifindex; /* by which they must be sent away: the vip is an address of our own */
+	uint32_t mtu;     /* of what is wrapped */
+};
+/* False: there is none now, and *err says why. */
+bool dataplane_way(const struct dataplane *dp, const struct endpoint *endpoint,
+		   struct dataplane_way *out_way, struct err *err);
+/* An endpoint of L4 listeners gets no new connections, or does again. */
+void dataplane_drain(struct dataplane *dp, const struct endpoint *endpoint, bool drain);
+
 /* Sums over all CPUs. */
 void dataplane_counters(const struct dataplane *dp, uint64_t out_counts[COUNTERS]);
 /* The same by listener and by endpoint; for traffic_fini(). */

@@ -101,6 +101,7 @@ static void fill(struct endpoint_ids *ids, uint32_t id, const struct endpoint *e
 	if (slot->identity != identity) {
 		tallies_reset_endpoint(&ids->maps, id);
 		entry->generation++;
+		entry->flags = 0;
 	}
 	slot->used = slot->kept = true;
 	slot->identity = identity;
@@ -108,7 +109,7 @@ static void fill(struct endpoint_ids *ids, uint32_t id, const struct endpoint *e
 	slot->vtep.port = 0;
 	entry->identity = identity;
 	entry->vni = e->vpc ? e->vpc->vni : VXLAN_VNI_CLASSIC;
-	entry->flags = ENDPOINT_USED;
+	entry->flags = ENDPOINT_USED | (entry->flags & ENDPOINT_DRAINING);
 	memcpy(entry->vtep, e->host.ip, sizeof(entry->vtep));
 	memcpy(entry->inner_dst, e->mac, sizeof(entry->inner_dst));
 	memcpy(entry->inner_src, inner_src, sizeof(inner_src));
@@ -142,6 +143,23 @@ uint32_t endpoint_ids_find(const struct endpoint_ids *ids, const struct endpoint
 		if (ids->slots[id].used && ids->slots[id].identity == identity)
 			return id;
 	return 0;
+}
+
+/* Marks come before the flag, whichever way it goes: no packet finds one without the other. */
+void endpoint_ids_drain(struct endpoint_ids *ids, uint32_t id, bool drain, uint32_t now_s)
+{
+	struct endpoint_entry *entry = &ids->slots[id].entry;
+
+	if (!(entry->flags & ENDPOINT_DRAINING) == !drain)
+		return;
+	ring_store_recheck(ids->rings, id, now_s);
+	entry->flags ^= ENDPOINT_DRAINING;
+	write_entry(ids, id);
+}
+
+uint32_t endpoint_ids_hop(const struct endpoint_ids *ids, uint32_t id)
+{
+	return ids->slots[id].entry.next_hop;
 }
 
 void endpoint_ids_refresh(struct endpoint_ids *ids)

@@ -28,6 +28,10 @@ uint32_t endpoint_ids_take(struct endpoint_ids *ids, const struct endpoint *endp
 void endpoint_ids_end(struct endpoint_ids *ids);
 /* Its number, without taking it; 0: none. */
 uint32_t endpoint_ids_find(const struct endpoint_ids *ids, const struct endpoint *endpoint);
+/* While it drains it gets nothing new; what it had, and what went elsewhere meanwhile, stays. */
+void endpoint_ids_drain(struct endpoint_ids *ids, uint32_t id, bool drain, uint32_t now_s);
+/* Index of its next hop, NEXT_HOPS_MAX or more where there is none. */
+uint32_t endpoint_ids_hop(const struct endpoint_ids *ids, uint32_t id);
 /* Next hops may have changed. */
 void endpoint_ids_refresh(struct endpoint_ids *ids);
 

@@ -484,6 +484,16 @@ uint32_t vip_sync_endpoint(struct vip_sync *sync, const struct endpoint *endpoin
 	return id ? id : SAMPLE_NONE;
 }
 
+void vip_sync_drain(struct vip_sync *sync, uint32_t id, bool drain)
+{
+	endpoint_ids_drain(sync->endpoints, id, drain, sync->now_s);
+}
+
+uint32_t vip_sync_hop(const struct vip_sync *sync, uint32_t id)
+{
+	return endpoint_ids_hop(sync->endpoints, id);
+}
+
 bool vip_sync_expects(const struct vip_sync *sync, const struct addr *address)
 {
 	return vip_table_expects(sync->table, address->ip);

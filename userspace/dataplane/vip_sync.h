@@ -26,6 +26,9 @@ uint32_t vip_sync_tally(struct vip_sync *sync, const struct listener *listener,
 			const struct addr *address);
 /* Id of an endpoint that L4 listeners send to, or SAMPLE_NONE. */
 uint32_t vip_sync_endpoint(struct vip_sync *sync, const struct endpoint *endpoint);
+/* See endpoint_ids.h; by the number that vip_sync_endpoint says. */
+void vip_sync_drain(struct vip_sync *sync, uint32_t id, bool drain);
+uint32_t vip_sync_hop(const struct vip_sync *sync, uint32_t id);
 uint32_t vip_sync_row(struct vip_sync *sync, const struct addr *address);
 /* Whether packets of splices to this address are looked at. Any thread. */
 bool vip_sync_expects(const struct vip_sync *sync, const struct addr *address);

@@ -14,6 +14,7 @@
 #include "userspace/base/err.h"
 #include "userspace/base/log.h"
 #include "userspace/base/network.h"
+#include "userspace/base/span.h"
 #include "userspace/config/schema.h"
 #include "userspace/http/forwarded.h"
 #include "userspace/http/path.h"
@@ -120,9 +121,35 @@ struct endpoint {
 	struct place at;
 };
 
+enum health_kind { HEALTH_NONE, HEALTH_TCP, HEALTH_UDP, HEALTH_HTTP };
+
+enum { HEALTH_STATUSES_MAX = 16 };
+
+struct status_range {
+	uint16_t first, last;
+};
+
+/* How it is found out which endpoints of an upstream are fit for use. */
+struct health {
+	enum health_kind kind;
+	uint32_t kinds;     /* bits of those that were written: one, or it is a mistake */
+	struct span send;   /* HEALTH_UDP: what is asked */
+	struct span answer; /* HEALTH_UDP: what an answer contains */
+	const char *path;   /* HEALTH_HTTP */
+	const char *host;   /* HEALTH_HTTP; NULL: the address that is asked */
+	struct status_range statuses[HEALTH_STATUSES_MAX]; /* HEALTH_HTTP */
+	uint32_t status_count;
+	bool expects;  /* statuses were written */
+	uint32_t port; /* 0: the endpoint's */
+	uint32_t interval_ms, timeout_ms;
+	uint32_t rise, fall; /* results in a row */
+	bool mtu;            /* in a tunnel: full-size packets too */
+};
+
 struct upstream {
 	const char *name;
 	enum balance balance;
+	struct health health;
 	struct endpoint *endpoints;
 	uint32_t endpoint_count;
 	uint32_t index; /* dense over the model */

@@ -28,7 +28,8 @@ extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], ti
 	route_keys[], match_keys[], redirect_keys[], respond_keys[], upstream_keys[],
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
 	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
-extern const struct key rate_keys[], guard_keys[];
+extern const struct key rate_keys[], guard_keys[], health_keys[], health_udp_keys[],
+	health_expect_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
@@ -58,6 +59,8 @@ void read_upstream_tls(struct reading *r, const struct key *key, const struct ya
 		       void *into); /* struct upstream_tls */
 void read_forwarded(struct reading *r, const struct key *key, const struct yaml *value,
 		    void *into); /* struct listener_forwarded */
+void read_health(struct reading *r, const struct key *key, const struct yaml *value,
+		 void *into); /* struct health */
 extern const struct listener_forwarded default_forwarded;
 void read_request_id(struct reading *r, const struct key *key, const struct yaml *value,
 		     void *into); /* struct listener_request_id */

@@ -136,7 +136,7 @@ const struct key upstream_keys[] = {
 	  IDLE_MAX },
 	{ "endpoints", read_endpoints, .required = true },
 	{ "sticky", NULL },
-	{ "health", NULL },
+	{ "health", read_health, offsetof(struct upstream, health) },
 	{ "tls", read_upstream_tls, offsetof(struct upstream, tls) },
 	{ "proxy_protocol", read_proxy_protocol, offsetof(struct upstream, proxy_protocol) },
 	{ "fail", NULL },

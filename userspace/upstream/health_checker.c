@@ -1,0 +1,213 @@
+#include "userspace/upstream/health_checker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/must.h"
+
+struct checked {
+	struct health_checker *checker;
+	const struct upstream *upstream;
+	const struct endpoint *endpoint; /* NULL: this one is not checked */
+	struct health_state state;
+	struct timer due;
+	struct health_probe *probe; /* NULL: none is under way */
+	struct checked *next;       /* while it waits for its turn */
+	bool waits;
+	uint64_t began_ms;
+};
+
+struct health_checker {
+	struct loop *loop;
+	struct health_hooks hooks;
+	uint32_t random;
+	struct snapshot *snapshot;
+	struct checked *all; /* by endpoint.index */
+	uint32_t count;
+	uint32_t under_way;
+	struct checked *first_waiting, **last_waiting;
+};
+
+/* xorshift: only so that not all are asked at once. */
+static uint32_t random_next(struct health_checker *h)
+{
+	h->random ^= h->random << 13;
+	h->random ^= h->random >> 17;
+	h->random ^= h->random << 5;
+	return h->random;
+}
+
+static void begin_waiting(struct health_checker *h);
+
+static void plan_next(struct checked *c)
+{
+	const struct health *rules = &c->upstream->health;
+	uint64_t spent = loop_now_ms(c->checker->loop) - c->began_ms;
+	uint32_t pause = health_state_pause_ms(rules, random_next(c->checker));
+
+	timer_start(&c->due, spent < pause ? pause - spent : 0);
+}
+
+static void take_result(struct checked *c, const struct health_result *result)
+{
+	struct health_checker *h = c->checker;
+	bool first = !c->state.known;
+
+	if (health_state_take(&c->state, &c->upstream->health, result, loop_now_ms(h->loop)) ||
+	    first)
+		h->hooks.on_change(h->hooks.context, c->upstream, c->endpoint, &c->state);
+	plan_next(c);
+}
+
+static void on_probe_end(void *context, const struct health_result *result)
+{
+	struct checked *c = context;
+
+	c->probe = NULL;
+	c->checker->under_way--;
+	take_result(c, result);
+	begin_waiting(c->checker);
+}
+
+static void begin(struct checked *c)
+{
+	struct health_checker *h = c->checker;
+	const struct health *rules = &c->upstream->health;
+	struct health_result result = { .layer = HEALTH_WAY };
+	struct health_way way = { 0 };
+	struct err err = { "" };
+
+	c->began_ms = loop_now_ms(h->loop);
+	if (!h->hooks.way(h->hooks.context, c->upstream, c->endpoint, &way, &err)) {
+		snprintf(result.detail, sizeof(result.detail), "%.*s", HEALTH_DETAIL_MAX - 1,
+			 err.text);
+		take_result(c, &result);
+		return;
+	}
+	h->under_way++;
+	c->probe = health_probe_begin(h->loop, rules, &way,
+				      health_state_wants_full(&c->state, rules), on_probe_end, c);
+}
+
+static void begin_waiting(struct health_checker *h)
+{
+	while (h->first_waiting && h->under_way < HEALTH_PROBES_MAX) {
+		struct checked *c = h->first_waiting;
+
+		h->first_waiting = c->next;
+		if (!h->first_waiting)
+			h->last_waiting = &h->first_waiting;
+		c->waits = false;
+		begin(c);
+	}
+}
+
+static void on_due(void *context)
+{
+	struct checked *c = context;
+	struct health_checker *h = c->checker;
+
+	c->waits = true;
+	c->next = NULL;
+	*h->last_waiting = c;
+	h->last_waiting = &c->next;
+	begin_waiting(h);
+}
+
+struct health_checker *health_checker_create(struct loop *loop, const struct health_hooks *hooks,
+					     uint32_t seed)
+{
+	struct health_checker *h = must_alloc(sizeof(*h));
+
+	h->loop = loop;
+	h->hooks = *hooks;
+	h->random = seed | 1;
+	h->last_waiting = &h->first_waiting;
+	return h;
+}
+
+static void forget_all(struct health_checker *h, struct checked *all, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		timer_stop(&all[i].due);
+		health_probe_cancel(all[i].probe);
+	}
+	h->under_way = 0;
+	h->first_waiting = NULL;
+	h->last_waiting = &h->first_waiting;
+	free(all);
+}
+
+void health_checker_destroy(struct health_checker *h)
+{
+	if (!h)
+		return;
+	forget_all(h, h->all, h->count);
+	snapshot_unref(h->snapshot);
+	free(h);
+}
+
+static bool is_same(const struct checked *a, const struct upstream *u, const struct endpoint *e)
+{
+	return a->endpoint && strcmp(a->upstream->name, u->name) == 0 &&
+	       a->upstream->health.kind == u->health.kind &&
+	       addr_is(&a->endpoint->address, &e->address) &&
+	       addr_is_ip(&a->endpoint->host, &e->host) &&
+	       (a->endpoint->vpc ? a->endpoint->vpc->vni : 0) == (e->vpc ? e->vpc->vni : 0);
+}
+
+/* Of the same upstream, since most of a configuration stays in its order: near its old place. */
+static const struct checked *find_same(const struct checked *all, uint32_t count,
+				       const struct upstream *u, const struct endpoint *e)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct checked *c = &all[(e->index + i) % count];
+
+		if (is_same(c, u, e))
+			return c;
+	}
+	return NULL;
+}
+
+static void add(struct health_checker *h, const struct checked *old, uint32_t old_count,
+		const struct upstream *u, const struct endpoint *e)
+{
+	struct checked *c = &h->all[e->index];
+	const struct checked *same = find_same(old, old_count, u, e);
+
+	c->checker = h;
+	c->upstream = u;
+	c->endpoint = e;
+	timer_init(&c->due, h->loop, on_due, c);
+	if (same)
+		c->state = same->state;
+	if (c->state.known)
+		h->hooks.on_change(h->hooks.context, u, e, &c->state);
+	timer_start(&c->due, health_state_first_ms(&u->health, random_next(h)));
+}
+
+void health_checker_follow(struct health_checker *h, struct snapshot *snapshot)
+{
+	const struct model *model = snapshot->model;
+	struct snapshot *before = h->snapshot;
+	struct checked *old = h->all;
+	uint32_t old_count = h->count;
+
+	h->snapshot = snapshot_ref(snapshot);
+	h->count = model->endpoint_count;
+	h->all = must_alloc(h->count * sizeof(*h->all));
+	for (uint32_t i = 0; i < model->upstream_count; i++) {
+		const struct upstream *u = &model->upstreams[i];
+
+		for (uint32_t k = 0; u->health.kind && k < u->endpoint_count; k++)
+			add(h, old, old_count, u, &u->endpoints[k]);
+	}
+	forget_all(h, old, old_count);
+	snapshot_unref(before);
+}
+
+const struct health_state *health_checker_find(const struct health_checker *h, uint32_t endpoint)
+{
+	return endpoint < h->count && h->all[endpoint].endpoint ? &h->all[endpoint].state : NULL;
+}

@@ -1,0 +1,315 @@
+#include "userspace/upstream/health_probe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "userspace/base/must.h"
+#include "userspace/upstream/health_socket.h"
+
+enum { ECHO_MS_MAX = 1000, REQUEST_MAX = 1024, ANSWER_MAX = 2048, STATUS_LINE = 12 };
+
+struct health_probe {
+	struct loop *loop;
+	const struct health *rules;
+	struct health_way way;
+	bool wants_full;
+	void (*on_end)(void *context, const struct health_result *result);
+	void *context;
+	enum health_step step;
+	int fd;
+	bool connected; /* of a stream: TCP stands */
+	uint16_t id;    /* of echo requests */
+	struct watch watch;
+	struct timer deadline;
+	struct defer begin;
+	uint64_t began_ms;
+	char detail[HEALTH_DETAIL_MAX]; /* of the main step */
+	char answer[ANSWER_MAX];
+	size_t answer_len;
+};
+
+static void step_enter(struct health_probe *p, enum health_step step);
+
+static void close_socket(struct health_probe *p)
+{
+	struct linger at_once = { .l_onoff = 1 };
+
+	if (p->fd < 0)
+		return;
+	watch_fini(&p->watch);
+	/* Nothing was said: no socket of ours shall wait for its end, nor a program read it. */
+	if (p->step == HEALTH_STEP_MAIN && p->rules->kind == HEALTH_TCP)
+		setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(p->fd);
+	p->fd = -1;
+}
+
+void health_probe_cancel(struct health_probe *p)
+{
+	if (!p)
+		return;
+	close_socket(p);
+	timer_stop(&p->deadline);
+	loop_defer_cancel(p->loop, &p->begin);
+	free(p);
+}
+
+static void explain(const struct health_probe *p, struct health_result *result)
+{
+	static const char *const clauses[HEALTH_LAYERS] = {
+		[HEALTH_OK] = "",
+		[HEALTH_HOST] = "neither it nor its host answers",
+		[HEALTH_TUNNEL] = "its host answers, but nothing comes back through the tunnel",
+		[HEALTH_PORT] = "it answers echo requests, but not on its port",
+		[HEALTH_ANSWER] = "it answers echo requests, but not what was asked",
+	};
+
+	if (result->layer == HEALTH_MTU)
+		snprintf(result->detail, sizeof(result->detail),
+			 "packets of %u bytes do not come through, small ones do", p->way.mtu);
+	else
+		snprintf(result->detail, sizeof(result->detail), "%s",
+			 p->detail[0] ? p->detail : clauses[result->layer]);
+}
+
+static void end(struct health_probe *p, enum health_layer layer)
+{
+	void (*on_end)(void *, const struct health_result *) = p->on_end;
+	void *context = p->context;
+	struct health_result result = { .layer = layer };
+
+	/* Nobody refuses a datagram that is only not understood. */
+	if (layer == HEALTH_PORT && p->rules->kind == HEALTH_UDP && !p->detail[0])
+		result.layer = HEALTH_ANSWER;
+	explain(p, &result);
+	result.took_ms = (uint32_t)(loop_now_ms(p->loop) - p->began_ms);
+	health_probe_cancel(p);
+	on_end(context, &result);
+}
+
+static void step_leave(struct health_probe *p, enum health_outcome outcome)
+{
+	enum health_layer layer = HEALTH_OK;
+	enum health_step next =
+		health_step_after(p->step, outcome, p->way.tunnel, p->wants_full, &layer);
+
+	close_socket(p);
+	timer_stop(&p->deadline);
+	if (next == HEALTH_STEP_DONE)
+		end(p, layer);
+	else
+		step_enter(p, next);
+}
+
+static void say(struct health_probe *p, const char *what)
+{
+	snprintf(p->detail, sizeof(p->detail), "%.*s", HEALTH_DETAIL_MAX - 1, what);
+}
+
+static void on_socket_error(struct health_probe *p, int error)
+{
+	bool refused = error == ECONNREFUSED || error == ECONNRESET || error == EPIPE;
+
+	if (p->step != HEALTH_STEP_MAIN || (!refused && !p->connected)) {
+		step_leave(p, HEALTH_SILENT);
+		return;
+	}
+	say(p, error == ECONNREFUSED ? "connection refused" : "the connection broke");
+	step_leave(p, p->connected ? HEALTH_WRONG : HEALTH_REFUSED);
+}
+
+/* --- what the configuration asks for ------------------------------------------------------- */
+
+static void send_request(struct health_probe *p)
+{
+	char request[REQUEST_MAX];
+	struct addr_text to = addr_print(&p->way.to);
+	int len = snprintf(request, sizeof(request),
+			   "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: shunt-health\r\n"
+			   "Accept: */*\r\nConnection: close\r\n\r\n",
+			   p->rules->path, p->rules->host ? p->rules->host : to.text);
+
+	if (send(p->fd, request, (size_t)len, MSG_NOSIGNAL) == len)
+		watch_set(&p->watch, WATCH_READ);
+	else
+		on_socket_error(p, errno);
+}
+
+static void on_connected(struct health_probe *p)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (error) {
+		on_socket_error(p, error);
+		return;
+	}
+	p->connected = true;
+	if (p->rules->kind == HEALTH_HTTP)
+		send_request(p);
+	else
+		step_leave(p, HEALTH_ANSWERED);
+}
+
+static void judge_status(struct health_probe *p)
+{
+	unsigned status = 0;
+
+	if (sscanf(p->answer, "HTTP/1.%*1[01] %3u", &status) != 1) {
+		say(p, "what answers is not HTTP");
+		step_leave(p, HEALTH_WRONG);
+		return;
+	}
+	for (uint32_t i = 0; i < p->rules->status_count; i++)
+		if (status >= p->rules->statuses[i].first && status <= p->rules->statuses[i].last) {
+			step_leave(p, HEALTH_ANSWERED);
+			return;
+		}
+	snprintf(p->detail, sizeof(p->detail), "status %u is not expected", status);
+	step_leave(p, HEALTH_WRONG);
+}
+
+static void read_http(struct health_probe *p)
+{
+	ssize_t got = recv(p->fd, p->answer + p->answer_len, STATUS_LINE - p->answer_len, 0);
+
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got < 0) {
+		on_socket_error(p, errno);
+		return;
+	}
+	p->answer_len += (size_t)got;
+	if (p->answer_len == STATUS_LINE) {
+		judge_status(p);
+	} else if (got == 0) {
+		say(p, "closed without an answer");
+		step_leave(p, HEALTH_WRONG);
+	}
+}
+
+static void read_datagram(struct health_probe *p)
+{
+	struct span want = p->rules->answer;
+	ssize_t got = recv(p->fd, p->answer, sizeof(p->answer), 0);
+
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got < 0) {
+		on_socket_error(p, errno);
+	} else if (!want.len || memmem(p->answer, (size_t)got, want.at, want.len)) {
+		step_leave(p, HEALTH_ANSWERED);
+	} else {
+		say(p, "the answer does not contain what is expected");
+		step_leave(p, HEALTH_WRONG);
+	}
+}
+
+static void on_ready(void *context, int events)
+{
+	struct health_probe *p = context;
+
+	(void)events;
+	if (p->step != HEALTH_STEP_MAIN) {
+		const struct addr *peer = p->step == HEALTH_STEP_OUTER ? &p->way.host : &p->way.to;
+
+		if (health_echo_heard(p->fd, addr_is_v4(peer), p->id))
+			step_leave(p, HEALTH_ANSWERED);
+	} else if (p->rules->kind == HEALTH_UDP) {
+		read_datagram(p);
+	} else if (!p->connected) {
+		on_connected(p);
+	} else {
+		read_http(p);
+	}
+}
+
+static void on_deadline(void *context)
+{
+	struct health_probe *p = context;
+
+	if (p->step == HEALTH_STEP_MAIN && p->connected) {
+		snprintf(p->detail, sizeof(p->detail), "no answer within %u ms",
+			 p->rules->timeout_ms);
+		step_leave(p, HEALTH_WRONG);
+		return;
+	}
+	step_leave(p, HEALTH_SILENT);
+}
+
+/* --- steps --------------------------------------------------------------------------------- */
+
+static int open_main(struct health_probe *p, struct err *err)
+{
+	bool udp = p->rules->kind == HEALTH_UDP;
+	int fd = health_socket_open(&p->way, udp ? SOCK_DGRAM : SOCK_STREAM, err);
+
+	/* A failure to send is heard by the watch, or as silence. */
+	if (fd >= 0 && udp)
+		(void)!send(fd, p->rules->send.at, p->rules->send.len, 0);
+	return fd;
+}
+
+static int open_echo(struct health_probe *p, struct err *err)
+{
+	uint32_t full = p->way.mtu < HEALTH_ECHO_MAX ? p->way.mtu : HEALTH_ECHO_MAX;
+	bool is_full = p->step == HEALTH_STEP_FULL;
+
+	p->id++;
+	return health_echo_open(&p->way, p->step == HEALTH_STEP_OUTER,
+				is_full ? full : HEALTH_ECHO_SMALL + 40, p->id, err);
+}
+
+static void step_enter(struct health_probe *p, enum health_step step)
+{
+	bool is_main = step == HEALTH_STEP_MAIN;
+	uint32_t timeout_ms = p->rules->timeout_ms;
+	struct err err;
+
+	p->step = step;
+	p->fd = is_main ? open_main(p, &err) : open_echo(p, &err);
+	if (p->fd < 0) {
+		if (is_main)
+			say(p, err.text);
+		step_leave(p, HEALTH_SILENT);
+		return;
+	}
+	if (!is_main && timeout_ms > ECHO_MS_MAX)
+		timeout_ms = ECHO_MS_MAX;
+	watch_init(&p->watch, p->loop, p->fd, on_ready, p);
+	watch_set(&p->watch, is_main && p->rules->kind != HEALTH_UDP ? WATCH_WRITE : WATCH_READ);
+	timer_start(&p->deadline, timeout_ms);
+}
+
+static void on_begin(void *context)
+{
+	step_enter(context, HEALTH_STEP_MAIN);
+}
+
+struct health_probe *
+health_probe_begin(struct loop *loop, const struct health *rules, const struct health_way *way,
+		   bool wants_full,
+		   void (*on_end)(void *context, const struct health_result *result), void *context)
+{
+	static uint16_t ids;
+	struct health_probe *p = must_alloc(sizeof(*p));
+
+	p->loop = loop;
+	p->rules = rules;
+	p->way = *way;
+	p->wants_full = wants_full;
+	p->on_end = on_end;
+	p->context = context;
+	p->fd = -1;
+	p->id = ids += 8; /* its steps each have one of their own */
+	p->began_ms = loop_now_ms(loop);
+	timer_init(&p->deadline, loop, on_deadline, p);
+	p->begin = (struct defer){ .on_defer = on_begin, .context = p };
+	loop_defer(loop, &p->begin); /* so that no end comes before the beginning returns */
+	return p;
+}
