@@ -2,8 +2,8 @@
  * tc_egress.bpf.c - what our own stack sends: rule R6 of a handover, and health checks.
  *
  * X has been acknowledged through XDP much further than our socket knows; a segment of ours with an
- * old acknowledgement would be dropped by X for ever. Packets that XDP forwards do not come by
- * here.
+ * old acknowledgement would be dropped by X for ever. What tc_ingress forwards comes by here too,
+ * and is known by the device on which it came.
  *
  * A packet with a probe's mark is for a vip at one endpoint and takes the way of a client's.
  */
@@ -115,9 +115,11 @@ int tc_egress(struct __sk_buff *skb)
 	__u64 word = 0;
 	__u32 index;
 
-	if (s && (skb->mark & PROBE_MARK_MASK) == PROBE_MARK)
+	if (!s || skb->ingress_ifindex)
+		return TC_ACT_UNSPEC;
+	if ((skb->mark & PROBE_MARK_MASK) == PROBE_MARK)
 		return probe_wrap(skb, s);
-	if (!s || !read_sent(skb, &sent))
+	if (!read_sent(skb, &sent))
 		return TC_ACT_UNSPEC;
 	if (!flow_find(&sent.key, hash_flow(&sent.key, s->hash_seed), s, &word) ||
 	    FLOW_KIND(word) != FLOW_SPLICE)

@@ -22,7 +22,7 @@ static __always_inline enum verdict direct_send(struct pkt *p)
 		return pkt_end(p, DROP, COUNT_UNRESOLVED);
 	if (!is_same_ip(hop->via, p->to->vtep))
 		return pkt_end(p, DROP, COUNT_NOT_NEAR);
-	if (p->l3_len > hop->mtu)
+	if (frame_wire_bytes(p) > hop->mtu)
 		return too_big(p, hop->mtu);
 	return ttl_decrement(p) ?: change_link(p, hop);
 }

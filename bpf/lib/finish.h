@@ -40,5 +40,5 @@ static __always_inline int finish(struct pkt *p, enum verdict v)
 	}
 	count_packet(p, v);
 	watch(p, action);
-	return v == REDIRECT ? (int)bpf_redirect(p->out_ifindex, 0) : (int)action;
+	return frame_act(p, action);
 }

@@ -5,14 +5,8 @@
 #include <linux/if_ether.h>
 #include <stdbool.h>
 
-#include "bpf/lib/parse_link.h"
+#include "bpf/lib/frame.h"
 #include "bpf/lib/pkt.h"
-
-static __always_inline void frame_reload(struct pkt *p)
-{
-	p->start = (void *)(long)p->ctx->data;
-	p->end = (void *)(long)p->ctx->data_end;
-}
 
 /* Ethernet, tagged where the next hop is behind a VLAN; returns what follows it, or NULL. */
 static __always_inline void *put_link(struct pkt *p, const struct next_hop *hop, bool v6)
@@ -25,7 +19,7 @@ static __always_inline void *put_link(struct pkt *p, const struct next_hop *hop,
 		return NULL;
 	put_mac(eth->h_dest, hop->dst_mac);
 	put_mac(eth->h_source, hop->src_mac);
-	if (!hop->vlan) {
+	if (!FRAME_TAGS || !hop->vlan) {
 		eth->h_proto = proto;
 		return eth + 1;
 	}
@@ -38,6 +32,8 @@ static __always_inline void *put_link(struct pkt *p, const struct next_hop *hop,
 /* Where a packet leaves that goes to this next hop. */
 static __always_inline enum verdict link_send(struct pkt *p, const struct next_hop *hop)
 {
+	if (!frame_tag(p, hop->vlan))
+		return pkt_end(p, DROP, COUNT_NO_HEADROOM);
 	p->out_ifindex = hop->ifindex;
-	return hop->ifindex == p->ctx->ingress_ifindex ? SEND_BACK : REDIRECT;
+	return hop->ifindex == frame_ifindex(p->ctx) ? SEND_BACK : REDIRECT;
 }

@@ -3,10 +3,12 @@
  */
 #pragma once
 #include <linux/tcp.h>
+#include <stddef.h>
 #include <bpf/bpf_endian.h>
 
 #include "bpf/lib/pkt.h"
 #include "bpf/lib/checksum.h"
+#include "bpf/lib/frame.h"
 #include "bpf/lib/tcp_options.h"
 
 enum { OPTION_MSS = 2, OPTION_MSS_BYTES = 4 };
@@ -65,6 +67,6 @@ __noinline int mss_clamp(PKT_CTX *ctx, __u32 l4_at, __u32 most)
 		at += (__u32)len;
 	}
 	if (sum)
-		tcp->check = checksum_apply(tcp->check, sum);
+		frame_sum(ctx, &tcp->check, l4_at + offsetof(struct tcphdr, check), 0, sum);
 	return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "bpf/abi/sizes.h"
 #include "bpf/lib/checksum.h"
+#include "bpf/lib/frame.h"
 #include "bpf/lib/pkt.h"
 
 #define IPV4_OFFSET_MASK 0x1fff
@@ -101,7 +102,7 @@ static __always_inline enum verdict parse_ipv4(struct pkt *p)
 		pkt_odd(p, COUNT_BAD_HEADER);
 		return NEXT;
 	}
-	if (total < head || (void *)ip + total > p->end)
+	if (total < head || !frame_holds(p, ip, total))
 		pkt_odd(p, COUNT_BAD_LENGTH);
 	frag = bpf_ntohs(ip->frag_off);
 	if (frag & (IPV4_OFFSET_MASK | IPV4_MORE)) {
@@ -226,7 +227,7 @@ static __always_inline enum verdict parse_ipv6(struct pkt *p)
 	p->l3_len = total;
 	if (ip->version != 6)
 		pkt_odd(p, COUNT_BAD_HEADER);
-	else if ((void *)ip + total > p->end)
+	else if (!frame_holds(p, ip, total))
 		pkt_odd(p, COUNT_BAD_LENGTH);
 	p->flow.proto = ip->nexthdr;
 	p->l4_off = sizeof(*ip);

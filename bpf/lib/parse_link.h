@@ -25,6 +25,7 @@ static __always_inline enum verdict parse_link(struct pkt *p)
 	struct ethhdr *eth;
 
 	p->at = p->start;
+	p->vlan_tags = PKT_TAGS_BESIDE(p->ctx);
 	eth = pkt_pull(p, sizeof(*eth));
 	if (!eth)
 		return pkt_end(p, PASS, COUNT_NOT_IP);

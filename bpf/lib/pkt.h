@@ -38,9 +38,11 @@ enum pkt_flag {
 };
 
 #ifdef PKT_TC
-#define PKT_CTX struct __sk_buff
+#define PKT_CTX              struct __sk_buff
+#define PKT_TAGS_BESIDE(ctx) ((ctx)->vlan_present ? 1 : 0)
 #else
-#define PKT_CTX struct xdp_md
+#define PKT_CTX              struct xdp_md
+#define PKT_TAGS_BESIDE(ctx) 0 /* VLAN tags that are not in the frame */
 #endif
 
 struct pkt {

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include <linux/tcp.h>
+#include <stddef.h>
 
 #include "bpf/lib/link.h"
 #include "bpf/lib/maps.h"
@@ -109,14 +110,18 @@ static __always_inline __u64 change_options(struct pkt *p, const struct splice *
 /* The frame's outside: its tags may be others, so that it begins elsewhere. */
 static __always_inline enum verdict change_link(struct pkt *p, const struct next_hop *hop)
 {
-	int in = (int)p->vlan_tags, out = hop->vlan ? 1 : 0;
-
-	if (in != out && bpf_xdp_adjust_head(p->ctx, (in - out) * (int)sizeof(struct vlan_tag)))
+	if (!frame_retag(p, hop->vlan))
 		return pkt_end(p, DROP, COUNT_NO_HEADROOM);
 	frame_reload(p);
 	if (!put_link(p, hop, p->flags & PKT_V6))
 		return pkt_end(p, DROP, COUNT_SHORT);
 	return link_send(p, hop);
+}
+
+/* Of the frame. */
+static __always_inline __u32 tcp_check_at(const struct pkt *p)
+{
+	return (__u32)((long)p->l4 - (long)p->start) + offsetof(struct tcphdr, check);
 }
 
 /* seg as it shall be sent, before the deltas: the rules may have raised its ack. */
@@ -127,21 +132,21 @@ static __always_inline enum verdict splice_forward(struct pkt *p, const struct s
 	const struct next_hop *hop = bpf_map_lookup_elem(&shunt_next_hops, &index);
 	struct tcphdr *tcp = p->l4;
 	enum verdict v;
-	__u64 sum;
+	__u64 addrs, sum;
 
 	if (!hop || !hop->ready)
 		return pkt_end(p, DROP, COUNT_UNRESOLVED); /* its sender tries again */
-	if (p->l3_len > hop->mtu)
+	if (frame_wire_bytes(p) > hop->mtu)
 		return too_big(p, hop->mtu);
 	v = ttl_decrement(p);
 	if (v)
 		return v;
-	sum = change_addrs(p, &x->out);
-	sum += change_options(p, sp, x, seg);
+	addrs = change_addrs(p, &x->out);
+	sum = change_options(p, sp, x, seg);
 	if ((void *)(tcp + 1) > p->end)
 		return pkt_end(p, DROP, COUNT_SHORT);
 	sum += change_numbers(tcp, seg, x);
-	tcp->check = checksum_apply(tcp->check, sum);
+	frame_sum(p->ctx, &tcp->check, tcp_check_at(p), addrs, sum);
 	x->packets++;
 	x->bytes += seg->payload;
 	p->why = COUNT_SPLICED;

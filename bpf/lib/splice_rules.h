@@ -114,11 +114,13 @@ static __always_inline void clamp_seq(struct pkt *p, const struct segment *seg, 
 {
 	struct tcphdr *tcp = p->l4;
 	__be32 seq = bpf_htonl(krcv);
+	__u64 change;
 
 	if (!seq_before(krcv, seg->seq) || (void *)(tcp + 1) > p->end)
 		return;
-	tcp->check = checksum_apply(tcp->check, sum_change(0, tcp->seq, seq));
+	change = sum_change(0, tcp->seq, seq);
 	tcp->seq = seq;
+	frame_sum(p->ctx, &tcp->check, tcp_check_at(p), 0, change);
 }
 
 /* Both sockets still live: some packets are theirs. */

@@ -47,7 +47,7 @@ static __always_inline void shift_number(__be32 *at, __u32 delta, bool odd,
  * The option at data + at; returns its length, 0 at the end of the options or where they are
  * malformed (the receiver then judges, as it would have).
  */
-__noinline int option_step(struct xdp_md *ctx, __u32 at, __u32 odd, __u32 left,
+__noinline int option_step(PKT_CTX *ctx, __u32 at, __u32 odd, __u32 left,
 			   struct option_shift *shift)
 {
 	void *end = (void *)(long)ctx->data_end;
@@ -90,7 +90,7 @@ __noinline int option_step(struct xdp_md *ctx, __u32 at, __u32 odd, __u32 left,
 }
 
 /* All options between two offsets of the frame. Not inlined, for the reason at the top. */
-__noinline int options_shift(struct xdp_md *ctx, __u32 from, __u32 to, struct option_shift *shift)
+__noinline int options_shift(PKT_CTX *ctx, __u32 from, __u32 to, struct option_shift *shift)
 {
 	__u32 at = from;
 

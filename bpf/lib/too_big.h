@@ -10,6 +10,7 @@
 #pragma once
 #include "bpf/lib/checksum.h"
 #include "bpf/lib/echo.h"
+#include "bpf/lib/frame.h"
 #include "bpf/lib/icmp.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/pkt.h"
@@ -129,10 +130,8 @@ __noinline __u32 too_big_tell(PKT_CTX *ctx, __u32 l3_at, __u32 l3_len, __u32 mtu
 		(v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + sizeof(struct icmp_head);
 	__u32 quote = v6 ? QUOTE_V6_MAX : QUOTE_V4_MAX;
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	long frame = (long)end - (long)data, cut;
 	__u8 link[LINK_BYTES_MAX];
 
-	barrier_var(frame); /* else clang 19 subtracts pointers in 32 bits, which 6.18 refuses */
 	if (mtu < (v6 ? MTU_V6_MIN : MTU_V4_MIN) || l3_len <= mtu || data + sizeof(link) > end ||
 	    l3_at > sizeof(link))
 		return COUNT_TOO_BIG;
@@ -141,8 +140,7 @@ __noinline __u32 too_big_tell(PKT_CTX *ctx, __u32 l3_at, __u32 l3_len, __u32 mtu
 	__builtin_memcpy(link, data, sizeof(link));
 	if (quote > l3_len)
 		quote = l3_len & ~3u; /* whole words */
-	cut = (long)(l3_at + quote) - frame;
-	if (bpf_xdp_adjust_tail(ctx, (int)cut) || bpf_xdp_adjust_head(ctx, -(int)grow))
+	if (!frame_reshape(ctx, l3_at + quote, grow))
 		return COUNT_TOO_BIG;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;

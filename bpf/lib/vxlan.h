@@ -10,27 +10,6 @@
 #include "bpf/lib/too_big.h"
 #include "bpf/lib/vxlan_headers.h"
 
-/* The inner frame takes the place of the outer one; its MACs are ours, so that the stack takes it.
- */
-static __always_inline enum verdict take_inner(struct pkt *p)
-{
-	__u8 macs[2 * ETH_ALEN];
-	void *inner = p->at;
-	__u32 outer_len;
-
-	if (p->start + sizeof(macs) > p->end)
-		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
-	__builtin_memcpy(macs, p->start, sizeof(macs));
-	outer_len = (__u32)((long)inner - (long)p->start);
-	if (bpf_xdp_adjust_head(p->ctx, (int)outer_len))
-		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
-	frame_reload(p);
-	if (p->start + sizeof(macs) > p->end)
-		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
-	__builtin_memcpy(p->start, macs, sizeof(macs));
-	return AGAIN;
-}
-
 /* needs: addr, flow, l4, flags; AGAIN: the frame is what was inside */
 static __always_inline enum verdict unwrap(struct pkt *p)
 {
@@ -51,19 +30,7 @@ static __always_inline enum verdict unwrap(struct pkt *p)
 		return pkt_end(p, DROP, COUNT_TUNNEL_UNKNOWN);
 	if (p->l4_off + sizeof(struct udphdr) + sizeof(*vx) + ETH_HLEN > p->l3_len)
 		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
-	return take_inner(p);
-}
-
-/* Bytes behind the IP packet (Ethernet's padding) are not ours to forward. */
-static __always_inline enum verdict trim(struct pkt *p)
-{
-	long extra = (long)p->end - ((long)p->l3 + p->l3_len);
-
-	if (extra <= 0)
-		return NEXT;
-	if (bpf_xdp_adjust_tail(p->ctx, (int)-extra))
-		return pkt_end(p, DROP, COUNT_BAD_LENGTH);
-	return NEXT;
+	return frame_unwrap(p) ? AGAIN : pkt_end(p, DROP, COUNT_TUNNEL_BAD);
 }
 
 static __always_inline enum verdict wrap_write(struct pkt *p, const struct next_hop *hop,
@@ -105,20 +72,20 @@ static __always_inline enum verdict endpoint_send(struct pkt *p, const struct se
 	bool v6 = p->to->vtep[0] || p->to->vtep[1] || p->to->vtep[2] != bpf_htonl(0xffff);
 	__u32 wrap = v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES;
 	__u32 l2 = (__u32)((long)p->l3 - (long)p->start);
-	__u32 need;
 	enum verdict v;
 
 	if (!hop || !hop->ready)
 		return pkt_end(p, PASS, COUNT_UNRESOLVED);
-	if (p->l3_len + wrap > hop->mtu)
+	if (frame_wire_bytes(p) + wrap > hop->mtu)
 		return too_big(p, hop->mtu - wrap);
-	if (starts_connection(p))
-		mss_clamp(p->ctx, l2 + p->l4_off, mss_of(hop->mtu - wrap, p->flags & PKT_V6));
-	v = ttl_decrement(p) ?: trim(p);
+	v = ttl_decrement(p);
 	if (v)
 		return v;
-	need = ETH_HLEN + (hop->vlan ? sizeof(struct vlan_tag) : 0) + wrap;
-	if (bpf_xdp_adjust_head(p->ctx, (int)l2 - (int)need))
+	if (starts_connection(p))
+		mss_clamp(p->ctx, l2 + p->l4_off, mss_of(hop->mtu - wrap, p->flags & PKT_V6));
+	if (!frame_trim(p, l2))
+		return pkt_end(p, DROP, COUNT_BAD_LENGTH);
+	if (!frame_wrap(p, l2, hop->vlan, wrap, v6))
 		return pkt_end(p, DROP, COUNT_NO_HEADROOM);
 	return wrap_write(p, hop, s, v6);
 }

@@ -7,6 +7,7 @@
 #include <linux/bpf.h>
 
 #include "bpf/abi/sample.h"
+#include "bpf/lib/frame.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/parse_ip.h"
 #include "bpf/lib/parse_link.h"
@@ -99,9 +100,9 @@ static __always_inline void sample_fill(struct sample *s, const struct pkt *p, _
 		flow_read(p->ctx, &s->flow);
 	s->hash = p->hash;
 	s->bytes = p->arrived_bytes;
-	s->ifindex = p->ctx->ingress_ifindex;
+	s->ifindex = frame_ifindex(p->ctx);
 	s->out_ifindex = action == XDP_REDIRECT ? p->out_ifindex
-			 : action == XDP_TX     ? p->ctx->ingress_ifindex
+			 : action == XDP_TX     ? frame_ifindex(p->ctx)
 						: 0;
 	s->vip = vip_tally_of(p);
 	s->vip_slots = p->vip ? p->vip->slots : 0;
@@ -156,18 +157,6 @@ static __always_inline void watch(const struct pkt *p, __u32 action)
 	if (until)
 		sample_take(w, p, action, until);
 }
-
-#ifndef PKT_TC
-/* The mark in front of the frame, where it is only to be explained. */
-static __always_inline const struct explain_mark *explain_mark(struct xdp_md *xdp)
-{
-	const struct explain_mark *mark = (void *)(long)xdp->data_meta;
-
-	if ((void *)(mark + 1) > (void *)(long)xdp->data || mark->magic != EXPLAIN_MAGIC)
-		return NULL;
-	return mark;
-}
-#endif
 
 /* The one thing that an explained packet leaves behind. */
 static __always_inline void explain(const struct pkt *p, __u32 action)
