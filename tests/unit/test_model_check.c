@@ -213,3 +213,84 @@ TEST(what_does_not_fit_the_tables_of_the_kernel_is_refused)
 	check_refused(text,
 		      "f:3:3: expected at most 1024 listeners of other protocols, found 1025");
 }
+
+#define L4_VIP(more) VIP("{ port: 80, protocol: tcp, upstream: a, forward: dsr" more " }")
+
+TEST(a_ring_has_a_prime_number_of_slots)
+{
+	static const struct {
+		const char *name, *text;
+		uint32_t slots;
+	} rows[] = {
+		{ "none given", SITE L4_VIP(""), 16381 },
+		{ "a prime", SITE L4_VIP(", ring: 1021"), 1021 },
+		{ "rounded up", SITE L4_VIP(", ring: 1022"), 1031 },
+		{ "a square", SITE L4_VIP(", ring: 49"), 53 },
+		{ "the least", SITE L4_VIP(", ring: 7"), 7 },
+		{ "the most", SITE L4_VIP(", ring: 65537"), 65537 },
+		{ "up to the most", SITE L4_VIP(", ring: 65536"), 65537 },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct findings findings;
+		struct model *m = model_load_text("f", row->text, strlen(row->text), &findings);
+
+		CHECK(m);
+		CHECK_INT(listener_ring(&m->vips[0].listeners[0]), row->slots);
+		model_destroy(m);
+	}
+}
+
+TEST(rings_that_do_not_fit_are_refused)
+{
+	static const char many[] =
+		"upstreams: { a: { endpoints: [ { address: \"10.0.0.1:80\" }, { address: "
+		"\"10.0.0.2:80\" }, { address: \"10.0.0.3:80\" }, { address: \"10.0.0.4:80\" }, { "
+		"address: \"10.0.0.5:80\" }, { address: \"10.0.0.6:80\" }, { address: "
+		"\"10.0.0.7:80\" }, { address: \"10.0.0.8:80\" } ] } }\n";
+	static const struct {
+		const char *name, *text, *want;
+	} rows[] = {
+		{ "too small", SITE L4_VIP(", ring: 6"),
+		  "f:2:116: expected a number from 7 to 65537 for \"ring\", found \"6\"" },
+		{ "too large", SITE L4_VIP(", ring: 65538"),
+		  "f:2:116: expected a number from 7 to 65537 for \"ring\", found \"65538\"" },
+		{ "of the proxy",
+		  SITE ROUTES VIP("{ port: 80, protocol: http, routes: r, ring: 7 }"),
+		  "f:3:56: a listener of protocol http has no \"ring\"; remove it" },
+	};
+	char text[2048];
+
+	FOR_ROWS (row, rows)
+		check_refused(row->text, row->want);
+	snprintf(text, sizeof(text), "%s%s", many, L4_VIP(", ring: 7"));
+	check_refused(text,
+		      "f:2:56: the ring of this listener has 7 slots, but upstream \"a\" has 8 "
+		      "endpoints; give it a larger \"ring\", best a hundred slots an endpoint");
+}
+
+TEST(all_rings_together_have_a_limit)
+{
+	static char text[8192];
+	size_t at = 0;
+
+	for (uint32_t count = 64; count <= 65; count++) {
+		struct findings findings;
+		struct model *m;
+
+		at = (size_t)snprintf(text, sizeof(text),
+				      SITE
+				      "vips: [ { name: v, addresses: [10.1.1.1], listeners: [ ");
+		for (uint32_t i = 0; i < count; i++)
+			at += (size_t)snprintf(
+				text + at, sizeof(text) - at,
+				"{ port: 80, protocol: %s, upstream: a, forward: dsr, "
+				"ring: %u }, ",
+				i % 2 ? "udp" : "tcp", 16381);
+		snprintf(text + at, sizeof(text) - at, "] } ]\n");
+		m = model_load_text("f", text, strlen(text), &findings);
+		CHECK(!m); /* the same port again and again */
+		CHECK_INT(!strncmp(findings.list[0].text, "f:2:9: the rings of all", 23),
+			  count > 64);
+	}
+}

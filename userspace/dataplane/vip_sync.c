@@ -20,6 +20,8 @@
 
 _Static_assert((int)VIP_ROWS_MAX <= (int)VIPS_MAX && (int)LISTENERS_MAX <= (int)RINGS_MAX &&
 		       (int)LISTENERS_MAX <= (int)STEERED_MAX &&
+		       (int)RING_MAX == (int)RING_SLOTS_MAX &&
+		       RINGS_LIMIT <= RING_LINES_MAX * RING_LINE / 4 &&
 		       (int)ENDPOINTS_LIMIT < (int)ENDPOINTS_MAX,
 	       "model_check promises that everything fits");
 
@@ -146,7 +148,7 @@ static bool sync_ring(struct vip_sync *sync, const struct snapshot *snapshot,
 		      const struct listener *l, uint32_t index, struct ring_place *out_place,
 		      struct err *err)
 {
-	const uint32_t count = RING_SLOTS_DEFAULT;
+	const uint32_t count = listener_ring(l);
 	struct ring_member *members = must_alloc(l->upstream->endpoint_count * sizeof(*members));
 	uint32_t *ids = must_alloc(count * sizeof(*ids));
 	bool done = take_endpoints(sync, l->upstream, members, err);

@@ -236,6 +236,7 @@ struct listener {
 	uint32_t sni_count;
 	const struct upstream *upstream; /* LISTENER_TCP, _UDP, _TCP_PROXY */
 	enum forward_mode forward;       /* LISTENER_TCP, _UDP */
+	uint32_t ring;                   /* LISTENER_TCP, _UDP: slots, a prime; 0: not given */
 	enum splice_policy splice;       /* LISTENER_TLS_PASSTHROUGH, _TCP_PROXY */
 	struct timeouts timeouts;
 	struct rates rates;
@@ -288,6 +289,15 @@ struct expectation {
 };
 
 enum { DEVICES_MAX = 16, SOURCES_MAX = 16 };
+
+/* Slots of the ring of a listener of packets, and of all of them together. */
+enum { RING_DEFAULT = 16381, RING_MIN = 7, RING_MAX = 65537, RINGS_LIMIT = 1 << 20 };
+
+/* Slots of an L4 listener's ring. */
+static inline uint32_t listener_ring(const struct listener *l)
+{
+	return l->ring ? l->ring : (uint32_t)RING_DEFAULT;
+}
 
 struct node {
 	const char *name;

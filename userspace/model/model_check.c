@@ -51,10 +51,12 @@ static void check_keys(struct building *b, const struct listener *l)
 	if (l->tls.client_certificate != CLIENT_CERTIFICATE_NONE && !l->tls.client_ca)
 		finding(&b->reading, l->at,
 			"\"client_certificate\" needs \"client_ca\": whom to believe");
-	if (is_l4(l))
+	if (is_l4(l)) {
 		needs(b, l, l->forward != FORWARD_NONE, "forward");
-	else
+	} else {
 		has_no(b, l, l->forward != FORWARD_NONE, "forward");
+		has_no(b, l, l->ring > 0, "ring");
+	}
 }
 
 static void no_vpc_behind(struct building *b, const struct upstream *u, const char *who)
@@ -125,6 +127,11 @@ static void check_l4(struct building *b, const struct listener *l)
 {
 	const struct model *m = b->model;
 
+	if (l->upstream && l->upstream->endpoint_count > listener_ring(l))
+		finding(&b->reading, l->at,
+			"the ring of this listener has %u slots, but upstream \"%s\" has %u "
+			"endpoints; give it a larger \"ring\", best a hundred slots an endpoint",
+			listener_ring(l), l->upstream->name, l->upstream->endpoint_count);
 	if (l->forward == FORWARD_VXLAN && !is_tunnel(m)) {
 		finding(&b->reading, l->at,
 			"forward vxlan needs \"tunnel_address\" of the node: the "
@@ -248,6 +255,23 @@ static void at_most(struct building *b, struct place at, uint32_t max, const cha
 		finding(&b->reading, at, "expected at most %u %s, found %u", max, what, found);
 }
 
+/* The kernel holds each ring twice, and while it changes four times. */
+static void check_rings(struct building *b)
+{
+	const struct model *m = b->model;
+	uint64_t slots = 0;
+
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		for (uint32_t k = 0; k < m->vips[i].listener_count; k++)
+			if (is_l4(&m->vips[i].listeners[k]))
+				slots += (listener_ring(&m->vips[i].listeners[k]) + 31) / 32 * 32;
+	if (slots > RINGS_LIMIT)
+		finding(&b->reading, m->vips[0].at,
+			"the rings of all listeners of tcp and udp have %llu slots together, more "
+			"than %u; give some of them a smaller \"ring\" than %u",
+			(unsigned long long)slots, RINGS_LIMIT, RING_DEFAULT);
+}
+
 static void check_sizes(struct building *b)
 {
 	const struct model *m = b->model;
@@ -277,6 +301,7 @@ void model_check(struct building *b)
 
 	check_sizes(b);
 	check_guards(b);
+	check_rings(b);
 	check_vnis(b);
 	for (uint32_t i = 0; i < m->upstream_count; i++)
 		check_endpoints(b, &m->upstreams[i]);

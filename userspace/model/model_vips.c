@@ -55,6 +55,25 @@ static void read_forward(struct reading *r, const struct key *key, const struct 
 		*(enum forward_mode *)into = (enum forward_mode)(FORWARD_VXLAN + word);
 }
 
+static bool is_prime(uint32_t n)
+{
+	for (uint32_t i = 2; i * i <= n; i++)
+		if (n % i == 0)
+			return false;
+	return true;
+}
+
+/* Each endpoint's walk over the ring must come by every slot: only with a prime it does. */
+static void read_ring(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	uint32_t *ring = into;
+
+	read_number(r, key, value, ring);
+	while (*ring >= RING_MIN && *ring < RING_MAX && !is_prime(*ring))
+		++*ring;
+}
+
 static void read_sni(struct reading *r, const struct key *key, const struct yaml *value, void *into)
 {
 	struct listener *l = into;
@@ -126,6 +145,7 @@ const struct key listener_keys[] = {
 	{ "sni", read_sni },
 	{ "upstream", read_upstream, offsetof(struct listener, upstream) },
 	{ "forward", read_forward, offsetof(struct listener, forward) },
+	{ "ring", read_ring, offsetof(struct listener, ring), RING_MIN, RING_MAX },
 	{ "splice", read_splice, offsetof(struct listener, splice) },
 	{ "proxy_protocol_from", read_networks, offsetof(struct listener, introducers) },
 	{ "connections", read_number, offsetof(struct listener, connections), 1,
