@@ -3,7 +3,7 @@ import pytest
 
 from tests.harness import config
 from tests.harness.lab import L4_VIP, L4_VIP6
-from tests.harness.run import wait_until
+from tests.harness.run import PYTHON, wait_until
 
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
 FAST = "interval: 200ms, timeout: 150ms, rise: 2, fall: 2"
@@ -142,3 +142,43 @@ def test_a_daemon_that_is_started_anew_sends_nothing_to_who_was_down(checked):
     assert who(checked, 12) == {"tenant_b"}
     nginx_again(checked, "tenant_a")
     wait_for(checked, "l4-echo", {"a": UP, "b": UP})
+
+
+def test_the_proxy_asks_nobody_who_is_down(checked):
+    text = config.full(**BOTH).replace(
+        '  a: { endpoints: [ { address: "10.0.1.2:8000" } ] }',
+        f'  a: {{ {http()}, endpoints: [ {{ address: "10.0.1.2:8000" }}, {{ address: "10.0.2.2:8000" }} ] }}')
+    ask = ("-H", "Host: a.example.com")
+
+    def names():
+        return [checked.curl("http://203.0.113.10/", *ask).stdout.split()[0] for _ in range(8)]
+
+    checked.reload(text)
+    wait_for(checked, "a", {"10.0.1.2:8000": UP, "10.0.2.2:8000": UP})
+    assert set(names()) == {"web_a", "web_b"}
+    end_of(checked, "web_b")
+    wait_for(checked, "a", {"10.0.1.2:8000": UP, "10.0.2.2:8000": ("down", "port")})
+    before = checked.status()["stats"]["upstream_connect_errors"]
+    assert set(names()) == {"web_a"}
+    assert checked.status()["stats"]["upstream_connect_errors"] == before
+    nginx_again(checked, "web_b")
+    wait_for(checked, "a", {"10.0.1.2:8000": UP, "10.0.2.2:8000": UP})
+    assert set(names()) == {"web_a", "web_b"}
+
+
+def test_datagrams_must_be_answered_as_expected(checked):
+    server = ("import socket,sys\n"
+              "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n"
+              f"s.bind(('{L4_VIP}',5300))\n"
+              "while 1:\n d,w=s.recvfrom(2048)\n s.sendto(sys.argv[1].encode()+d,w)\n")
+    text = config.full(**BOTH).replace(
+        "      - { port: 8001, protocol: tcp, upstream: l4-echo, forward: vxlan }",
+        "      - { port: 8001, protocol: tcp, upstream: l4-echo, forward: vxlan }\n"
+        "      - { port: 5300, protocol: udp, upstream: l4-udp, forward: vxlan }").replace(
+        "upstreams:", "upstreams:\n  l4-udp:\n    health: { udp: { send: \"hex:0041\", expect: \"pong\" }, "
+        f"{FAST} }}\n    endpoints:\n{config.l4_endpoints(('a', 'b'), 5300)}", 1)
+    right = checked.start("tenant_a", PYTHON, "-c", server, "pong")
+    checked.reload(text)
+    wait_for(checked, "l4-udp", {"a": UP, "b": ("down", "port")})
+    checked.end(right)
+    wait_for(checked, "l4-udp", {"a": ("down", "port"), "b": ("down", "port")})

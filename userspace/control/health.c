@@ -46,6 +46,7 @@ static void on_change(void *context, const struct upstream *u, const struct endp
 
 	if (state->since_ms == loop_now_ms(w->loop)) /* else it is only said again */
 		say_change(u, e, state);
+	atomic_store_explicit(&w->snapshot->down[e->index], state->down, memory_order_relaxed);
 	if (health_way_listener(w->fast_path, w->snapshot, u))
 		fast_path_drain(w->fast_path, e, state->down);
 }

@@ -101,7 +101,8 @@ bool session_connect(struct session *s, const struct upstream *upstream)
 		 * back to an endpoint that has just failed. */
 		uint32_t turn = ex->turn;
 
-		ex->endpoint = balance_round_robin(upstream, &turn, ex->attempts);
+		ex->endpoint =
+			balance_round_robin(upstream, s->snapshot->down, &turn, ex->attempts);
 		if (!ex->endpoint)
 			return false;
 		ex->attempts++;

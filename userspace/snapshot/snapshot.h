@@ -1,10 +1,11 @@
 /*
- * snapshot.h - a model compiled: immutable, numbered, counted.
+ * snapshot.h - a model compiled: immutable but for what health checks find, numbered, counted.
  *
  * Sessions, exchanges and tunnels hold a reference for as long as they last, so a new snapshot
  * never disturbs them. References may be taken and dropped by any thread.
  */
 #pragma once
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "userspace/model/model.h"
@@ -16,7 +17,8 @@ struct snapshot {
 	const struct listener **listeners; /* by listener.index; model.listener_count of them */
 	const struct endpoint **endpoints; /* by endpoint.index */
 	struct tls_server **servers;       /* by listener.index; NULL where it speaks no TLS */
-	struct tls_client **clients;       /* by upstream.index; likewise */
+	atomic_bool *down; /* by endpoint.index; written by the control thread, read by workers */
+	struct tls_client **clients; /* by upstream.index; likewise */
 };
 
 /* Takes the model over; the first reference belongs to the caller. Aborts without memory. */
