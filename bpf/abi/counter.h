@@ -55,7 +55,8 @@
 	X(SPLICE_FORGED, "dropped: outside the window of a spliced connection")                    \
 	X(EGRESS_REPAIRED, "sent by our stack, acknowledgement raised by rule R6")                 \
 	X(EGRESS_PLAIN, "sent by our stack during a handover, unchanged")                          \
-	X(EGRESS_WRAPPED, "sent by our stack to an L4 endpoint: a health check, wrapped")          \
+	X(EGRESS_WRAPPED,                                                                          \
+	  "sent by our stack to an L4 endpoint: a health check, by the way of traffic")            \
 	X(EGRESS_UNSENT, "dropped: a health check whose endpoint has no way or no room")
 
 enum counter {

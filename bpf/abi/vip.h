@@ -103,9 +103,10 @@ ABI_SIZE(struct endpoint_entry, 64);
  * The mark (SO_MARK) of what our own stack sends to a vip at one endpoint, in the same tunnel in
  * which clients' packets go: tc_egress wraps it. ENDPOINTS_MAX ids fit.
  */
-#define PROBE_MARK      0x73680000u /* "sh" */
-#define PROBE_MARK_MASK 0xffff8000u
-#define PROBE_MARK_ID   0x00007fffu
+#define PROBE_MARK        0x73680000u /* "sh" */
+#define PROBE_MARK_MASK   0xffff0000u
+#define PROBE_MARK_DIRECT 0x00008000u /* as with VIP_DSR: no tunnel */
+#define PROBE_MARK_ID     0x00007fffu
 
 /* A resolved neighbour. Written whole by userspace; ready is 0 while it is not resolved. */
 struct next_hop {

@@ -7,6 +7,7 @@
 
 #include "bpf/lib/count.h"
 #include "bpf/lib/endpoint_pick.h"
+#include "bpf/lib/table.h"
 #include "bpf/lib/vxlan_headers.h"
 
 static __always_inline int probe_unsent(struct __sk_buff *skb)
@@ -59,6 +60,24 @@ static __always_inline bool probe_tag(struct __sk_buff *skb, const struct next_h
 	return !hop->vlan || bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), hop->vlan) == 0;
 }
 
+static __always_inline int probe_leave(struct __sk_buff *skb, const struct next_hop *hop)
+{
+	count(COUNT_EGRESS_WRAPPED, skb->len);
+	skb->mark = 0;
+	return hop->ifindex == skb->ifindex ? TC_ACT_UNSPEC : bpf_redirect(hop->ifindex, 0);
+}
+
+/* As direct.h does: only the frame's addresses change. */
+static __always_inline int probe_direct(struct __sk_buff *skb, const struct pkt *p,
+					const struct next_hop *hop)
+{
+	if (!is_same_ip(hop->via, p->to->vtep) ||
+	    bpf_skb_store_bytes(skb, 0, hop->dst_mac, ETH_ALEN, 0) ||
+	    bpf_skb_store_bytes(skb, ETH_ALEN, hop->src_mac, ETH_ALEN, 0) || !probe_tag(skb, hop))
+		return probe_unsent(skb);
+	return probe_leave(skb, hop);
+}
+
 static __always_inline int probe_wrap(struct __sk_buff *skb, const struct settings *s)
 {
 	struct pkt p = { .ctx = skb, .settings = s, .l3_len = (__u16)(skb->len - ETH_HLEN) };
@@ -77,11 +96,11 @@ static __always_inline int probe_wrap(struct __sk_buff *skb, const struct settin
 	p.hash = bpf_get_hash_recalc(skb);
 	p.flags = skb->protocol == bpf_htons(ETH_P_IPV6) ? PKT_V6 : 0;
 	v6 = p.to->vtep[0] || p.to->vtep[1] || p.to->vtep[2] != bpf_htonl(0xffff);
+	if (skb->mark & PROBE_MARK_DIRECT)
+		return probe_direct(skb, &p, hop);
 	if (!skb->gso_size && p.l3_len + (v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES) > hop->mtu)
 		return probe_unsent(skb);
 	if (!probe_room(skb, v6) || !probe_write(&p, hop, s, v6) || !probe_tag(skb, hop))
 		return probe_unsent(skb);
-	count(COUNT_EGRESS_WRAPPED, skb->len);
-	skb->mark = 0;
-	return hop->ifindex == skb->ifindex ? TC_ACT_UNSPEC : bpf_redirect(hop->ifindex, 0);
+	return probe_leave(skb, hop);
 }

@@ -246,11 +246,31 @@ TEST(a_packet_of_just_the_size_goes_and_another_device_gets_its_own)
 	CHECK_INT(run(&syn, PROBE_MARK | ID, got, &len), TC_ACT_REDIRECT);
 }
 
+TEST(on_the_same_link_only_the_frame_s_addresses_change)
+{
+	struct packet syn = PROBE(.flags = 2);
+	uint8_t got[PACKET_BYTES_MAX], plain[PACKET_BYTES_MAX];
+	size_t len, whole = packet_build(&syn, plain);
+	struct next_hop hop = {
+		.ifindex = LO, .ready = 1, .mtu = 1500, .src_mac = { 2, 0, 0, 0, 0, 8 }
+	};
+	uint32_t at = HOP, mark = PROBE_MARK | PROBE_MARK_DIRECT | ID;
+
+	NEED_WAY(&good);
+	CHECK_INT(run(&syn, mark, got, &len), TC_ACT_SHOT); /* a router is between us */
+	memcpy(hop.dst_mac, mac_of_hop, 6);
+	ip_into(hop.via, HOST);
+	program_set(tc->maps.shunt_next_hops, &at, &hop);
+	CHECK_INT(run(&syn, mark, got, &len), TC_ACT_UNSPEC);
+	CHECK_INT(len, whole);
+	CHECK(memcmp(got, mac_of_hop, 6) == 0);
+	CHECK(memcmp(got + 6, hop.src_mac, 6) == 0);
+	CHECK(memcmp(got + 12, plain + 12, whole - 12) == 0);
+}
+
 TEST(marks_of_others_are_left_alone)
 {
-	static const uint32_t marks[] = {
-		0, 1, ID, 0x73600000 | ID, 0xf3680000 | ID, PROBE_MARK | 0x8000 | ID
-	};
+	static const uint32_t marks[] = { 0, 1, ID, 0x73600000 | ID, 0xf3680000 | ID };
 	struct packet syn = PROBE(.flags = 2);
 	uint8_t got[PACKET_BYTES_MAX], plain[PACKET_BYTES_MAX];
 	size_t len, whole = packet_build(&syn, plain);

@@ -112,3 +112,20 @@ def test_neither_a_pool_change_nor_a_restart_moves_a_connection(dsr, vip):
     dsr.shunt(config())
     talk.goes_on()
     assert talk.end()["bad"] == 0
+
+
+@pytest.mark.parametrize("vip, web", [(DSR, "web0"), (DSR6, "web1")])
+def test_checks_ask_for_the_vip_on_the_link(dsr, vip, web):
+    family = int(web[-1])
+    names = [f"[{NEAR[h][1]}]:8000" if family else f"{NEAR[h][0]}:8000" for h in NEAR]
+    dsr.reload(config().replace(f"{web}: {{ balance: maglev", f"{web}: {{ balance: maglev, health: "
+                                "{ http: /, interval: 200ms, timeout: 150ms }"))
+    well, gone = {name: ("up", "ok") for name in names}, ("down", "tunnel")
+    wait_until(lambda: dsr.health(web) == well, "both are up")
+    dsr.ip("web_b", "addr", "del", vip + ("/128" if family else "/32"), "dev", "lo")
+    wait_until(lambda: dsr.health(web) == {**well, names[1]: gone}, "one has no vip")
+    assert answers(dsr, vip, 12) == {"web_a"}
+    dsr.ip("web_b", "addr", "add", vip + ("/128" if family else "/32"), "dev", "lo",
+           *(["nodad"] if family else []))
+    wait_until(lambda: dsr.health(web) == well, "both are up again")
+    assert answers(dsr, vip, 24) == {"web_a", "web_b"}

@@ -232,10 +232,10 @@ bool fast_path_steer(struct fast_path *f, const struct listen_table *table, stru
 	return true;
 }
 
-bool fast_path_way(const struct fast_path *f, const struct endpoint *endpoint,
+bool fast_path_way(const struct fast_path *f, const struct endpoint *endpoint, bool direct,
 		   struct dataplane_way *out_way, struct err *err)
 {
-	return dataplane_way(f->dataplane, endpoint, out_way, err);
+	return dataplane_way(f->dataplane, endpoint, direct, out_way, err);
 }
 
 void fast_path_drain(struct fast_path *f, const struct endpoint *endpoint, bool drain)

@@ -49,7 +49,7 @@ bool fast_path_steer(struct fast_path *fast_path, const struct listen_table *tab
 		     struct err *err);
 /* See dataplane.h; of a fast path that is there. */
 struct dataplane_way;
-bool fast_path_way(const struct fast_path *fast_path, const struct endpoint *endpoint,
+bool fast_path_way(const struct fast_path *fast_path, const struct endpoint *endpoint, bool direct,
 		   struct dataplane_way *out_way, struct err *err);
 void fast_path_drain(struct fast_path *fast_path, const struct endpoint *endpoint, bool drain);
 struct splicer *fast_path_splicer(const struct fast_path *fast_path); /* NULL: never splice */

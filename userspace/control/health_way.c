@@ -17,7 +17,7 @@ const struct listener *health_way_listener(const struct fast_path *fast_path,
 	for (uint32_t i = 0; fast_path && i < snapshot->model->listener_count; i++) {
 		const struct listener *l = snapshot->listeners[i];
 
-		if (l->upstream == upstream && l->forward == FORWARD_VXLAN)
+		if (l->upstream == upstream && l->forward != FORWARD_NONE)
 			return l;
 	}
 	return NULL;
@@ -58,7 +58,7 @@ bool health_way_find(struct fast_path *fast_path, const struct snapshot *snapsho
 	if (!l && endpoint->vpc)
 		return err_set(err, "it is in a vpc, which is reached on the fast path only");
 	if (l) {
-		if (!fast_path_way(fast_path, endpoint, &tunnel, err))
+		if (!fast_path_way(fast_path, endpoint, l->forward == FORWARD_DSR, &tunnel, err))
 			return false;
 		way.to = *vip_of(node, l->vip);
 		way.to.port = endpoint->address.port;

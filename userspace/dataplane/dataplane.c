@@ -257,11 +257,11 @@ void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worke
 
 enum { WRAP_V4 = 50, WRAP_V6 = 70 }; /* as in bpf/lib/vxlan_headers.h */
 
-bool dataplane_way(const struct dataplane *dp, const struct endpoint *endpoint,
+bool dataplane_way(const struct dataplane *dp, const struct endpoint *endpoint, bool direct,
 		   struct dataplane_way *out_way, struct err *err)
 {
 	uint32_t id = vip_sync_endpoint(dp->vips, endpoint);
-	uint32_t wrap = addr_is_v4(&endpoint->host) ? WRAP_V4 : WRAP_V6, at;
+	uint32_t wrap = direct ? 0 : addr_is_v4(&endpoint->host) ? WRAP_V4 : WRAP_V6, at;
 	struct addr_text host = addr_print(&endpoint->host);
 	struct next_hop hop;
 
@@ -273,7 +273,10 @@ bool dataplane_way(const struct dataplane *dp, const struct endpoint *endpoint,
 		return err_set(err, "no route to its host %s", host.text);
 	if (!hop.ready || hop.mtu <= wrap)
 		return err_set(err, "the next hop towards its host %s does not answer", host.text);
-	*out_way = (struct dataplane_way){ PROBE_MARK | id, neighbours_ifindex(dp->neighbours, at),
+	if (direct && memcmp(hop.via, endpoint->host.ip, sizeof(hop.via)) != 0)
+		return err_set(err, "it is behind a router, where forward dsr cannot reach it");
+	id |= PROBE_MARK | (direct ? PROBE_MARK_DIRECT : 0);
+	*out_way = (struct dataplane_way){ id, neighbours_ifindex(dp->neighbours, at),
 					   hop.mtu - wrap };
 	return true;
 }

@@ -46,10 +46,10 @@ void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worke
 struct dataplane_way {
 	uint32_t mark;    /* SO_MARK */
 	uint32_t ifindex; /* by which they must be sent away: the vip is an address of our own */
-	uint32_t mtu;     /* of what is wrapped */
+	uint32_t mtu;     /* of what goes in, less the tunnel's headers */
 };
-/* False: there is none now, and *err says why. */
-bool dataplane_way(const struct dataplane *dp, const struct endpoint *endpoint,
+/* direct: on the same link, without a tunnel. False: there is no way now, and *err says why. */
+bool dataplane_way(const struct dataplane *dp, const struct endpoint *endpoint, bool direct,
 		   struct dataplane_way *out_way, struct err *err);
 /* An endpoint of L4 listeners gets no new connections, or does again. */
 void dataplane_drain(struct dataplane *dp, const struct endpoint *endpoint, bool drain);

@@ -63,7 +63,7 @@ static void explain(const struct health_probe *p, struct health_result *result)
 	static const char *const clauses[HEALTH_LAYERS] = {
 		[HEALTH_OK] = "",
 		[HEALTH_HOST] = "neither it nor its host answers",
-		[HEALTH_TUNNEL] = "its host answers, but nothing comes back through the tunnel",
+		[HEALTH_TUNNEL] = "its host answers, but not the vip behind it",
 		[HEALTH_PORT] = "it answers echo requests, but not on its port",
 		[HEALTH_ANSWER] = "it answers echo requests, but not what was asked",
 	};
