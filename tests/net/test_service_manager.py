@@ -160,6 +160,24 @@ def test_what_is_asked_for_during_an_upgrade_is_done_after_it(shunt):
     assert "ended with status 5" in shunt.log()
 
 
+def test_upgrades_that_fail_reloads_and_logs_leave_no_descriptor(shunt):
+    def descriptors():
+        shunt.listen()  # a manager that does not read keeps a socket busy
+        return len(os.listdir(f"/proc/{shunt.daemon.pid}/fd"))
+
+    shunt.script("exit 3")
+    shunt.status()
+    before = descriptors()
+    for turn in range(8):
+        said = len(shunt.log())
+        for how in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGUSR2, signal.SIGHUP)[turn % 4:]:
+            shunt.daemon.send_signal(how)
+        wait_until(lambda: "snapshot" in shunt.log()[said:], "the reload")
+        shunt.listen()
+        shunt.try_upgrade("ended with status 3")
+    wait_until(lambda: descriptors() == before, "descriptors are as before")
+
+
 def held_upgrade(shunt):
     """The old one is stopped, so it cannot hear that the new one is ready. (gate, new pid)"""
     gate = shunt.path("gate")

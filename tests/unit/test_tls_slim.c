@@ -210,6 +210,78 @@ TEST(keys_are_updated_by_either_side_after_it)
 	teardown(&f);
 }
 
+/* A socket that takes nothing. */
+static int full_socket(int fds[2])
+{
+	static char bytes[4096];
+
+	CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	while (send(fds[0], bytes, sizeof(bytes), 0) > 0)
+		;
+	return fds[0];
+}
+
+/* OpenSSL puts a buffer before the BIO that all of them share, and it stays until it is empty. */
+TEST(answers_to_new_keys_that_cannot_leave_stay_apart)
+{
+	struct fixture f;
+	int full[2];
+	char got;
+
+	setup(&f, TLS1_3_VERSION, false);
+	full_socket(full);
+	for (int i = 0; i < PAIRS; i++) {
+		struct pair *p = &f.pairs[i];
+
+		slim(p);
+		CHECK_INT(SSL_key_update(p->client, SSL_KEY_UPDATE_REQUESTED), 1);
+		CHECK_INT(SSL_write(p->client, "a", 1), 1);
+		CHECK_INT(SSL_read(p->server, &got, 1), 1);
+		tls_slim_use(full[0]);
+		CHECK_INT(SSL_write(p->server, "b", 1), -1);
+		CHECK_INT(SSL_get_error(p->server, -1), SSL_ERROR_WANT_WRITE);
+		CHECK(!SSL_is_init_finished(p->server));
+	}
+	pair_close(&f.pairs[1]);
+	f.pairs[1] = (struct pair){ 0 };
+	for (int i = 0; i < PAIRS; i += 2) {
+		tls_slim_use(f.pairs[i].fds[0]);
+		CHECK_INT(SSL_write(f.pairs[i].server, "b", 1), 1);
+		CHECK_INT(SSL_read(f.pairs[i].client, &got, 1), 1);
+		CHECK_INT(got, 'b');
+		slim(&f.pairs[i]);
+		talk(&f.pairs[i], 'c');
+	}
+	close(full[0]);
+	close(full[1]);
+	teardown(&f);
+}
+
+/* As tls_context.c has it for all listeners. */
+TEST(a_second_handshake_is_refused_after_it)
+{
+	struct fixture f;
+	char got;
+
+	setup(&f, TLS1_2_VERSION, true);
+	for (int i = 0; i < PAIRS; i++) {
+		SSL_set_options(f.pairs[i].server, SSL_OP_NO_RENEGOTIATION);
+		slim(&f.pairs[i]);
+	}
+	CHECK_INT(SSL_renegotiate(f.pairs[0].client), 1);
+	CHECK_INT(SSL_do_handshake(f.pairs[0].client), -1);
+	tls_slim_use(f.pairs[0].fds[0]);
+	CHECK_INT(SSL_read(f.pairs[0].server, &got, 1), -1);
+	CHECK_INT(SSL_get_error(f.pairs[0].server, -1), SSL_ERROR_WANT_READ);
+	CHECK(SSL_is_init_finished(f.pairs[0].server));
+	talk(&f.pairs[1], 'a');
+	CHECK_INT(SSL_do_handshake(f.pairs[0].client), -1);
+	CHECK_INT(SSL_get_error(f.pairs[0].client, -1), SSL_ERROR_SSL);
+	ERR_clear_error();
+	talk(&f.pairs[2], 'b');
+	teardown(&f);
+}
+
 TEST(ends_are_told_apart_after_it)
 {
 	struct fixture f;

@@ -126,8 +126,10 @@ void succession_begin(struct succession *s)
 	struct upgrade_goods goods = { .admin = admin_fd(s->parts.admin) };
 	struct err err;
 
-	if (!s->serves || !s->upgrade || s->leaves)
+	if (!s->serves || !s->upgrade || s->leaves) {
+		log_line(LOG_WARNING, "no upgrade: another upgrade is under way");
 		return;
+	}
 	goods.table = serving_table(s->parts.serving);
 	goods.maps = fast_path_maps(s->parts.fast_path, &goods.map_count);
 	fast_path_hold(s->parts.fast_path, true);
