@@ -141,7 +141,7 @@ def test_an_end_of_a_splice_hears_of_a_narrow_link_behind_the_other(icmp, vip, o
 def test_an_l4_vip_answers_pings(icmp, vip):
     answered = icmp.only("PING_ANSWERED")
     for size in ("0", "56", "1401"):
-        got = icmp.sh("client", "ping", "-c", "2", "-i", "0.01", "-W", "5", "-s", size, vip).stdout
+        got = icmp.sh("client", "ping", "-c", "2", "-i", "0.01", "-W", "60", "-s", size, vip).stdout
         assert "2 received" in got, got
     assert icmp.only("PING_ANSWERED") == answered + 6
 
@@ -153,7 +153,7 @@ def test_pings_to_the_proxys_vip_are_the_kernels_unless_told_otherwise(icmp):
     text = with_udp()
     icmp.reload(text.replace("  - name: web\n", "  - name: web\n    ping: answer\n")
                 .replace("  - name: l4\n", "  - name: l4\n    ping: drop\n"))
-    assert "1 received" in icmp.sh("client", "ping", "-c", "1", "-W", "5", WEB_VIP).stdout
+    assert "1 received" in icmp.sh("client", "ping", "-c", "1", "-W", "60", WEB_VIP).stdout
     dropped = icmp.only("PING_DROPPED")
     assert "0 received" in icmp.sh("client", "ping", "-c", "1", "-W", "1", L4_VIP, check=False).stdout
     assert icmp.only("PING_DROPPED") == dropped + 1

@@ -106,10 +106,32 @@ def test_a_killed_keeper_is_cleared_away_and_the_next_lab_serves(person):
     assert serves(person)
 
 
+def half_built(person):
+    """Whoever is building, and its keeper, which stands still in the middle."""
+    while True:
+        building = person.starts("up")
+        wait_until(lambda: len(remains.namespaces(person.prefix, HOSTS)) >= 2, "it is being built")
+        keeper = person.keeper()
+        os.kill(keeper, signal.SIGSTOP)
+        if len(remains.namespaces(person.prefix, HOSTS)) < len(HOSTS):
+            return building, keeper
+        os.kill(keeper, signal.SIGCONT)  # it was quicker
+        building.communicate(timeout=PATIENCE)
+        person.does("down")
+
+
+def is_told_to_end(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        return any(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1 for line in status
+                   if line.startswith(("SigPnd", "ShdPnd")))
+
+
 def test_down_stops_a_lab_that_is_half_built(person):
-    building = person.starts("up")
-    wait_until(lambda: len(remains.namespaces(person.prefix, HOSTS)) >= 2, "it is being built")
-    assert person.does("down").returncode == 0
+    building, keeper = half_built(person)
+    ending = person.starts("down")
+    wait_until(lambda: is_told_to_end(keeper), "it is told to end")
+    os.kill(keeper, signal.SIGCONT)
+    assert ending.wait(PATIENCE) == 0
     said = building.communicate(timeout=PATIENCE)[1]
     assert building.returncode == 1 and said.startswith("lab: it could not be built"), said
     wait_until(lambda: person.remains() == [], "nothing is left")

@@ -105,7 +105,7 @@ def test_flows_are_listed_while_the_daemon_is_stopped(shunt):
 
 @pytest.mark.parametrize("vip", [V4, V6])
 def test_an_idle_splice_is_ended_at_both_ends(shunt, vip):
-    shunt.reload(config.full(tunnel="1500ms"))
+    shunt.reload(config.full(tunnel="4s"))
     code = ("import socket; s=socket.create_connection(('%s',7000),timeout=90);"
             "s.sendall(b'GET /stream HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n');\n"
             "while b'streaming' not in s.recv(999): pass\n"

@@ -25,7 +25,7 @@ def has_xdp(lab):
 
 def test_a_start_that_fails_leaves_nothing_attached(lab):
     taken = lab.start("lb", PYTHON, "-c", "import socket,time; s=socket.socket();"
-                      f" s.setsockopt(0, 15, 1); s.bind(('{WEB_VIP}', 80)); s.listen(); time.sleep(60)")
+                      f" s.setsockopt(0, 15, 1); s.bind(('{WEB_VIP}', 80)); s.listen(); time.sleep(9999)")
     wait_until(lambda: ":80" in lab.sh("lb", "ss", "-ltn").stdout, "the port is taken")
     daemon = lab.shunt(config.full(), ready=False)
     assert daemon.wait(PATIENCE) == 1

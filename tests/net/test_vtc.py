@@ -37,7 +37,7 @@ def test_the_conversation_is_as_written(path):
     with open(path, encoding="utf-8") as lines:
         heard = re.findall(r"^# log (.*)$", lines.read(), re.M)
     with Proxy() as shunt:
-        done = run("varnishtest", "-v", "-t", "30", "-D", f"port={shunt.port}", "-D",
+        done = run("varnishtest", "-v", "-t", "180", "-D", f"port={shunt.port}", "-D",
                    f"endpoint={shunt.endpoint}", path, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [text for text in heard if not re.search(rf"recv\|.*{re.escape(text)}", done.stdout)] == [], done.stdout
