@@ -15,7 +15,7 @@
 #include "userspace/control/listen_table.h"
 #include "userspace/net/loop.h"
 
-enum { UPGRADE_PATIENCE_MS = 30000 };
+enum { UPGRADE_PATIENCE_MS = 120000 };
 
 struct upgrade;
 
