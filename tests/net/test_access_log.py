@@ -63,7 +63,7 @@ class Logged(Plain):
 
     def __init__(self, log="level: info"):
         super().__init__()
-        self.log_section = log
+        self.log_section, self.begun = log, {}
         self.sni, self.stream, self.strange, self.dead = self.free_ports(4)
         self.hasty_head, self.hasty_body, self.hasty_response, self.hasty_tunnel, self.hasty_sni = \
             self.free_ports(5)
@@ -104,10 +104,15 @@ class Logged(Plain):
             sock.close()
 
     def at(self, listener):
-        return Client(getattr(self, listener))
+        client = Client(getattr(self, listener))
+        self.begun[client.sock.getsockname()] = (self.lines_written(), getattr(self, listener))
+        return client
 
     def lines_of(self, address):
-        return [line for line in self.accesses() if line["client"] == "%s:%d" % address]
+        """Since at(): its port may have been another client's before."""
+        first, port = self.begun[address]
+        return [line for line in self.accesses()[first:]
+                if line["client"] == "%s:%d" % address and line["port"] == port]
 
     def line_of(self, address):
         return wait_until(lambda: self.lines_of(address), f"a line of {address}")[0]
@@ -349,6 +354,9 @@ class Targeted(Logged):
                  self.path("admin.sock")], stdout=subprocess.PIPE, stderr=log)
         wait_until(lambda: "ready" in self.log() or self.daemon.poll() is not None, "shuntd is ready")
         assert self.daemon.poll() is None, self.log()
+
+    def lines_written(self):
+        return 0
 
     def follow(self, section):
         self.log_section = section
