@@ -132,3 +132,80 @@ TEST(a_ring_without_weight_is_none)
 	CHECK(compile_ring(members, 1, 7, slots, SLOTS));
 	CHECK_INT(count_of(slots, 1), SLOTS);
 }
+
+enum { LARGEST = 65537 };
+
+/* In parts of ten thousand of all slots: those that another ring could have spared. */
+static uint32_t needless(const uint32_t *before, const uint32_t *after, uint32_t slots)
+{
+	static int32_t gain[2 * LARGEST];
+	uint32_t moved = 0, must = 0;
+
+	memset(gain, 0, sizeof(gain));
+	for (uint32_t i = 0; i < slots; i++) {
+		moved += before[i] != after[i];
+		gain[before[i]]--;
+		gain[after[i]]++;
+	}
+	for (uint32_t id = 0; id < 2 * LARGEST; id++)
+		must += gain[id] > 0 ? (uint32_t)gain[id] : 0;
+	return (moved - must) * 10000 / slots;
+}
+
+TEST(a_change_moves_at_most_one_per_cent_more_than_it_must)
+{
+	static const struct {
+		const char *name;
+		uint32_t slots, members, weights; /* from 1 to this in turn */
+	} rows[] = {
+		{ "two", SLOTS, 2, 1 },
+		{ "ten", SLOTS, 10, 1 },
+		{ "forty, by weight", SLOTS, 40, 5 },
+		{ "two, the largest ring", LARGEST, 2, 1 },
+		{ "thirty, the largest ring", LARGEST, 30, 100 },
+		{ "a hundred, the largest ring", LARGEST, 100, 1 },
+		{ "three hundred, the largest ring", LARGEST, 300, 1 },
+		{ "a thousand, the largest ring", LARGEST, 1000, 10 },
+		{ "five thousand, the largest ring", LARGEST, 5000, 1 },
+	};
+	static uint32_t before[LARGEST], after[LARGEST];
+	static struct ring_member members[5001];
+
+	FOR_ROWS (row, rows) {
+		uint32_t n = row->members;
+
+		for (uint32_t i = 0; i <= n; i++)
+			members[i] = member(1 + i, 1 + i % row->weights);
+		CHECK(compile_ring(members, n, 7, before, row->slots));
+		CHECK(compile_ring(members + 1, n - 1, 7, after, row->slots)); /* one goes */
+		CHECK(needless(before, after, row->slots) <= 100);
+		CHECK(compile_ring(members, n + 1, 7, after, row->slots)); /* one comes */
+		CHECK(needless(before, after, row->slots) <= 100);
+		members[n / 2].weight *= 2;
+		CHECK(compile_ring(members, n, 7, after, row->slots)); /* one gets more */
+		CHECK(needless(before, after, row->slots) <= 100);
+	}
+}
+
+TEST(in_the_largest_ring_nobody_has_one_per_cent_more_than_his_share)
+{
+	static uint32_t slots[LARGEST], counts[1001];
+	static struct ring_member members[1000];
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < 1000; i++) {
+		members[i] = member(1 + i, 1 + i % 5);
+		sum += members[i].weight;
+	}
+	memset(counts, 0, sizeof(counts));
+	CHECK(compile_ring(members, 1000, 7, slots, LARGEST));
+	for (uint32_t i = 0; i < LARGEST; i++)
+		counts[slots[i]]++;
+	for (uint32_t i = 0; i < 1000; i++) {
+		uint64_t share = (uint64_t)LARGEST * members[i].weight;
+
+		/* ... but for the slot that is not divided. */
+		CHECK((uint64_t)counts[1 + i] * sum * 100 <= share * 101 + 100ull * sum);
+		CHECK((uint64_t)counts[1 + i] * sum * 100 + 100ull * sum >= share * 99);
+	}
+}

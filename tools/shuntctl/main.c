@@ -15,13 +15,14 @@ static const char help[] =
 	"usage: shuntctl COMMAND [options]\n"
 	"\n"
 	"  check FILE   read a configuration and say what is wrong with it\n"
+	"  diff FILE    what that configuration would change of what runs, and whom it moves\n"
 	"  status       what a running shuntd does\n"
 	"  flows        spliced connections; works while shuntd is stopped\n"
 	"  watch        sampled packets and what became of them, until interrupted\n"
 	"  explain      what the attached program does with a packet that you describe\n"
 	"\n"
 	"  --json           for machines\n"
-	"  --admin SOCKET   of shuntd, for status; default " ADMIN_PATH_DEFAULT "\n"
+	"  --admin SOCKET   of shuntd, for status, diff; default " ADMIN_PATH_DEFAULT "\n"
 	"  --pin-dir DIR    of the maps, for flows, watch, explain; default " PIN_DIR_DEFAULT "\n"
 	"  --interval TIME  status: rates over that time, such as 1s or 500ms\n"
 	"  --vip NAME, --reason REASON, --endpoint ADDRESS\n"
@@ -40,9 +41,9 @@ static const struct command {
 	int (*run)(const struct command_options *options);
 	bool takes_operand;
 } commands[] = {
-	{ "check", command_check, true },      { "status", command_status, false },
-	{ "flows", command_flows, false },     { "watch", command_watch, false },
-	{ "explain", command_explain, false },
+	{ "check", command_check, true },    { "diff", command_diff, true },
+	{ "status", command_status, false }, { "flows", command_flows, false },
+	{ "watch", command_watch, false },   { "explain", command_explain, false },
 };
 
 /* Options with a value; command NULL: of all. */

@@ -15,6 +15,7 @@
 #include "userspace/control/file_watch.h"
 #include "userspace/control/flows.h"
 #include "userspace/control/health.h"
+#include "userspace/control/layout.h"
 #include "userspace/control/log_control.h"
 #include "userspace/control/notify.h"
 #include "userspace/control/privileges.h"
@@ -188,6 +189,8 @@ static char *on_get(void *context, struct span path)
 		return flows_print(d->arguments->pin_dir, NULL);
 	if (span_is(path, SPAN("/traffic")) && d->serving && d->fast_path)
 		return fast_path_traffic(d->fast_path, serving_snapshot(d->serving));
+	if (span_is(path, SPAN("/layout")) && d->serving)
+		return layout_print(serving_snapshot(d->serving)->model);
 	if (span_is(path, SPAN("/health")) && d->health)
 		return health_watch_print(d->health);
 	if (!span_is(path, SPAN("/status")))

@@ -179,32 +179,22 @@ static struct vip_key key_of(const struct listener *l, const struct addr *addres
 	return key;
 }
 
-/* Whether no vip has this number of a ring or of a row. */
-static bool is_free(const struct vip_sync *sync, uint32_t kind, uint32_t index)
+/* Whether a vip has this number of a ring or of a row; kept: in the new snapshot. */
+static bool is_taken(const struct vip_sync *sync, uint32_t kind, uint32_t index, bool kept)
 {
 	for (uint32_t i = 0; i < VIPS_MAX; i++)
-		if (sync->vips[i].used && sync->vips[i].vip.kind == kind &&
-		    sync->vips[i].vip.index == index)
-			return false;
-	return true;
+		if (sync->vips[i].used && (sync->vips[i].kept || !kept) &&
+		    sync->vips[i].vip.kind == kind && sync->vips[i].vip.index == index)
+			return true;
+	return false;
 }
 
 static uint32_t free_index(const struct vip_sync *sync, uint32_t kind, uint32_t max)
 {
 	for (uint32_t index = 0; index < max; index++)
-		if (is_free(sync, kind, index))
+		if (!is_taken(sync, kind, index, false))
 			return index;
 	return UINT32_MAX;
-}
-
-/* Whether a listener of the snapshot that is being applied has this ring. */
-static bool is_kept(const struct vip_sync *sync, uint32_t index)
-{
-	for (uint32_t i = 0; i < VIPS_MAX; i++)
-		if (sync->vips[i].used && sync->vips[i].kept && sync->vips[i].vip.kind == VIP_L4 &&
-		    sync->vips[i].vip.index == index)
-			return true;
-	return false;
 }
 
 /* All addresses of an L4 listener share one ring, also those that shared one with others before. */
@@ -214,7 +204,8 @@ static uint32_t ring_of(struct vip_sync *sync, const struct listener *l)
 		struct vip_key key = key_of(l, &l->vip->addresses[i]);
 		struct vip_slot *slot = find_vip(sync, &key);
 
-		if (slot && slot->vip.kind == VIP_L4 && !is_kept(sync, slot->vip.index))
+		if (slot && slot->vip.kind == VIP_L4 &&
+		    !is_taken(sync, VIP_L4, slot->vip.index, true))
 			return slot->vip.index;
 	}
 	return free_index(sync, VIP_L4, RINGS_MAX);
@@ -411,7 +402,7 @@ static void remove_rest(struct vip_sync *sync)
 			slot->used = false;
 	}
 	for (uint32_t index = 0; index < RINGS_MAX; index++)
-		if (is_free(sync, VIP_L4, index))
+		if (!is_taken(sync, VIP_L4, index, false))
 			ring_store_drop(sync->rings, index);
 }
 
