@@ -10,7 +10,8 @@
 
 #include "userspace/base/err.h"
 
-enum attach_mode { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC };
+/* AUTO: attach_pick() decides. */
+enum attach_mode { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC, ATTACH_TC };
 
 enum { ATTACH_DEVICES_MAX = 16, NOTICES_MAX = 8 };
 
@@ -32,7 +33,7 @@ struct notices {
 struct attached {
 	char device[32];
 	uint32_t ifindex;
-	bool native;
+	enum attach_mode mode; /* never AUTO */
 	uint32_t program_id;
 };
 

@@ -123,3 +123,11 @@ void detach_xdp(const char *pin_dir, uint32_t ifindex)
 	link_name(ifindex, name);
 	pinning_remove(pin_dir, name); /* the last reference: the kernel detaches */
 }
+
+bool attach_xdp_is(const char *pin_dir, uint32_t ifindex)
+{
+	char name[32];
+
+	link_name(ifindex, name);
+	return pinning_has(pin_dir, name);
+}

@@ -9,4 +9,5 @@
 
 bool attach_xdp(const char *pin_dir, const char *device, int program, enum attach_mode mode,
 		struct notices *notices, struct err *err);
+bool attach_xdp_is(const char *pin_dir, uint32_t ifindex);
 void detach_xdp(const char *pin_dir, uint32_t ifindex);

@@ -23,7 +23,8 @@ static const char help[] =
 	"  check DEV what breaks XDP on a device, what would make it faster, and how to mend it\n"
 	"\n"
 	"  --dev DEVICE      may be given several times\n"
-	"  --mode MODE       native, generic, or auto (native where the device can)\n"
+	"  --mode MODE       native, generic, tc, or auto (native, or tc where packets come as\n"
+	"                    super-packets)\n"
 	"  --pin-dir DIR     below a bpffs (" PIN_DIR_DEFAULT ")\n"
 	"  --cgroup DIR      of cgroup v2: the daemon's, for splicing\n"
 	"  --tunnel ADDRESS  check DEV: node.tunnel_address, to see whether packets fit\n"
@@ -45,14 +46,14 @@ static int wrong(const char *what, const char *value)
 
 static int mode_parse(const char *text, enum attach_mode *out_mode)
 {
-	static const char *const names[] = { "auto", "native", "generic" };
+	static const char *const names[] = { "auto", "native", "generic", "tc" };
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		if (strcmp(text, names[i]) == 0) {
 			*out_mode = (enum attach_mode)i;
 			return DONE;
 		}
-	return wrong("expected native, generic or auto as --mode, found", text);
+	return wrong("expected native, generic, tc or auto as --mode, found", text);
 }
 
 static int option(struct command_line *line, int which)
@@ -180,14 +181,15 @@ static int status(const struct command_line *line)
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < count; i++) {
-		const char *mode = there[i].native ? "native" : "generic";
+		static const char *const names[] = { "auto", "native", "generic", "tc" };
+		const char *mode = names[there[i].mode];
 
 		json_array_append_new(list,
 				      json_pack("{s:s, s:s, s:i}", "device", there[i].device,
 						"mode", mode, "program", (int)there[i].program_id));
 		if (!line->json)
-			printf("%s: XDP %s, program %u\n", there[i].device, mode,
-			       there[i].program_id);
+			printf("%s: %s%s, program %u\n", there[i].device,
+			       there[i].mode == ATTACH_TC ? "" : "XDP ", mode, there[i].program_id);
 	}
 	if (line->json) {
 		json_dumpf(list, stdout, JSON_INDENT(2));

@@ -12,6 +12,7 @@
 #include "sk_query.skel.h"
 #include "sk_steer.skel.h"
 #include "tc_egress.skel.h"
+#include "tc_ingress.skel.h"
 #include "userspace/base/must.h"
 #include "xdp_ingress.skel.h"
 
@@ -22,11 +23,12 @@ struct objects {
 	struct tc_egress *tc;
 	struct sk_steer *steer;
 	struct sk_query *query;
+	struct tc_ingress *tc_ingress; /* NULL: not wanted */
 	struct bpf_object *all[OBJECTS];
 };
 
 static const char *const object_names[OBJECTS] = { "xdp_ingress", "tc_egress", "sk_steer",
-						   "sk_query" };
+						   "sk_query", "tc_ingress" };
 
 static char last_words[256]; /* of libbpf; the loader is one thread */
 
@@ -110,7 +112,7 @@ static bool check_abi(const struct objects *o, struct err *err)
 	return true;
 }
 
-static bool open_all(struct objects *o)
+static bool open_all(struct objects *o, bool tc_ingress)
 {
 	o->xdp = xdp_ingress__open();
 	o->tc = tc_egress__open();
@@ -118,6 +120,12 @@ static bool open_all(struct objects *o)
 	o->query = sk_query__open();
 	if (!o->xdp || !o->tc || !o->steer || !o->query)
 		return false;
+	if (tc_ingress) {
+		o->tc_ingress = tc_ingress__open();
+		if (!o->tc_ingress)
+			return false;
+		o->all[OBJECT_TC_INGRESS] = o->tc_ingress->obj;
+	}
 	o->all[OBJECT_XDP] = o->xdp->obj;
 	o->all[OBJECT_TC] = o->tc->obj;
 	o->all[OBJECT_STEER] = o->steer->obj;
@@ -125,18 +133,18 @@ static bool open_all(struct objects *o)
 	return true;
 }
 
-struct objects *objects_load(const char *pin_dir, struct err *err)
+struct objects *objects_load(const char *pin_dir, bool tc_ingress, struct err *err)
 {
 	struct objects *o = must_alloc(sizeof(*o));
 
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(keep_words);
-	if (!open_all(o)) {
+	if (!open_all(o, tc_ingress)) {
 		err_sys(err, "cannot open the embedded BPF objects");
 		goto close_objects;
 	}
 	for (int i = 0; i < OBJECTS; i++)
-		if (!load_one(o, i, pin_dir, err))
+		if (o->all[i] && !load_one(o, i, pin_dir, err))
 			goto close_objects;
 	if (!check_abi(o, err))
 		goto close_objects;
@@ -155,6 +163,7 @@ void objects_close(struct objects *o)
 	tc_egress__destroy(o->tc);
 	sk_steer__destroy(o->steer);
 	sk_query__destroy(o->query);
+	tc_ingress__destroy(o->tc_ingress);
 	free(o);
 }
 
@@ -167,6 +176,8 @@ int objects_program(const struct objects *o, enum object which)
 		return bpf_program__fd(o->tc->progs.tc_egress);
 	case OBJECT_STEER:
 		return bpf_program__fd(o->steer->progs.sk_steer);
+	case OBJECT_TC_INGRESS:
+		return bpf_program__fd(o->tc_ingress->progs.tc_ingress);
 	default:
 		return bpf_program__fd(o->query->progs.sk_query);
 	}

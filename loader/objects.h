@@ -11,10 +11,11 @@
 
 struct objects;
 
-enum object { OBJECT_XDP, OBJECT_TC, OBJECT_STEER, OBJECT_QUERY, OBJECTS };
+enum object { OBJECT_XDP, OBJECT_TC, OBJECT_STEER, OBJECT_QUERY, OBJECT_TC_INGRESS, OBJECTS };
 
 /* pin_dir must be prepared. NULL and the verifier's last words in *err where one is refused. */
-struct objects *objects_load(const char *pin_dir, struct err *err);
+/* tc_ingress is loaded only where it is wanted: to verify it takes as long as all others. */
+struct objects *objects_load(const char *pin_dir, bool tc_ingress, struct err *err);
 void objects_close(struct objects *objects); /* pins and attachments stay */
 /* File descriptor of its one program; borrowed. */
 int objects_program(const struct objects *objects, enum object which);

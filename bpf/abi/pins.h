@@ -29,5 +29,6 @@
 
 /* Links: XDP per device by index, e.g. "link_xdp_7"; sk_lookup and cgroup one each. */
 #define PIN_LINK_XDP       "link_xdp_"
+#define PIN_PROG_TC        "prog_tc_" /* the program itself, where tc has it and not XDP */
 #define PIN_LINK_SK_LOOKUP "link_sk_lookup"
 #define PIN_LINK_SK_QUERY  "link_sk_query"

@@ -1,4 +1,8 @@
 """Configurations for the lab."""
+import pytest
+
+# As pytestmark of a module: its tests run with XDP, then with tc and all offloads.
+BOTH_HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"], indirect=True, scope="module")
 
 def l4_endpoints(names, port):
     return "\n".join(

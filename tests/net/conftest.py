@@ -18,9 +18,15 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="module")
-def lab():
+def hook(request):
+    """By which hook packets come: a module that says BOTH_HOOKS runs with each."""
+    return getattr(request, "param", "xdp")
+
+
+@pytest.fixture(scope="module")
+def lab(hook):  # pylint: disable=redefined-outer-name
     """A lab with servers behind it, no shuntd yet."""
-    with labs.Lab() as built:
+    with labs.Lab(offloads=hook == "tc") as built:
         start_servers(built)
         yield built
 

@@ -1,7 +1,10 @@
 """VXLAN that arrives for our vtep, sent by the kernel's own device."""
 import pytest
 
+from tests.harness import config
 from tests.harness.lab import PYTHON, wait_until
+
+pytestmark = config.BOTH_HOOKS
 
 RECEIVE = ("import socket; s=socket.socket(socket.{family},socket.SOCK_DGRAM);"
            "s.bind(('{to}',9999)); s.settimeout(90); print('bound',flush=True);"

@@ -8,6 +8,7 @@ import pytest
 from tests.harness import config
 from tests.harness.lab import PYTHON, WEB_VIP, WEB_VIP6, run, wait_until
 
+pytestmark = config.BOTH_HOOKS
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
 STREAM6 = r"GET /stream HTTP/1.1\r\nHost: v6.example.com\r\n\r\n"
 WEBSOCKET = (r"GET /ws HTTP/1.1\r\nHost: x.example.com\r\nUpgrade: websocket\r\n"

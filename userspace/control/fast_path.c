@@ -81,6 +81,7 @@ static bool attach(const struct fast_path_options *options, const struct node *n
 {
 	struct attach_options how = { .pin_dir = options->pin_dir,
 				      .device_count = node->device_count,
+				      .mode = (enum attach_mode)node->mode,
 				      .cgroup = options->cgroup };
 	struct notices notices;
 

@@ -299,11 +299,15 @@ static inline uint32_t listener_ring(const struct listener *l)
 	return l->ring ? l->ring : (uint32_t)RING_DEFAULT;
 }
 
+/* By which hook packets come; in the order of attach.h. */
+enum node_mode { NODE_MODE_AUTO, NODE_MODE_NATIVE, NODE_MODE_GENERIC, NODE_MODE_TC };
+
 struct node {
 	const char *name;
 	const char *zone;
 	const char *devices[DEVICES_MAX];
 	uint32_t device_count;
+	enum node_mode mode;              /* of all devices */
 	struct addr tunnel_address;       /* all zero: none */
 	struct addr sources[SOURCES_MAX]; /* from which the proxy connects; at most one a family is
 					     used now */

@@ -69,10 +69,21 @@ static void read_ports(struct reading *r, const struct key *key, const struct ya
 	node->splice_port_last = (uint16_t)last;
 }
 
+static void read_mode(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	static const char *const names[] = { "auto", "native", "generic", "tc", NULL };
+	uint32_t word = word_of(r, key, value, names);
+
+	if (word != UINT32_MAX)
+		*(enum node_mode *)into = (enum node_mode)word;
+}
+
 const struct key node_keys[] = {
 	{ "name", read_text, offsetof(struct node, name) },
 	{ "zone", read_text, offsetof(struct node, zone) },
 	{ "devices", read_devices },
+	{ "mode", read_mode, offsetof(struct node, mode) },
 	{ "tunnel_address", read_ip, offsetof(struct node, tunnel_address) },
 	{ "source_addresses", read_sources },
 	{ "workers", read_number, offsetof(struct node, workers), 1, WORKERS_LIMIT },
