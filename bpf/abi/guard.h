@@ -15,6 +15,12 @@ enum guard_flag {
 	GUARD_FLOWS = 8,
 };
 
+enum guard_cookie {
+	GUARD_COOKIE_WSCALE = 15, /* the window scale that the kernel will reckon with */
+	GUARD_COOKIE_STAMPS = 16, /* options are in timestamps */
+	GUARD_COOKIES = 32,
+};
+
 /*
  * In parts of a jiffy (GUARD_PART_BITS). Generic cell rate algorithm (ITU-T I.371): of each source
  * only the time is kept at which it will have earned what it sent; that may be `ahead` of now.
@@ -28,12 +34,12 @@ ABI_SIZE(struct guard_rate, 16);
 enum { GUARD_PART_BITS = 20 };
 
 struct guard_entry {
-	__u32 flags;  /* enum guard_flag */
-	__u32 also;   /* index of one that is asked before this, the node's; 0: none */
-	__u32 number; /* of its own rates, the same as long as the vips are the same */
-	__u32 zero;
+	__u32 flags;   /* enum guard_flag */
+	__u32 also;    /* index of one that is asked before this, the node's; 0: none */
+	__u32 number;  /* of its own rates, the same as long as the vips are the same */
+	__u32 cookies; /* how SYNs to the proxy are answered, enum guard_cookie; 0: by the stack */
 	struct guard_rate packets, flows; /* of a source */
-	__u64 zero2[2];
+	struct guard_rate syns; /* with cookies: to a listener, that are left to the stack */
 };
 ABI_SIZE(struct guard_entry, 64);
 

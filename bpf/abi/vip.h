@@ -22,6 +22,7 @@ enum addr_flag {
 	ADDR_ANSWER = 32,    /* echo requests are answered by us, */
 	ADDR_NO_ANSWER = 64, /* or dropped; neither: the stack has them */
 	ADDR_GUARDED = 128,  /* `guard` is set */
+	ADDR_COOKIES = 512,  /* its guard may answer SYNs */
 	ADDR_OWN = 256,      /* with it: our own connections come from there too */
 };
 

@@ -5,6 +5,7 @@
 #include "bpf/lib/echo.h"
 #include "bpf/lib/parse_ports.h"
 #include "bpf/lib/pkt.h"
+#include "bpf/lib/syn_cookie.h"
 #include "bpf/lib/table.h"
 
 static __always_inline bool is_martian(const struct pkt *p)
@@ -84,6 +85,6 @@ static __always_inline enum verdict vip_judge(struct pkt *p)
 	if (v)
 		return v;
 	if (p->vip->kind == VIP_L7)
-		return pkt_end(p, PASS, COUNT_TO_STACK);
+		return syn_cookie(p) ?: pkt_end(p, PASS, COUNT_TO_STACK);
 	return NEXT;
 }

@@ -96,7 +96,7 @@ static void add_guards(struct maps *m)
 	for (uint32_t i = 0; i < m->addr_count; i++)
 		if (m->addrs[i].guard)
 			vip_table_guard(m->table, m->addrs[i].ip,
-					half * GUARDS_MAX + m->addrs[i].guard);
+					half * GUARDS_MAX + m->addrs[i].guard, false);
 }
 
 static void place_ring(struct maps *m, struct vip_entry *vip)

@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -33,6 +34,54 @@ struct guard_rate guard_rate_of(uint32_t per_second, uint32_t burst, uint32_t hz
 	return (struct guard_rate){ interval, ahead < least ? least : ahead };
 }
 
+/* Of /proc/sys: the last number of its line; 0 where it cannot be read. */
+static uint64_t sysctl_read(const char *path)
+{
+	unsigned long long n[3] = { 0 };
+	FILE *file = fopen(path, "re");
+	int count;
+
+	if (!file)
+		return 0;
+	count = fscanf(file, "%llu %llu %llu", &n[0], &n[1], &n[2]);
+	fclose(file);
+	return count > 0 ? n[count - 1] : 0;
+}
+
+/* What the kernel will take for the scale of our window: tcp_select_initial_window(). */
+static uint32_t window_scale(void)
+{
+	uint64_t space = sysctl_read("/proc/sys/net/ipv4/tcp_rmem");
+	uint64_t most = sysctl_read("/proc/sys/net/core/rmem_max");
+	uint32_t scale = 0;
+
+	if (space < most)
+		space = most;
+	while (scale < 14 && space >> (scale + 16))
+		scale++;
+	return scale;
+}
+
+static uint32_t cookies_of(const struct guard *g)
+{
+	bool stamps = sysctl_read("/proc/sys/net/ipv4/tcp_timestamps") == 2;
+
+	if (g->cookies == GUARD_COOKIES_OFF)
+		return 0;
+	return GUARD_COOKIES | window_scale() | (stamps ? GUARD_COOKIE_STAMPS : 0);
+}
+
+/* The kernel must believe in cookies that it has not sent: bpf/lib/syn_cookie.h. */
+static bool may_have_cookies(const struct guard *g, struct err *err)
+{
+	if (!g->given || g->mode != GUARD_MODE_ENFORCE || g->cookies == GUARD_COOKIES_OFF ||
+	    sysctl_read("/proc/sys/net/ipv4/tcp_syncookies") == 2)
+		return true;
+	return err_set(err,
+		       "\"syn_cookies\" of a guard need the kernel to take them always; run "
+		       "`sysctl -w net.ipv4.tcp_syncookies=2 net.ipv4.tcp_timestamps=2` first");
+}
+
 static bool is_on(const struct guard *g)
 {
 	return g->given && g->mode != GUARD_MODE_OFF;
@@ -51,6 +100,12 @@ static struct guard_entry entry_of(const struct guard *g, uint32_t number, uint3
 		  (has_lists(g) ? GUARD_LISTS : 0) | (g->packets.per_second ? GUARD_PACKETS : 0) |
 		  (g->flows.per_second ? GUARD_FLOWS : 0);
 	e.packets = guard_rate_of(g->packets.per_second, g->packets.burst, hz);
+	e.cookies = cookies_of(g);
+	/* One a second at least is left to the stack: by it the kernel knows that cookies are out.
+	 */
+	e.syns = g->cookies == GUARD_COOKIES_ALWAYS
+			 ? guard_rate_of(1, 1, hz)
+			 : guard_rate_of(g->cookies_above, g->cookies_above, hz);
 	e.flows = guard_rate_of(g->flows.per_second, g->flows.burst, hz);
 	return e;
 }
@@ -86,6 +141,12 @@ static bool put_lists(int fd, uint32_t guard, const struct guard *g, struct err 
 		put_list(fd, guard, &g->deny, GUARD_DENY, err));
 }
 
+bool guard_sync_has_cookies(const struct model *model, const struct vip *vip)
+{
+	return (is_on(&vip->guard) && vip->guard.cookies != GUARD_COOKIES_OFF) ||
+	       (is_on(&model->node.guard) && model->node.guard.cookies != GUARD_COOKIES_OFF);
+}
+
 uint32_t guard_sync_of(const struct model *model, uint32_t half, const struct vip *vip)
 {
 	uint32_t own = 0;
@@ -103,6 +164,8 @@ bool guard_sync_stage(const struct pinned *maps, struct guard_entry *guards, uin
 	int nets = maps->fds[PINNED_GUARD_NETS];
 	uint32_t hz = jiffies_hz(), node = half * GUARDS_MAX + NODE_GUARD;
 
+	if (!may_have_cookies(&model->node.guard, err))
+		return false;
 	guard_sync_retire(maps, half);
 	memset(&guards[half * GUARDS_MAX], 0, GUARDS_MAX * sizeof(*guards));
 	if (is_on(&model->node.guard)) {
@@ -116,6 +179,8 @@ bool guard_sync_stage(const struct pinned *maps, struct guard_entry *guards, uin
 
 		if (!is_on(&vip->guard))
 			continue;
+		if (!may_have_cookies(&vip->guard, err))
+			return false;
 		guards[at] = entry_of(&vip->guard, at % GUARDS_MAX, hz);
 		guards[at].also = is_on(&model->node.guard) ? node : 0;
 		if (!put_lists(nets, at, &vip->guard, err))

@@ -13,6 +13,8 @@
  * changed. */
 bool guard_sync_stage(const struct pinned *maps, struct guard_entry *guards, uint32_t half,
 		      const struct model *model, struct err *err);
+/* Whether what guards it may answer SYNs. */
+bool guard_sync_has_cookies(const struct model *model, const struct vip *vip);
 /* Index of what guards a vip, in the half that was staged; 0: nothing. */
 uint32_t guard_sync_of(const struct model *model, uint32_t half, const struct vip *vip);
 /* The other half is in use: this one forgets its networks. */

@@ -376,7 +376,8 @@ static bool add_guards(struct vip_sync *sync, const struct model *model, struct 
 	for (uint32_t i = 0; i < model->vip_count; i++)
 		for (uint32_t k = 0; k < model->vips[i].address_count; k++)
 			vip_table_guard(sync->table, model->vips[i].addresses[k].ip,
-					guard_sync_of(model, half, &model->vips[i]));
+					guard_sync_of(model, half, &model->vips[i]),
+					guard_sync_has_cookies(model, &model->vips[i]));
 	return true;
 }
 

@@ -86,13 +86,13 @@ bool vip_table_add(struct vip_table *t, const __be32 ip[4], uint32_t flags, stru
 	return true;
 }
 
-void vip_table_guard(struct vip_table *t, const __be32 ip[4], uint32_t guard)
+void vip_table_guard(struct vip_table *t, const __be32 ip[4], uint32_t guard, bool cookies)
 {
 	struct addr_entry *e = staged(t, ip);
 
 	if (!e || !guard)
 		return;
-	e->flags |= ADDR_GUARDED;
+	e->flags |= ADDR_GUARDED | (cookies ? ADDR_COOKIES : 0);
 	e->guard = guard;
 }
 

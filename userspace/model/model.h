@@ -254,6 +254,8 @@ enum ping_policy {
 
 enum guard_mode { GUARD_MODE_ENFORCE, GUARD_MODE_OBSERVE, GUARD_MODE_OFF };
 
+enum guard_cookies { GUARD_COOKIES_OFF, GUARD_COOKIES_AUTO, GUARD_COOKIES_ALWAYS };
+
 struct guard_limit {
 	uint32_t per_second; /* 0: any */
 	uint32_t burst;      /* at once, after a rest */
@@ -264,6 +266,8 @@ struct guard {
 	enum guard_mode mode;
 	struct network_list allow, deny; /* the longest prefix decides; allow alone: only these */
 	struct guard_limit packets, flows;
+	enum guard_cookies cookies; /* listeners of the proxy */
+	uint32_t cookies_above;     /* SYNs a second to a listener, with GUARD_COOKIES_AUTO */
 	bool given;
 };
 

@@ -3,7 +3,7 @@
 
 #include "userspace/model/model_parts.h"
 
-enum { RATE_LIMIT = 10000000 };
+enum { RATE_LIMIT = 10000000, COOKIES_ABOVE = 500 };
 
 static void read_mode(struct reading *r, const struct key *key, const struct yaml *value,
 		      void *into)
@@ -13,6 +13,16 @@ static void read_mode(struct reading *r, const struct key *key, const struct yam
 
 	if (word != UINT32_MAX)
 		*(enum guard_mode *)into = (enum guard_mode)word;
+}
+
+static void read_cookies(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	static const char *const names[] = { "off", "auto", "always", NULL };
+	uint32_t word = word_of(r, key, value, names);
+
+	if (word != UINT32_MAX)
+		*(enum guard_cookies *)into = (enum guard_cookies)word;
 }
 
 /* The burst, unless one is given: what comes in a second. */
@@ -53,6 +63,8 @@ const struct key guard_keys[] = {
 	{ "flows_per_source", read_number, offsetof(struct guard, flows.per_second), 1,
 	  RATE_LIMIT },
 	{ "flows_burst", read_number, offsetof(struct guard, flows.burst), 1, RATE_LIMIT },
+	{ "syn_cookies", read_cookies, offsetof(struct guard, cookies) },
+	{ "syn_cookies_above", read_number, offsetof(struct guard, cookies_above), 1, RATE_LIMIT },
 	{ 0 },
 };
 
@@ -68,6 +80,10 @@ void read_guard(struct reading *r, const struct key *key, const struct yaml *val
 	check_limit(r, value->at, &g->packets, "packets");
 	check_limit(r, value->at, &g->flows, "flows");
 	check_lists(r, value->at, g);
+	if (g->cookies_above && g->cookies != GUARD_COOKIES_AUTO)
+		finding(r, value->at, "\"syn_cookies_above\" needs \"syn_cookies: auto\"");
+	if (!g->cookies_above)
+		g->cookies_above = COOKIES_ABOVE;
 	burst_default(&g->packets);
 	burst_default(&g->flows);
 }
