@@ -34,10 +34,16 @@ struct flow_entry {
 	__u64 word;
 	struct flow_key key;
 	__u32 seen;      /* FLOW_L4: settings.epoch when it was used last */
-	__u32 confirmed; /* FLOW_L4: more than its first packet has come; else it gives way */
+	__u32 confirmed; /* FLOW_L4: enum flow_confirmed */
 	__u64 zero;
 };
 ABI_SIZE(struct flow_entry, 64);
+
+enum flow_confirmed {
+	FLOW_BEGUN = 0,     /* its first packet has come: gives way, and soon forgotten */
+	FLOW_CONFIRMED = 1, /* more have come */
+	FLOW_MET = 2, /* so has one that began before: gives way too, but may be silent for long */
+};
 
 enum { FLOW_WAYS = 4 };
 

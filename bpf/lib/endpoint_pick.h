@@ -87,8 +87,8 @@ __noinline __u64 flow_known(const struct flow_key *key, __u64 hash, __u32 how)
 		return 0; /* a reused port is a new connection */
 	if (how & KNOWN_ASKED)
 		return word;
-	if (!(how & KNOWN_BEGINS) && !known->confirmed)
-		known->confirmed = 1;
+	if (!(how & KNOWN_BEGINS) && known->confirmed != FLOW_CONFIRMED)
+		known->confirmed = FLOW_CONFIRMED;
 	if (known->seen != s->epoch)
 		known->seen = s->epoch;
 	return word;
@@ -170,7 +170,8 @@ static __noinline enum verdict pick_carefully(struct pkt *p, __u32 slot)
 	if (pick_take(p, id, COUNT_FORWARDED))
 		return DROP;
 	if ((id != now || id != before) && !asked)
-		flow_enter(&p->flow, p->hash, id, p->to->generation);
+		flow_enter(&p->flow, p->hash, id, p->to->generation,
+			   starts_connection(p) ? FLOW_BEGUN : FLOW_MET);
 	return NEXT;
 }
 

@@ -16,7 +16,7 @@ static __always_inline __u32 gives_way(const struct flow_entry *e, __u64 word,
 	case FLOW_L4:
 		if (is_same_flow(&e->key, key))
 			return RANK_SAME;
-		return e->confirmed ? 0 : RANK_UNCONFIRMED + chance;
+		return e->confirmed == FLOW_CONFIRMED ? 0 : RANK_UNCONFIRMED + chance;
 	default:
 		return 0;
 	}
@@ -46,7 +46,8 @@ static __always_inline struct flow_entry *better_way(struct flow_bucket *b, stru
  * the entry at this moment, it is not entered. Never takes the place of a splice, nor of a
  * connection that has sent a second packet: a flood of first packets displaces only itself.
  */
-__noinline int flow_enter(const struct flow_key *key, __u64 hash, __u32 endpoint, __u32 generation)
+__noinline int flow_enter(const struct flow_key *key, __u64 hash, __u32 endpoint, __u32 generation,
+			  __u32 as)
 {
 	const struct settings *s = settings_get();
 	struct flow_entry *e = NULL;
@@ -72,7 +73,7 @@ __noinline int flow_enter(const struct flow_key *key, __u64 hash, __u32 endpoint
 		return 0;
 	e->key = *key;
 	e->seen = s->epoch;
-	e->confirmed = 0;
+	e->confirmed = as;
 	barrier();
 	/* Not ours any more where this processor was stopped until the sweep thought us dead. */
 	return __sync_val_compare_and_swap(

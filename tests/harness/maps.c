@@ -5,7 +5,9 @@
 
 #include "bpf/abi/sizes.h"
 #include "userspace/base/must.h"
+#include "bpf/abi/hash.h"
 #include "userspace/dataplane/ring_store.h"
+#include "userspace/flow/flow_sweep.h"
 
 enum { ENTRIES_MAX = 4096 };
 
@@ -136,6 +138,33 @@ void maps_ring(struct maps *m, uint32_t index, const uint32_t *ids, uint32_t slo
 		if (m->vips[i].vip.index == index)
 			place_ring(m, &m->vips[i].vip);
 	m->changed = true;
+}
+
+/* As vip_sync does. */
+static bool keep_flow(void *context, const struct flow_entry *e)
+{
+	struct maps *m = context;
+	struct vip_key key = { .port = e->key.dport, .proto = e->key.proto };
+	const struct vip_entry *vip;
+
+	memcpy(key.addr, e->key.dst, sizeof(key.addr));
+	vip = vip_table_find(m->table, &key);
+	return vip && vip->kind == VIP_L4 &&
+	       ring_store_keeps(m->rings, vip->index, hash_flow(&e->key, m->settings->hash_seed),
+				FLOW_INDEX(e->word));
+}
+
+void maps_age(struct maps *m, uint32_t epoch)
+{
+	struct flow_table flows = maps_flows(m);
+	struct flow_sweep *sweep = flow_sweep_create(&flows, keep_flow, m);
+
+	maps_commit(m);
+	m->settings->epoch = epoch;
+	while (!flow_sweep_tick(sweep, epoch))
+		;
+	ring_store_settle(m->rings, epoch);
+	flow_sweep_destroy(sweep);
 }
 
 void maps_flag(struct maps *m, uint32_t index, uint32_t flags)

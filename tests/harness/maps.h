@@ -26,6 +26,8 @@ void maps_guard(struct maps *maps, const __be32 ip[4], uint32_t guard);
 void maps_vip(struct maps *maps, const struct vip_key *key, uint32_t kind, uint32_t index);
 /* The ring of all L4 vips of that index. fresh: nothing is known of what was before. */
 void maps_ring(struct maps *maps, uint32_t index, const uint32_t *ids, uint32_t slots, bool fresh);
+/* A whole pass of the sweep at that time, and what follows from it for rings. */
+void maps_age(struct maps *maps, uint32_t epoch);
 /* Of L4 vips; at once. */
 void maps_flag(struct maps *maps, uint32_t index, uint32_t flags);
 void maps_commit(struct maps *maps); /* does nothing where nothing has changed */

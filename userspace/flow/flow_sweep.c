@@ -47,7 +47,7 @@ static bool is_old(const struct flow_entry *e, uint32_t epoch)
 
 	if (age > UINT32_MAX / 2) /* used since this epoch began, or entered by an older daemon */
 		return false;
-	if (!e->confirmed)
+	if (e->confirmed == FLOW_BEGUN)
 		return age > FLOW_UNCONFIRMED_S;
 	return age > (e->key.proto == IPPROTO_UDP ? FLOW_UDP_IDLE_S : FLOW_TCP_IDLE_S);
 }

@@ -49,7 +49,7 @@ static int gives_way(const struct flow_entry *e, uint64_t word)
 		return 3;
 	if (FLOW_KIND(word) != FLOW_L4)
 		return 0;
-	return e->confirmed ? 1 : 2;
+	return e->confirmed == FLOW_CONFIRMED ? 1 : 2;
 }
 
 /* The entry is ours, and its word busy; NULL: there is no place. */
@@ -111,7 +111,7 @@ bool flow_table_enter_splice(const struct flow_table *table, const struct flow_k
 	word = FLOW_WORD(FLOW_SPLICE, dir & 1, splice, generation, FLOW_TURN(busy));
 	e->key = *key;
 	e->seen = 0;
-	e->confirmed = 1;
+	e->confirmed = FLOW_CONFIRMED;
 	/* Not ours any more where we were stopped for so long that the sweep thought us dead. */
 	return swap_word(e, busy, word);
 }
