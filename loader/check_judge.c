@@ -82,7 +82,9 @@ static void judge_offloads(const struct device_facts *d, struct check_findings *
 		     "GRO in hardware is on: packets are merged before XDP sees them");
 	if (strcmp(d->kind, "veth") == 0 && d->tx_checksum)
 		find(all, CHECK_BREAKS, mend("ethtool -K %s tx off", d->name).text,
-		     "veth hands over packets without their checksum; it must be off at both ends");
+		     "veth hands over packets without their checksum: for XDP it must be off at "
+		     "both "
+		     "ends, else attach with --mode tc");
 	if (d->has_vlans && d->rx_vlan_offload)
 		find(all, CHECK_BREAKS, mend("ethtool -K %s rxvlan off", d->name).text,
 		     "tags are taken off before XDP sees them, but %s has VLANs", d->name);

@@ -138,6 +138,10 @@ bool explain_packet(const char *pin_dir, const char *device, const struct packet
 
 	if (!find_device(pin_dir, device, &where, err))
 		return false;
+	if (where.mode == ATTACH_TC)
+		return err_set(err,
+			       "device %s is attached by tc, packets are explained for XDP only",
+			       where.device);
 	memset(e, 0, sizeof(*e));
 	program = bpf_prog_get_fd_by_id(where.program_id);
 	if (program < 0)
