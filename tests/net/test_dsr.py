@@ -119,7 +119,7 @@ def test_checks_ask_for_the_vip_on_the_link(dsr, vip, web):
     family = int(web[-1])
     names = [f"[{NEAR[h][1]}]:8000" if family else f"{NEAR[h][0]}:8000" for h in NEAR]
     dsr.reload(config().replace(f"{web}: {{ balance: maglev", f"{web}: {{ balance: maglev, health: "
-                                "{ http: /, interval: 200ms, timeout: 150ms }"))
+                                "{ http: /, interval: 500ms, timeout: 500ms, fall: 4 }"))
     well, gone = {name: ("up", "ok") for name in names}, ("down", "tunnel")
     wait_until(lambda: dsr.health(web) == well, "both are up")
     dsr.ip("web_b", "addr", "del", vip + ("/128" if family else "/32"), "dev", "lo")

@@ -168,7 +168,7 @@ def end(client, dice):
 def everything_is_free(shunt, context):
     """Ceilings of handshakes are each worker's: the one that has been there all the time is asked."""
     shunt.change(with_third=False, workers=1, key="rsa")
-    wait_until(lambda: shunt.open_sessions() == 0, "all have ended", 30)
+    wait_until(lambda: shunt.open_sessions() == 0, "all have ended")
     clients = [shunt.client() for _ in range(PLACES)]
     for client in clients:
         shunt.ask(client)
@@ -184,7 +184,7 @@ def everything_is_free(shunt, context):
     assert last.shake() and last.say(head()) and b"200 OK" in last.hear()
     for client in shaking + [last]:
         client.sock.close()
-    wait_until(lambda: shunt.open_sessions() == 0, "all have ended", 30)
+    wait_until(lambda: shunt.open_sessions() == 0, "all have ended")
 
 
 def test_nothing_is_left_of_connections_that_end_in_every_way(shunt):
@@ -205,5 +205,5 @@ def test_nothing_is_left_of_connections_that_end_in_every_way(shunt):
         for client in clients:
             end(client, dice)
     everything_is_free(shunt, context)
-    wait_until(lambda: shunt.descriptors() <= before, "descriptors are as before", 40)
+    wait_until(lambda: shunt.descriptors() <= before, "descriptors are as before")
     assert shunt.daemon.poll() is None

@@ -134,7 +134,7 @@ def test_a_connection_takes_no_more_memory_than_is_counted_for_it(begin, count, 
         wait_until(lambda: all(shunt.origin.whole(name) for name in names), "all requests came")
         if "reads" in begin.__name__:
             moved = [0, 1]
-            wait_until(lambda: moved.append(shunt.dirty()) or moved[-1] == moved[-9:][0], "no more moves", 30)
+            wait_until(lambda: moved.append(shunt.dirty()) or moved[-1] == moved[-9:][0], "no more moves")
         each = (shunt.dirty() - before) / count
         print(begin.__name__, each, most)
         assert each <= most
