@@ -27,7 +27,8 @@ TEST(a_mistake_is_named_with_its_place)
 		  GOOD_UPSTREAM "routes: { r: [ { name: x, upstream: a, timeout: 5sec } ] }\n",
 		  "f:2:49: expected a time such as 200ms or 5s for \"timeout\", found \"5sec\"" },
 		{ "a hook that is none", "node: { mode: fast }\n",
-		  "f:1:15: expected one of auto, native, generic, tc for \"mode\", found \"fast\"" },
+		  "f:1:15: expected one of auto, native, generic, tc for \"mode\", found "
+		  "\"fast\"" },
 		{ "a size in other units", "node: { memory: 512MiB }\n",
 		  "f:1:17: expected a size such as 64kB, 512MB or 2GB, from 16777216 to "
 		  "1099511627776 bytes, for \"memory\", found \"512MiB\"" },
