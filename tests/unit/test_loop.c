@@ -257,6 +257,34 @@ TEST(a_watch_hears_only_what_it_was_set_to)
 	}
 }
 
+/* A worker that waited for a processor must not take an endpoint's answer for a time-out. */
+TEST(what_has_come_is_heard_before_the_time_out_that_waits_for_it)
+{
+	struct diary diary = { .loop = loop_create() };
+	struct line late = { &diary, '!' }, end = { &diary, '.', .stop = true };
+	struct line ready = { &diary, 'w' };
+	struct timer deadline, last;
+	struct watch watch;
+	int ends[2];
+
+	CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	timer_init(&deadline, diary.loop, note, &late);
+	timer_start(&deadline, 3000);
+	timer_init(&last, diary.loop, note, &end);
+	timer_start(&last, 3001);
+	watch_init(&watch, diary.loop, ends[0], note_ready, &ready);
+	ready.quiet = &watch;
+	ready.end = &deadline;
+	watch_set(&watch, WATCH_READ);
+	CHECK_INT(write(ends[1], "x", 1), 1);
+	fake_clock_advance(5000);
+	loop_run(diary.loop);
+	CHECK_STR(diary.letters, "w.");
+	loop_destroy(diary.loop);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 enum { POSTS = 1000, POSTERS = 4 };
 
 struct numbered {

@@ -7,6 +7,8 @@
 
 #include "userspace/base/must.h"
 
+enum { READY_PRIORITY = EV_MAXPRI - 1 }; /* behind the time of the turn, before all else */
+
 struct loop {
 	struct ev_loop *ev;
 	ev_async wake;
@@ -180,6 +182,9 @@ void watch_init(struct watch *w, struct loop *loop, int fd,
 		void (*on_ready)(void *context, int events), void *context)
 {
 	ev_io_init(&w->io, on_io, fd, 0);
+	/* libev calls timers first. Where the loop itself was late, what a time-out waits for may
+	 * be here already. */
+	ev_set_priority(&w->io, READY_PRIORITY);
 	w->io.data = w;
 	w->loop = loop;
 	w->on_ready = on_ready;

@@ -2,7 +2,8 @@
  * loop.h - libev behind watch, timer, defer and post.
  *
  * A loop belongs to one thread; only loop_post and loop_stop may be called by others. Callbacks may
- * stop, start or free any watcher, their own included.
+ * stop, start or free any watcher, their own included. What is ready is told before timers that are
+ * due: a loop that was kept from running takes nobody for late.
  */
 #pragma once
 #include <ev.h>
