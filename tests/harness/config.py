@@ -1,4 +1,5 @@
-"""Configurations for the lab."""
+"""Configurations for the lab. Bulk overruns the short queues of veth devices and takes SYNs along, so that
+endpoints have a minute to be reached: time-outs are for tests that are about them."""
 import pytest
 
 # As pytestmark of a module: its tests run with XDP, then with tc and all offloads.
@@ -60,12 +61,12 @@ routes:
     - {{ name: a, match: {{ host: a.example.com }}, upstream: a }}
     - {{ name: b, match: {{ host: b.example.com }}, upstream: b }}
 upstreams:
-  a: {{ endpoints: [ {{ address: "10.0.1.2:8000" }} ] }}
-  odd: {{ endpoints: [ {{ address: "10.0.1.2:8001" }} ] }}
-  odd6: {{ endpoints: [ {{ address: "[2001:db8:a::2]:8001" }} ] }}
-  b: {{ endpoints: [ {{ address: "{web_b}" }} ] }}
-  tls: {{ endpoints: [ {{ address: "10.0.2.2:8443" }} ] }}
-  tls6: {{ endpoints: [ {{ address: "[2001:db8:b::2]:8443" }} ] }}
+  a: {{ connect_timeout: 60s, endpoints: [ {{ address: "10.0.1.2:8000" }} ] }}
+  odd: {{ connect_timeout: 60s, endpoints: [ {{ address: "10.0.1.2:8001" }} ] }}
+  odd6: {{ connect_timeout: 60s, endpoints: [ {{ address: "[2001:db8:a::2]:8001" }} ] }}
+  b: {{ connect_timeout: 60s, endpoints: [ {{ address: "{web_b}" }} ] }}
+  tls: {{ connect_timeout: 60s, endpoints: [ {{ address: "10.0.2.2:8443" }} ] }}
+  tls6: {{ connect_timeout: 60s, endpoints: [ {{ address: "[2001:db8:b::2]:8443" }} ] }}
   dead: {{ connect_timeout: 1m, endpoints: [ {{ address: "10.0.1.2:9" }} ] }}
   empty: {{ endpoints: [] }}
   l4:

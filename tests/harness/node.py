@@ -47,6 +47,10 @@ class Node:
         with open(path, encoding="utf-8") as log:
             return [json.loads(line) for line in log]
 
+    def not_done(self):
+        """What the access log says of those that ended badly: why a client was cut."""
+        return [line for line in self.access_log() if line["end"] != "done"][-5:]
+
     @staticmethod
     def lines_of(path):
         with open(path, "rb") as lines:

@@ -149,16 +149,25 @@ static void on_reused(struct splicer *splicer, uint32_t i)
 
 static void look_at_events(struct splicer *splicer, uint32_t i)
 {
-	uint32_t events = __atomic_load_n(&splicer->maps.splices[i].events, __ATOMIC_ACQUIRE);
+	struct splice *sp = &splicer->maps.splices[i];
+	uint32_t events = __atomic_load_n(&sp->events, __ATOMIC_ACQUIRE);
+	bool lived = splicer->slots[i].linger_ms == 0;
 
-	if (splicer->slots[i].linger_ms == 0 && events & SPLICE_RESET) {
-		atomic_fetch_add(&splicer->reset, 1);
-		slot_close(splicer, i, LINGER_RESET_MS);
-	} else if (splicer->slots[i].linger_ms == 0 && events & SPLICE_ENDED) {
+	/* An end that has forgotten a connection answers late packets with a reset: no news. */
+	if (lived && events & SPLICE_ENDED) {
 		atomic_fetch_add(&splicer->ended, 1);
 		slot_close(splicer, i, LINGER_ENDED_MS);
+	} else if (lived && events & SPLICE_RESET) {
+		atomic_fetch_add(&splicer->reset, 1);
+		slot_close(splicer, i, LINGER_RESET_MS);
 	}
-	if (events & SPLICE_REUSED)
+	if (!(events & SPLICE_REUSED))
+		return;
+	/* One from before the end, as late ones of its own handshake, makes no room; a new
+	 * connection asks again. */
+	if (lived && events & (SPLICE_ENDED | SPLICE_RESET))
+		__atomic_and_fetch(&sp->events, ~(uint32_t)SPLICE_REUSED, __ATOMIC_ACQ_REL);
+	else
 		on_reused(splicer, i);
 }
 
