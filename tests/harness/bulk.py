@@ -42,7 +42,7 @@ def one(*job):
 
 def transfer(address, port, total, request, ending, results):
     try:
-        sock = socket.create_connection((address, port), timeout=120)
+        sock = socket.create_connection((address, port), timeout=600)
         if request:
             preamble(sock, request, ending)
         out, back, got = hashlib.sha256(), hashlib.sha256(), 0
