@@ -228,19 +228,33 @@ void ring_store_mark(struct ring_store *store, bool *marks)
 	}
 }
 
+/*
+ * Takes no mark off before the table has been looked through anew: the pass that is under way may
+ * have missed who was entered lately. Whose past is not merged has two passes before it.
+ */
+static void recheck_slot(struct ring_store *store, struct ring *r, uint32_t i, uint32_t id,
+			 uint32_t now_s)
+{
+	uint32_t now = *slot_at(store, r->place.ring, i);
+
+	if ((now & RING_ID) != id || (now & RING_CHANGED && !r->past[i].merged))
+		return;
+	r->past[i].changed_s = now_s;
+	if (now & RING_CHANGED)
+		return;
+	r->past[i] = (struct slot_past){ .changed_s = now_s, .merged = true };
+	write_slot(store, r->place.before, i, id);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	write_slot(store, r->place.ring, i, id | RING_CHANGED);
+}
+
 void ring_store_recheck(struct ring_store *store, uint32_t id, uint32_t now_s)
 {
 	for (uint32_t k = 0; k < RINGS_MAX; k++) {
 		struct ring *r = &store->rings[k];
 
-		for (uint32_t i = 0; r->used && i < r->place.slots; i++) {
-			if (*slot_at(store, r->place.ring, i) != id) /* or it has the mark */
-				continue;
-			r->past[i] = (struct slot_past){ .changed_s = now_s, .merged = true };
-			write_slot(store, r->place.before, i, id);
-			__atomic_thread_fence(__ATOMIC_SEQ_CST);
-			write_slot(store, r->place.ring, i, id | RING_CHANGED);
-		}
+		for (uint32_t i = 0; r->used && i < r->place.slots; i++)
+			recheck_slot(store, r, i, id, now_s);
 	}
 }
 
