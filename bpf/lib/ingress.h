@@ -26,7 +26,7 @@ static __always_inline enum verdict forward(struct pkt *p, const struct settings
 {
 	enum verdict v;
 
-	if ((p->flags & (PKT_FRAGMENT | PKT_EXPLAINED)) == PKT_FRAGMENT && p->l4)
+	if ((p->flags & (PKT_FRAGMENT | PKT_EXPLAINED)) == PKT_FRAGMENT && p->flags & PKT_PORTS)
 		fragment_keep(&p->flow, p->frag_id, s->hash_seed);
 	v = endpoint_pick(p);
 	if (p->flags & PKT_ERROR && !v)
@@ -57,6 +57,25 @@ static __always_inline enum verdict merge(struct pkt *p)
 	p->why = forget(p->why, unknown);
 	p->l4_off = (__u16)forget(p->l4_off, unknown);
 	p->vlan_tags = (__u8)forget(p->vlan_tags, unknown);
+	return NEXT;
+}
+
+/* Behind the parsers: of what they found the verifier shall know nothing. sets: l4. Always NEXT. */
+static __always_inline enum verdict merge_parsed(struct pkt *p)
+{
+	__u32 unknown = p->settings->epoch;
+	__u32 l3_at = forget((__u32)((long)p->l3 - (long)p->start), unknown) & LINK_BYTES_MASK;
+
+	merge(p);
+	p->l3_len = (__u16)forget(p->l3_len, unknown);
+	p->tcp_flags = (__u8)forget(p->tcp_flags, unknown);
+	p->ttl = (__u8)forget(p->ttl, unknown);
+	p->frag_id = forget(p->frag_id, unknown);
+	p->flow.proto = (__u8)forget(p->flow.proto, unknown);
+	p->flow.sport = (__u16)forget(p->flow.sport, unknown);
+	p->flow.dport = (__u16)forget(p->flow.dport, unknown);
+	p->l3 = p->start + l3_at;
+	p->l4 = p->start + ((l3_at + p->l4_off) & FRAME_OFF_MAX);
 	return NEXT;
 }
 
@@ -95,7 +114,7 @@ static __always_inline enum verdict receive(struct pkt *p, const struct settings
 	return parse_link(p)
 		       ?: parse_destination(p)
 				  ?: addressee_find(p, s) /* most are for nobody we know */
-					     ?: parse_ip(p) ?: parse_ports(p) ?: merge(p) ?: read_to_ports(p);
+					     ?: parse_ip(p) ?: parse_ports(p) ?: merge_parsed(p) ?: read_to_ports(p);
 }
 
 static __always_inline int ingress(PKT_CTX *ctx)

@@ -18,7 +18,7 @@ static __always_inline void parse_tcp(struct pkt *p)
 		pkt_odd(p, COUNT_SHORT);
 		return;
 	}
-	p->l4 = tcp;
+	p->flags |= PKT_PORTS;
 	p->flow.sport = tcp->source;
 	p->flow.dport = tcp->dest;
 	p->tcp_flags = ((__u8 *)tcp)[13];
@@ -38,7 +38,7 @@ static __always_inline void parse_udp(struct pkt *p)
 		pkt_odd(p, COUNT_SHORT);
 		return;
 	}
-	p->l4 = udp;
+	p->flags |= PKT_PORTS;
 	p->flow.sport = udp->source;
 	p->flow.dport = udp->dest;
 	len = bpf_ntohs(udp->len);
@@ -47,7 +47,7 @@ static __always_inline void parse_udp(struct pkt *p)
 		pkt_odd(p, COUNT_BAD_LENGTH);
 }
 
-/* needs: l3, at, flow.proto, flags; sets: l4, ports, tcp_flags. Always NEXT: nothing is judged. */
+/* needs: l3, at, flow.proto, flags; sets: ports, tcp_flags. Always NEXT: nothing is judged. */
 static __always_inline enum verdict parse_ports(struct pkt *p)
 {
 	if (p->flags & PKT_LATER)

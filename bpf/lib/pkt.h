@@ -35,6 +35,7 @@ enum pkt_flag {
 	PKT_BORROWED = 32,  /* flow is not in its own headers: a later fragment, an ICMP error */
 	PKT_ERROR = 256,    /* the latter */
 	PKT_READ = 512,     /* to its ports, as far as it has any */
+	PKT_PORTS = 1024,   /* l4 is where its TCP or UDP header is */
 };
 
 #ifdef PKT_TC

@@ -184,8 +184,8 @@ static __always_inline enum verdict splice_find(struct pkt *p, const struct sett
 	__u32 index, dir, head;
 	__u64 word = 0;
 
-	if (p->flow.proto != IPPROTO_TCP || !tcp || !(p->addr->flags & ADDR_SPLICES) ||
-	    (p->vip && p->vip->kind == VIP_L4))
+	if (p->flow.proto != IPPROTO_TCP || !(p->flags & PKT_PORTS) ||
+	    !(p->addr->flags & ADDR_SPLICES) || (p->vip && p->vip->kind == VIP_L4))
 		return NEXT;
 	if (!flow_find(&p->flow, p->hash, s, &word) || FLOW_KIND(word) != FLOW_SPLICE)
 		return NEXT;

@@ -58,9 +58,11 @@ static __always_inline bool link_back(void *data, void *end, const __u8 *link, _
 
 enum { QUOTE_WORDS_MAX = (QUOTE_V6_MAX + 48) / 4 };
 
-/* Of all words from here to the frame's end. */
-static __always_inline __u64 sum_to_end(__u32 *word, void *end)
+/* Of all words from this offset to the frame's end. Not inlined: it is walked once for both. */
+__noinline __u64 sum_to_end(PKT_CTX *ctx, __u32 at)
 {
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 *word = data + (at & FRAME_OFF_MAX);
 	__u64 sum = 0;
 
 	for (int i = 0; i < QUOTE_WORDS_MAX; i++) {
@@ -71,11 +73,12 @@ static __always_inline __u64 sum_to_end(__u32 *word, void *end)
 	return sum;
 }
 
-static __always_inline bool told_v4(void *ip_at, void *end, __u32 quote, __u32 mtu)
+static __always_inline bool told_v4(PKT_CTX *ctx, __u32 at, __u32 quote, __u32 mtu)
 {
-	struct iphdr *ip = ip_at, *old;
+	void *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip = (void *)(long)ctx->data + (at & 31), *old;
 	struct icmp_head *icmp = (void *)(ip + 1);
-	__u32 *word = ip_at;
+	__u32 *word = (__u32 *)ip;
 
 	old = (void *)(icmp + 1);
 	if ((void *)(old + 1) > end)
@@ -92,13 +95,14 @@ static __always_inline bool told_v4(void *ip_at, void *end, __u32 quote, __u32 m
 	icmp->type = ICMP4_UNREACHABLE;
 	icmp->code = ICMP4_FRAG_NEEDED;
 	icmp->rest = bpf_htonl(mtu); /* its lower half */
-	icmp->check = ~sum_fold(sum_to_end((__u32 *)icmp, end));
+	icmp->check = ~sum_fold(sum_to_end(ctx, at + sizeof(*ip)));
 	return true;
 }
 
-static __always_inline bool told_v6(void *ip_at, void *end, __u32 quote, __u32 mtu)
+static __always_inline bool told_v6(PKT_CTX *ctx, __u32 at, __u32 quote, __u32 mtu)
 {
-	struct ipv6hdr *ip = ip_at, *old;
+	void *end = (void *)(long)ctx->data_end;
+	struct ipv6hdr *ip = (void *)(long)ctx->data + (at & 31), *old;
 	struct icmp_head *icmp = (void *)(ip + 1);
 	__u32 len = quote + sizeof(*icmp);
 
@@ -115,8 +119,8 @@ static __always_inline bool told_v6(void *ip_at, void *end, __u32 quote, __u32 m
 	icmp->type = ICMP6_TOO_BIG;
 	icmp->rest = bpf_htonl(mtu);
 	/* The pseudo-header (RFC 8200, 8.1), then all the rest. */
-	icmp->check = ~sum_fold(sum_to_end((__u32 *)&ip->saddr, end) + bpf_htonl(len) +
-				bpf_htonl(IPPROTO_ICMPV6));
+	icmp->check = ~sum_fold(sum_to_end(ctx, at + offsetof(struct ipv6hdr, saddr)) +
+				bpf_htonl(len) + bpf_htonl(IPPROTO_ICMPV6));
 	return true;
 }
 
@@ -146,8 +150,7 @@ __noinline __u32 too_big_tell(PKT_CTX *ctx, __u32 l3_at, __u32 l3_len, __u32 mtu
 	end = (void *)(long)ctx->data_end;
 	if (!link_back(data, end, link, l3_at))
 		return COUNT_TOO_BIG;
-	data += l3_at & 31;
-	if (v6 ? !told_v6(data, end, quote, mtu) : !told_v4(data, end, quote, mtu))
+	if (v6 ? !told_v6(ctx, l3_at, quote, mtu) : !told_v4(ctx, l3_at, quote, mtu))
 		return COUNT_TOO_BIG;
 	return COUNT_TOO_BIG_TOLD;
 }
@@ -161,7 +164,7 @@ static __always_inline enum verdict too_big(struct pkt *p, __u32 mtu)
 	__u32 why;
 
 	p->to = NULL; /* it gets nothing */
-	if (!p->l4 || p->flags & (PKT_BORROWED | PKT_UNWRAPPED))
+	if (!(p->flags & PKT_PORTS) || p->flags & (PKT_BORROWED | PKT_UNWRAPPED))
 		return pkt_end(p, DROP, COUNT_TOO_BIG);
 	why = too_big_tell(p->ctx, (__u32)((long)p->l3 - (long)p->start), p->l3_len, mtu,
 			   p->flags & PKT_V6);

@@ -21,6 +21,7 @@ static __always_inline enum verdict unwrap(struct pkt *p)
 		return NEXT;
 	if (p->flags & (PKT_ODD | PKT_FRAGMENT))
 		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
+	p->at = p->l4 + sizeof(struct udphdr);
 	vx = pkt_pull(p, sizeof(*vx));
 	if (!vx || !(vx->flags & bpf_htonl(VXLAN_HAS_VNI)))
 		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
