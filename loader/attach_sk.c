@@ -21,9 +21,11 @@ static bool link_pinned(const char *pin_dir, const char *name, int program, int 
 	if (link >= 0) {
 		int rc = bpf_link_update(link, program, NULL);
 
+		saved = errno;
 		close(link);
-		if (rc == 0)
-			return true;
+		errno = saved;
+		if (rc == 0 || saved != ENOLINK)
+			return rc == 0;
 		unlink(path); /* its namespace or cgroup has gone */
 	}
 	link = bpf_link_create(program, target, type, NULL);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "bpf/abi/pins.h"
 #include "loader/pinning.h"
@@ -57,10 +58,22 @@ static void pin_name(uint32_t ifindex, char out[32])
 	snprintf(out, 32, PIN_PROG_TC "%u", ifindex);
 }
 
+/* In the place of what is pinned there, which stays where this fails. */
+static bool pin_over(const char *pin_dir, const char *name, int program)
+{
+	char path[PIN_PATH_MAX], new_name[40], new_path[PIN_PATH_MAX];
+
+	snprintf(new_name, sizeof(new_name), "new_%s", name);
+	if (!pinning_path(pin_dir, name, path) || !pinning_path(pin_dir, new_name, new_path))
+		return false;
+	unlink(new_path); /* of a loader that was killed */
+	return bpf_obj_pin(program, new_path) == 0 && rename(new_path, path) == 0;
+}
+
 bool attach_tc_ingress(const char *pin_dir, const char *device, int program, struct err *err)
 {
 	uint32_t ifindex = if_nametoindex(device);
-	char name[32], path[PIN_PATH_MAX];
+	char name[32];
 
 	if (!ifindex)
 		return err_set(err,
@@ -70,11 +83,12 @@ bool attach_tc_ingress(const char *pin_dir, const char *device, int program, str
 	if (!attach(device, BPF_TC_INGRESS, program, err))
 		return false;
 	pin_name(ifindex, name);
-	pinning_remove(pin_dir, name);
-	if (pinning_path(pin_dir, name, path) && bpf_obj_pin(program, path) == 0)
+	if (pin_over(pin_dir, name, program))
 		return true;
-	detach(ifindex, BPF_TC_INGRESS);
-	return err_sys(err, "cannot pin the program of device %s at %s", device, path);
+	err_sys(err, "cannot pin the program of device %s as %s", device, name);
+	if (!pinning_has(pin_dir, name)) /* else this one has taken the place of another */
+		detach(ifindex, BPF_TC_INGRESS);
+	return false;
 }
 
 void detach_tc_ingress(const char *pin_dir, uint32_t ifindex)

@@ -44,11 +44,12 @@ static int create_link(int program, uint32_t ifindex, __u32 flags)
 	return bpf_link_create(program, (int)ifindex, BPF_XDP, &opts);
 }
 
-/* The same link gets the new program: no packet sees the device without one. */
+/* The same link gets the new program: no packet sees the device without one. ENOLINK: the link is
+ * of a device that has gone. */
 static int replace(const char *pin_dir, const char *name, int program)
 {
 	char path[PIN_PATH_MAX];
-	int link, rc;
+	int link, rc, saved;
 
 	if (!pinning_path(pin_dir, name, path))
 		return -1;
@@ -56,7 +57,9 @@ static int replace(const char *pin_dir, const char *name, int program)
 	if (link < 0)
 		return -1;
 	rc = bpf_link_update(link, program, NULL);
+	saved = errno;
 	close(link);
+	errno = saved;
 	return rc;
 }
 
@@ -94,6 +97,11 @@ bool attach_xdp(const char *pin_dir, const char *device, int program, enum attac
 	if (pinning_has(pin_dir, name)) {
 		if (replace(pin_dir, name, program) == 0)
 			return true;
+		if (errno != ENOLINK)
+			return err_sys(err,
+				       "cannot replace the XDP program of device %s, which keeps "
+				       "the one that it has",
+				       device);
 		pinning_remove(pin_dir, name); /* of a device that has gone */
 	}
 	link = link_with_fallback(device, ifindex, program, mode, notices);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bpf/abi/pins.h"
 #include "bpf/abi/vip.h"
@@ -49,6 +50,11 @@ __attribute__((format(printf, 2, 0))) static int keep_words(enum libbpf_print_le
 	return 0;
 }
 
+static bool is_ours(const struct bpf_map *map)
+{
+	return strncmp(bpf_map__name(map), "shunt_", 6) == 0;
+}
+
 /* Our maps have a name of their own each; libbpf takes what is pinned there, or makes and pins it.
  */
 static bool pin_maps(struct bpf_object *object, const char *pin_dir, struct err *err)
@@ -59,7 +65,7 @@ static bool pin_maps(struct bpf_object *object, const char *pin_dir, struct err 
 	{
 		char path[PIN_PATH_MAX];
 
-		if (strncmp(bpf_map__name(map), "shunt_", 6) != 0)
+		if (!is_ours(map))
 			continue;
 		if (!pinning_path(pin_dir, bpf_map__name(map), path) ||
 		    bpf_map__set_pin_path(map, path))
@@ -89,8 +95,85 @@ static bool load_one(struct objects *o, enum object which, const char *pin_dir, 
 		       last_words[0] ? last_words : "no reason given");
 }
 
-/* Shapes are compared by libbpf; meanings by the version. */
-static bool check_abi(const struct objects *o, struct err *err)
+static const char what_to_do[] =
+	"what is attached goes on as it is; to change over, run `shunt-loader detach` of the old "
+	"version first (connections in the kernel end)";
+
+/* A pinned map, whatever its shape; -1: there is none. */
+static int open_pinned(const char *pin_dir, const char *name, struct bpf_map_info *out_info)
+{
+	__u32 len = sizeof(*out_info);
+	char path[PIN_PATH_MAX];
+	int fd;
+
+	memset(out_info, 0, sizeof(*out_info));
+	fd = pinning_path(pin_dir, name, path) ? bpf_obj_get(path) : -1;
+	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, out_info, &len) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Before anything is loaded or pinned beside what is there. It may be longer or shorter than ours.
+ */
+static bool check_abi(const char *pin_dir, struct err *err)
+{
+	struct bpf_map_info info;
+	int fd = open_pinned(pin_dir, PIN_SETTINGS, &info);
+	uint32_t zero = 0, version = 0;
+	uint8_t *value;
+
+	if (fd < 0)
+		return true;
+	value = must_alloc(info.value_size + sizeof(struct settings));
+	if (bpf_map_lookup_elem(fd, &zero, value) == 0)
+		memcpy(&version, value + offsetof(struct settings, abi_version), sizeof(version));
+	free(value);
+	close(fd);
+	return version == 0 || version == ABI_VERSION ||
+	       err_set(err, "the pinned maps have ABI version %u, this program %u; %s", version,
+		       ABI_VERSION, what_to_do);
+}
+
+static bool check_shape(const struct bpf_map *map, const char *pin_dir, struct err *err)
+{
+	struct bpf_map_info there;
+	int fd = open_pinned(pin_dir, bpf_map__name(map), &there);
+
+	if (fd < 0)
+		return true;
+	close(fd);
+	if (there.type == bpf_map__type(map) && there.key_size == bpf_map__key_size(map) &&
+	    there.value_size == bpf_map__value_size(map) &&
+	    there.max_entries == bpf_map__max_entries(map) &&
+	    there.map_flags == bpf_map__map_flags(map))
+		return true;
+	return err_set(err,
+		       "the pinned map %s has %u entries of %u bytes, this program needs %u of %u, "
+		       "or of another kind; %s",
+		       bpf_map__name(map), there.max_entries, there.value_size,
+		       bpf_map__max_entries(map), bpf_map__value_size(map), what_to_do);
+}
+
+static bool check_shapes(const struct objects *o, const char *pin_dir, struct err *err)
+{
+	struct bpf_map *map;
+
+	for (int i = 0; i < OBJECTS; i++) {
+		if (!o->all[i])
+			continue;
+		bpf_object__for_each_map(map, o->all[i])
+		{
+			if (is_ours(map) && !check_shape(map, pin_dir, err))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Fresh maps get our version. */
+static bool stamp_abi(const struct objects *o, struct err *err)
 {
 	int fd = bpf_map__fd(o->xdp->maps.shunt_settings);
 	struct settings s;
@@ -98,18 +181,11 @@ static bool check_abi(const struct objects *o, struct err *err)
 
 	if (bpf_map_lookup_elem(fd, &zero, &s) < 0)
 		return err_sys(err, "cannot read the map shunt_settings");
-	if (s.abi_version == 0) {
-		s.abi_version = ABI_VERSION;
-		return bpf_map_update_elem(fd, &zero, &s, BPF_ANY) == 0 ||
-		       err_sys(err, "cannot write the map shunt_settings");
-	}
-	if (s.abi_version != ABI_VERSION)
-		return err_set(err,
-			       "the pinned maps have ABI version %u, this program %u; run "
-			       "`shunt-loader detach` of the old version first (connections "
-			       "in the kernel end)",
-			       s.abi_version, ABI_VERSION);
-	return true;
+	if (s.abi_version)
+		return true;
+	s.abi_version = ABI_VERSION;
+	return bpf_map_update_elem(fd, &zero, &s, BPF_ANY) == 0 ||
+	       err_sys(err, "cannot write the map shunt_settings");
 }
 
 static bool open_all(struct objects *o, bool tc_ingress)
@@ -143,10 +219,12 @@ struct objects *objects_load(const char *pin_dir, bool tc_ingress, struct err *e
 		err_sys(err, "cannot open the embedded BPF objects");
 		goto close_objects;
 	}
+	if (!check_abi(pin_dir, err) || !check_shapes(o, pin_dir, err))
+		goto close_objects;
 	for (int i = 0; i < OBJECTS; i++)
 		if (o->all[i] && !load_one(o, i, pin_dir, err))
 			goto close_objects;
-	if (!check_abi(o, err))
+	if (!stamp_abi(o, err))
 		goto close_objects;
 	return o;
 
