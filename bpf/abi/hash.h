@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <linux/types.h>
+#include <stdbool.h>
 
 #include "bpf/abi/flow.h"
 
@@ -40,6 +41,13 @@ static __always_inline __u64 hash_addr(const __be32 ip[4], __u64 seed)
 	if (ip[0] | ip[1])
 		h = hash_mix(h, (__u64)ip[0] << 32 | ip[1]);
 	return hash_mix(h, (__u64)ip[2] << 32 | ip[3]);
+}
+
+/* By what a ring is asked; by_client: connections of one address have one slot, whatever their
+ * ports, protocol and vip. */
+static __always_inline __u64 hash_ring(const struct flow_key *flow, __u64 seed, bool by_client)
+{
+	return by_client ? hash_addr(flow->src, seed) : hash_flow(flow, seed);
 }
 
 static __always_inline __u64 hash_word(__u64 word, __u64 seed)

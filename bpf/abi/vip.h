@@ -61,8 +61,9 @@ ABI_SIZE(struct vip_entry, 32);
 #define VIP_KEY(number, port, proto) ((__u64)(number) << 32 | (__u64)(port) << 8 | (proto))
 
 enum vip_flag {
-	VIP_SETTLED = 1, /* no UDP flow is left that the ring before this one has given away */
-	VIP_DSR = 2,     /* sent to endpoints on the same link as they are, by their MACs */
+	VIP_SETTLED = 1,     /* no UDP flow is left that the ring before this one has given away */
+	VIP_DSR = 2,         /* sent to endpoints on the same link as they are, by their MACs */
+	VIP_BY_CLIENT = 256, /* the ring is asked for the client's address alone: hash_ring */
 };
 
 /*

@@ -42,6 +42,14 @@ static __always_inline const struct endpoint_entry *endpoint_there(__u32 id)
 	return endpoint_without(id, ENDPOINT_DOWN);
 }
 
+/* hash_ring, of which the one is known already. */
+static __always_inline __u64 ring_hash(const struct pkt *p)
+{
+	if (p->vip->flags & VIP_BY_CLIENT)
+		return hash_addr(p->flow.src, p->settings->hash_seed);
+	return p->hash;
+}
+
 static __always_inline __u32 slot_of(__u64 hash, const struct vip_entry *vip)
 {
 	return (__u32)(((hash >> 32) * vip->slots) >> 32);
@@ -146,7 +154,7 @@ static __always_inline __u32 pick_by_ring(const struct pkt *p, __u32 now, __u32 
 	if (suits(p, now))
 		return now;
 	/* All are draining: as if none was. */
-	return pick_other(p->vip->ring, p->vip->slots, p->hash) ?: now;
+	return pick_other(p->vip->ring, p->vip->slots, ring_hash(p)) ?: now;
 }
 
 /* A slot that has changed, or whose endpoint is down. A function of its own: it is rare. */
@@ -178,7 +186,7 @@ static __noinline enum verdict pick_carefully(struct pkt *p, __u32 slot)
 /* needs: flow, vip, hash; sets: to, endpoint */
 static __always_inline enum verdict endpoint_pick(struct pkt *p)
 {
-	__u32 slot = slot_of(p->hash, p->vip);
+	__u32 slot = slot_of(ring_hash(p), p->vip);
 	__u32 id = ring_read(p->vip->ring, slot);
 
 	p->ring_slot = slot;

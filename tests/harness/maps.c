@@ -128,6 +128,14 @@ void maps_vip(struct maps *m, const struct vip_key *key, uint32_t kind, uint32_t
 	m->changed = true;
 }
 
+void maps_mode(struct maps *m, uint32_t index, uint32_t flags)
+{
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		if (m->vips[i].vip.kind == VIP_L4 && m->vips[i].vip.index == index)
+			m->vips[i].vip.flags = flags;
+	m->changed = true;
+}
+
 void maps_ring(struct maps *m, uint32_t index, const uint32_t *ids, uint32_t slots, bool fresh)
 {
 	if (fresh)
@@ -150,8 +158,10 @@ static bool keep_flow(void *context, const struct flow_entry *e)
 	memcpy(key.addr, e->key.dst, sizeof(key.addr));
 	vip = vip_table_find(m->table, &key);
 	return vip && vip->kind == VIP_L4 &&
-	       ring_store_keeps(m->rings, vip->index, hash_flow(&e->key, m->settings->hash_seed),
-				FLOW_INDEX(e->word));
+	       ring_store_keeps(
+		       m->rings, vip->index,
+		       hash_ring(&e->key, m->settings->hash_seed, vip->flags & VIP_BY_CLIENT),
+		       FLOW_INDEX(e->word));
 }
 
 void maps_age(struct maps *m, uint32_t epoch)

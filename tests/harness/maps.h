@@ -24,6 +24,9 @@ void maps_addr(struct maps *maps, const __be32 ip[4], uint32_t flags);
 /* guard: index in a half of shunt_guards, of which both halves must have the same; 0: none. */
 void maps_guard(struct maps *maps, const __be32 ip[4], uint32_t guard);
 void maps_vip(struct maps *maps, const struct vip_key *key, uint32_t kind, uint32_t index);
+/* What kind of L4 listener it is (enum vip_flag): of all vips of that index, until they are set
+ * again. */
+void maps_mode(struct maps *maps, uint32_t index, uint32_t flags);
 /* The ring of all L4 vips of that index. fresh: nothing is known of what was before. */
 void maps_ring(struct maps *maps, uint32_t index, const uint32_t *ids, uint32_t slots, bool fresh);
 /* A whole pass of the sweep at that time, and what follows from it for rings. */

@@ -258,6 +258,13 @@ TEST(rings_that_do_not_fit_are_refused)
 		{ "of the proxy",
 		  SITE ROUTES VIP("{ port: 80, protocol: http, routes: r, ring: 7 }"),
 		  "f:3:56: a listener of protocol http has no \"ring\"; remove it" },
+		{ "affinity of the proxy",
+		  SITE ROUTES VIP(
+			  "{ port: 80, protocol: http, routes: r, affinity: client-address }"),
+		  "f:3:56: a listener of protocol http has no \"affinity\"; remove it" },
+		{ "another affinity", SITE L4_VIP(", affinity: client"),
+		  "f:2:120: expected one of connection, client-address for \"affinity\", found "
+		  "\"client\"" },
 	};
 	char text[2048];
 

@@ -57,6 +57,8 @@ static json_t *listener_of(const struct listener *l)
 		return one;
 	json_object_set_new(one, "forward", json_integer(l->forward));
 	json_object_set_new(one, "ring", json_integer(listener_ring(l)));
+	if (l->affinity != AFFINITY_CONNECTION)
+		json_object_set_new(one, "affinity", json_integer(l->affinity));
 	return one;
 }
 

@@ -47,7 +47,7 @@ void ring_store_mark(struct ring_store *store, bool *marks);
 /* Before endpoint `id` gets new connections again: those that had to go elsewhere meanwhile are
  * looked for where it is named. */
 void ring_store_recheck(struct ring_store *store, uint32_t id, uint32_t now_s);
-/* Whether a known connection must stay known; hash by hash_flow. */
+/* Whether a known connection must stay known; hash by hash_ring. */
 bool ring_store_keeps(struct ring_store *store, uint32_t index, uint64_t hash, uint32_t id);
 /* All known connections have been shown to ring_store_keeps since the last call. */
 void ring_store_settle(struct ring_store *store, uint32_t now_s);

@@ -85,7 +85,8 @@ static bool keep_flow(void *context, const struct flow_entry *e)
 	vip = vip_table_find(sync->table, &key);
 	return vip && vip->kind == VIP_L4 &&
 	       ring_store_keeps(sync->rings, vip->index,
-				hash_flow(&e->key, sync->mapped.settings->hash_seed),
+				hash_ring(&e->key, sync->mapped.settings->hash_seed,
+					  vip->flags & VIP_BY_CLIENT),
 				FLOW_INDEX(e->word));
 }
 
@@ -264,9 +265,10 @@ static uint32_t settled_flags(const struct vip_sync *sync, uint32_t index)
 	return !changed_s || sync->now_s - changed_s > FLOW_UDP_IDLE_S ? VIP_SETTLED : 0;
 }
 
-static uint32_t mode_flags(enum forward_mode mode)
+static uint32_t mode_flags(const struct listener *l)
 {
-	return mode == FORWARD_DSR ? VIP_DSR : 0;
+	return (l->forward == FORWARD_DSR ? VIP_DSR : 0) |
+	       (l->affinity == AFFINITY_CLIENT_ADDRESS ? VIP_BY_CLIENT : 0);
 }
 
 static bool sync_l4(struct vip_sync *sync, const struct snapshot *snapshot,
@@ -282,7 +284,7 @@ static bool sync_l4(struct vip_sync *sync, const struct snapshot *snapshot,
 	vip.ring = place.ring;
 	vip.before = place.before;
 	vip.slots = place.slots;
-	vip.flags = settled_flags(sync, vip.index) | mode_flags(l->forward);
+	vip.flags = settled_flags(sync, vip.index) | mode_flags(l);
 	for (uint32_t i = 0; i < l->vip->address_count; i++) {
 		struct vip_key key = key_of(l, &l->vip->addresses[i]);
 

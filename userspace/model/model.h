@@ -34,6 +34,9 @@ enum listener_protocol {
 
 enum forward_mode { FORWARD_NONE, FORWARD_VXLAN, FORWARD_DSR };
 
+/* What connections of packet listeners have in common that go to one endpoint. */
+enum affinity { AFFINITY_CONNECTION, AFFINITY_CLIENT_ADDRESS };
+
 /* splice: auto | off | connection */
 enum splice_policy { SPLICE_AUTO, SPLICE_OFF, SPLICE_CONNECTION };
 
@@ -237,6 +240,7 @@ struct listener {
 	const struct upstream *upstream; /* LISTENER_TCP, _UDP, _TCP_PROXY */
 	enum forward_mode forward;       /* LISTENER_TCP, _UDP */
 	uint32_t ring;                   /* LISTENER_TCP, _UDP: slots, a prime; 0: not given */
+	enum affinity affinity;          /* LISTENER_TCP, _UDP */
 	enum splice_policy splice;       /* LISTENER_TLS_PASSTHROUGH, _TCP_PROXY */
 	struct timeouts timeouts;
 	struct rates rates;

@@ -56,6 +56,7 @@ static void check_keys(struct building *b, const struct listener *l)
 	} else {
 		has_no(b, l, l->forward != FORWARD_NONE, "forward");
 		has_no(b, l, l->ring > 0, "ring");
+		has_no(b, l, l->affinity != AFFINITY_CONNECTION, "affinity");
 	}
 }
 

@@ -55,6 +55,16 @@ static void read_forward(struct reading *r, const struct key *key, const struct 
 		*(enum forward_mode *)into = (enum forward_mode)(FORWARD_VXLAN + word);
 }
 
+static void read_affinity(struct reading *r, const struct key *key, const struct yaml *value,
+			  void *into)
+{
+	static const char *const names[] = { "connection", "client-address", NULL };
+	uint32_t word = word_of(r, key, value, names);
+
+	if (word != UINT32_MAX)
+		*(enum affinity *)into = (enum affinity)word;
+}
+
 static bool is_prime(uint32_t n)
 {
 	for (uint32_t i = 2; i * i <= n; i++)
@@ -146,6 +156,7 @@ const struct key listener_keys[] = {
 	{ "upstream", read_upstream, offsetof(struct listener, upstream) },
 	{ "forward", read_forward, offsetof(struct listener, forward) },
 	{ "ring", read_ring, offsetof(struct listener, ring), RING_MIN, RING_MAX },
+	{ "affinity", read_affinity, offsetof(struct listener, affinity) },
 	{ "splice", read_splice, offsetof(struct listener, splice) },
 	{ "proxy_protocol_from", read_networks, offsetof(struct listener, introducers) },
 	{ "connections", read_number, offsetof(struct listener, connections), 1,
