@@ -147,6 +147,43 @@ TEST(a_segment_has_the_numbers_that_its_receiver_expects)
 	}
 }
 
+/* RFC 7323, 2.2: an end reads a window in the unit that our socket announced to it. */
+TEST(a_window_is_told_in_the_unit_that_its_receiver_reckons_with)
+{
+	static const struct {
+		const char *name;
+		uint8_t ws_in, ws_out;
+		uint32_t window;
+		uint16_t want;
+	} rows[] = {
+		{ "no scale on either leg", 0, 0, 700, 700 },
+		{ "the same on both", 7, 7, 700, 700 },
+		{ "the endpoint's unit is larger", 7, 4, 700, 5600 },
+		{ "the endpoint's unit is smaller", 4, 7, 700, 87 },
+		{ "less than one of the client's units", 0, 14, 16383, 0 },
+		{ "more than the client's units can say", 14, 0, 700, 65535 },
+		{ "largest scales and window", 14, 14, 65535, 65535 },
+	};
+
+	if (!socket_namespace())
+		TEST_SKIP("a network namespace needs root");
+	FOR_ROWS (row, rows) {
+		struct splice sp =
+			splice_between("203.0.113.10", "127.0.0.1", "127.0.0.9", "127.0.0.2");
+		uint8_t frame[PACKET_BYTES_MAX] = { 0 };
+		int fd = sniff();
+		size_t len;
+
+		sp.dir[1].window = row->window;
+		sp.dir[1].ws_in = row->ws_in;
+		sp.dir[1].ws_out = row->ws_out;
+		segment_send(&sp, 0, SEGMENT_ACK);
+		CHECK_INT(ntohs(catch_frame(fd, CLIENT_PORT, frame, &len).window), row->want);
+		CHECK(packet_sums_are_right(frame, len));
+		close(fd);
+	}
+}
+
 /* The kernel's own opinion of our numbers: a live connection takes our RST, and only the right one.
  */
 TEST(a_socket_takes_a_reset_with_the_right_numbers_for_its_peers)

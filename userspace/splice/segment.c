@@ -54,6 +54,18 @@ static int socket_from(const struct addr *from)
 	return -1;
 }
 
+/*
+ * Y's window as X reads it: each end counts in the unit that it was told in the handshake (RFC
+ * 7323, 2.2), Y's packets in Y's own, ours to X in that of our socket. The same sum as the
+ * programs' for every packet that they forward.
+ */
+static uint16_t window_to_x(const struct splice_dir *y)
+{
+	uint32_t window = y->window << (y->ws_in & 15) >> (y->ws_out & 15);
+
+	return (uint16_t)(window < UINT16_MAX ? window : UINT16_MAX);
+}
+
 void segment_send(const struct splice *sp, int to, enum segment_kind kind)
 {
 	const struct splice_dir *x = &sp->dir[to], *y = &sp->dir[!to];
@@ -69,7 +81,7 @@ void segment_send(const struct splice *sp, int to, enum segment_kind kind)
 		.doff = sizeof(tcp) / 4,
 		.ack = 1,
 		.rst = kind == SEGMENT_RST,
-		.window = htons((uint16_t)y->window),
+		.window = htons(window_to_x(y)),
 	};
 	struct sockaddr_storage ss;
 	socklen_t len;
