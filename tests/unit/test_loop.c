@@ -1,6 +1,8 @@
 /* Timers, deferred work, work of other threads. The clock is put forward: nothing waits for it. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -283,6 +285,83 @@ TEST(what_has_come_is_heard_before_the_time_out_that_waits_for_it)
 	loop_destroy(diary.loop);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+enum { CROWD = 500, CROWD_TURNS_MAX = 64 };
+
+/* Many ends that are ready at once, and time-outs that are due behind them. */
+struct crowd {
+	struct loop *loop;
+	struct watch watches[CROWD];
+	int fds[CROWD];
+	bool heard[CROWD], stays_ready;
+	uint32_t count, calls;
+	char due[8];
+};
+
+struct member {
+	struct crowd *crowd;
+	uint32_t at;
+	char letter; /* of a time-out */
+};
+
+static void on_member(void *context, int events)
+{
+	struct member *m = context;
+
+	(void)events;
+	m->crowd->count += !m->crowd->heard[m->at];
+	m->crowd->heard[m->at] = true;
+	CHECK(m->crowd->calls++ < CROWD * CROWD_TURNS_MAX);
+	if (!m->crowd->stays_ready)
+		watch_fini(&m->crowd->watches[m->at]);
+}
+
+static void on_late(void *context)
+{
+	struct member *m = context;
+
+	CHECK_INT(m->crowd->count, CROWD);
+	strncat(m->crowd->due, &m->letter, 1);
+	if (m->letter == 'c')
+		loop_stop(m->crowd->loop);
+}
+
+/* However many are ready: libev takes 64 of them first, and would call what is due behind those. */
+TEST(time_outs_wait_for_all_that_is_ready_but_not_for_what_stays_ready)
+{
+	static const struct {
+		const char *name;
+		bool stays_ready;
+	} rows[] = { { "each is heard once", false }, { "each is always ready", true } };
+
+	FOR_ROWS (row, rows) {
+		struct crowd crowd = { .loop = loop_create(), .stays_ready = row->stays_ready };
+		struct member members[CROWD], late[3];
+		struct timer timers[3];
+
+		for (uint32_t i = 0; i < 3; i++) {
+			late[i] = (struct member){ &crowd, 0, "bac"[i] };
+			timer_init(&timers[i], crowd.loop, on_late, &late[i]);
+			timer_start(&timers[i], (const uint64_t[]){ 3001, 3000, 3002 }[i]);
+		}
+		for (uint32_t i = 0; i < CROWD; i++) {
+			members[i] = (struct member){ &crowd, i, 0 };
+			crowd.fds[i] = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+			CHECK(crowd.fds[i] >= 0);
+			watch_init(&crowd.watches[i], crowd.loop, crowd.fds[i], on_member,
+				   &members[i]);
+			watch_set(&crowd.watches[i], WATCH_READ);
+		}
+		fake_clock_advance(5000);
+		loop_run(crowd.loop);
+		CHECK_STR(crowd.due, "abc");
+		for (uint32_t i = 0; i < CROWD; i++) {
+			watch_fini(&crowd.watches[i]);
+			close(crowd.fds[i]);
+		}
+		loop_destroy(crowd.loop);
+	}
 }
 
 enum { POSTS = 1000, POSTERS = 4 };

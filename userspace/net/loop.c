@@ -7,7 +7,12 @@
 
 #include "userspace/base/must.h"
 
-enum { READY_PRIORITY = EV_MAXPRI - 1 }; /* behind the time of the turn, before all else */
+enum {
+	READY_PRIORITY = EV_MAXPRI - 1, /* behind the time of the turn, before all else */
+	/* libev asks for 64 events first and for more after a turn that brought so many; some are
+	 * not ours, or belong to what was closed in the meantime. */
+	BATCH_FULL = 32,
+};
 
 struct loop {
 	struct ev_loop *ev;
@@ -16,6 +21,9 @@ struct loop {
 	atomic_bool stopping;
 	uint64_t now_ms; /* of this turn; 0: between two */
 	ev_check after_wait;
+	uint32_t round; /* goes on for as many turns as time-outs are put off */
+	uint32_t fresh; /* watches that were heard in this turn, and not before in this round */
+	bool put_off;
 	struct defer *first_defer, **last_defer;
 	pthread_mutex_t posts_lock; /* held for a few instructions; posts are rare */
 	struct post *first_post, **last_post;
@@ -64,6 +72,9 @@ static void on_after_wait(struct ev_loop *ev, ev_check *w, int events)
 	(void)ev;
 	(void)events;
 	loop->now_ms = clock_ms();
+	loop->round += !loop->put_off;
+	loop->put_off = false;
+	loop->fresh = 0;
 }
 
 /* What is deferred during the run waits for no event: it is run in the same pass. */
@@ -174,6 +185,10 @@ static void on_io(struct ev_loop *ev, ev_io *io, int events)
 	struct watch *w = io->data;
 
 	(void)ev;
+	if (w->round != w->loop->round) {
+		w->round = w->loop->round;
+		w->loop->fresh++;
+	}
 	w->on_ready(w->context,
 		    (events & EV_READ ? WATCH_READ : 0) | (events & EV_WRITE ? WATCH_WRITE : 0));
 }
@@ -187,6 +202,7 @@ void watch_init(struct watch *w, struct loop *loop, int fd,
 	ev_set_priority(&w->io, READY_PRIORITY);
 	w->io.data = w;
 	w->loop = loop;
+	w->round = loop->round; /* nothing that is due now waited for it */
 	w->on_ready = on_ready;
 	w->context = context;
 }
@@ -209,12 +225,20 @@ void watch_fini(struct watch *w)
 		ev_io_stop(w->loop->ev, &w->io);
 }
 
+/*
+ * Behind a full batch others may be ready, that a time-out waits for: it comes again in the next
+ * turn, with the time that it had. Each watch puts it off once, so that no load can do it for good.
+ */
 static void on_due(struct ev_loop *ev, ev_timer *timer, int events)
 {
 	struct timer *t = timer->data;
 
-	(void)ev;
 	(void)events;
+	if (t->loop->fresh >= BATCH_FULL) {
+		t->loop->put_off = true;
+		ev_timer_start(ev, timer);
+		return;
+	}
 	t->on_timer(t->context);
 }
 

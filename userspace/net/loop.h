@@ -17,6 +17,7 @@ enum { WATCH_READ = 1, WATCH_WRITE = 2 };
 struct watch {
 	ev_io io;
 	struct loop *loop;
+	uint32_t round; /* of the loop's, in which it was heard last */
 	void (*on_ready)(void *context, int events);
 	void *context;
 };
