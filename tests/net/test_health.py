@@ -147,8 +147,8 @@ def test_a_daemon_that_is_started_anew_sends_nothing_to_who_was_down(checked):
 
 def test_the_proxy_asks_nobody_who_is_down(checked):
     text = config.full(**BOTH).replace(
-        '  a: { endpoints: [ { address: "10.0.1.2:8000" } ] }',
-        f'  a: {{ {http()}, endpoints: [ {{ address: "10.0.1.2:8000" }}, {{ address: "10.0.2.2:8000" }} ] }}')
+        '  a: { connect_timeout: 60s, endpoints: [ { address: "10.0.1.2:8000" } ] }',
+        f'  a: {{ {http()}, connect_timeout: 60s, endpoints: [ {{ address: "10.0.1.2:8000" }}, {{ address: "10.0.2.2:8000" }} ] }}')
     ask = ("-H", "Host: a.example.com")
 
     def names():
