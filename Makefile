@@ -53,6 +53,9 @@ PACKAGES := gcc make pkg-config clang-19 llvm-19 libclang-rt-19-dev clang-format
 	python3 python3-pytest python3-scapy python3-yaml \
 	nginx-light haproxy varnish curl wrk openssl iproute2 iputils-ping ethtool util-linux mount procps tcpdump
 
+# Two that build the same tree at once would write the same files: the second one waits.
+BUILD_ONE = mkdir -p $(B) && flock -o $(B)/.lock $(MAKE) --no-print-directory -j$$(nproc)
+
 # --- targets for people --------------------------------------------------------------------
 
 .PHONY: all help deps demo test lint fuzz bench soak install uninstall clean format programs
@@ -60,7 +63,7 @@ PACKAGES := gcc make pkg-config clang-19 llvm-19 libclang-rt-19-dev clang-format
 
 all: ## build all programs into build/
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory -j$$(nproc) programs
+	@$(BUILD_ONE) programs
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,26 +75,26 @@ demo: all ## build the lab, run the main job, explain what to look at, clean up
 	@$(PYTHON) tools/demo
 
 test: deps ## build and run every test
-	@$(MAKE) --no-print-directory -j$$(nproc) programs build-tests
+	@$(BUILD_ONE) programs build-tests
 	@sh tests/run
 
 lint: deps ## clang-format, clang-tidy and the layer check
-	@$(MAKE) --no-print-directory -j$$(nproc) programs
+	@$(BUILD_ONE) programs
 	@sh tools/lint $(C_FILES)
 
 fuzz: deps ## run each fuzzer for FUZZ_SECONDS (60)
-	@$(MAKE) --no-print-directory -j$$(nproc) build-tests
+	@$(BUILD_ONE) build-tests
 	@for f in $(FUZZERS); do name=$$(basename $$f | sed s/fuzz_//); mkdir -p $(B)/found/$$name; \
 		echo "== $$name"; $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=0 \
 		-artifact_prefix=$(B)/found/$$name/ $(B)/found/$$name tests/fuzz/corpus/$$name 2>&1 \
 		| tail -n 2 || exit 1; done
 
 bench: all ## packets and requests beside nginx and haproxy; BENCH=name for one, QUICK=1 for a glance
-	@$(MAKE) -s --no-print-directory -j$$(nproc) $(BENCH_PROGRAMS)
+	@$(BUILD_ONE) -s $(BENCH_PROGRAMS)
 	@$(PYTHON) tools/bench/bench $(if $(QUICK),--quick) $(BENCH)
 
 soak: all ## a million requests through reloads, restarts, renewals and an upgrade; REQUESTS=n
-	@$(MAKE) -s --no-print-directory -j$$(nproc) $(SOAK_PROGRAMS)
+	@$(BUILD_ONE) -s $(SOAK_PROGRAMS)
 	@$(PYTHON) tools/soak/soak $(or $(REQUESTS),1000000)
 
 format: ## lay out all C files by .clang-format
