@@ -1,5 +1,6 @@
 """Wrong inputs: one sentence, an exit code, nothing left behind."""
 import os
+import socket
 
 import pytest
 
@@ -36,6 +37,11 @@ def said(lab, *words):
     (("shuntctl", "diff", "--admin", "/nonexistent.sock", "{good}"), 1, "/nonexistent.sock"),
     (("shuntctl", "diff"), 2, "FILE"),
     (("shuntctl", "status", "--admin", "/nonexistent.sock"), 1, "/nonexistent.sock"),
+    (("shuntctl", "status", "--timeout", "0"), 2, "1 to 3600"),
+    (("shuntctl", "status", "--timeout", "-5"), 2, "1 to 3600"),
+    (("shuntctl", "status", "--timeout", "5s"), 2, "1 to 3600"),
+    (("shuntctl", "status", "--timeout", "3601"), 2, "1 to 3600"),
+    (("shuntctl", "status", "--timeout"), 2, "--timeout"),
     (("shunt-loader", "attach"), 2, "--dev"),
     (("shunt-loader", "attach", "--dev", "nodev0", "--pin-dir", "{pins}"), 1, "nodev0"),
     (("shunt-loader", "detach", "--pin-dir", "{pins}"), 1, "nothing is pinned"),
@@ -58,3 +64,16 @@ def test_wrong_input_gets_one_sentence(bare, words, code, part):
     assert len([line for line in lines if not line.startswith("notice")]) <= 2, lines
     assert not os.path.isdir(bare.pins)
     assert "xdp" not in bare.sh("lb", "ip", "link").stdout
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_a_daemon_that_says_nothing_is_given_up_when_asked_to(bare, accepts):
+    with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as waiting:
+        path = os.path.join(bare.dir, f"silent-{accepts}.sock")
+        silent.bind(path)
+        silent.listen(0)
+        if not accepts:
+            waiting.connect(path)  # has the only place in the queue
+        code, lines = said(bare, os.path.join(BUILD, "shuntctl"), "status", "--admin", path, "--timeout", "1")
+    assert code == 1 and len(lines) == 1, lines
+    assert "said nothing for 1 s" in lines[0] and "--timeout" in lines[0]

@@ -11,10 +11,23 @@
 
 #include "userspace/base/must.h"
 
-enum { ANSWER_MAX = 64 << 20, ANSWER_FIRST = 65536, WAIT_SECONDS = 10 };
+enum { ANSWER_MAX = 64 << 20, ANSWER_FIRST = 65536 };
 
-static bool explain_connect(const char *path, struct err *err)
+/* What a system call says that the socket's time-out has ended. */
+static bool explain_late(const struct admin_at *at, struct err *err)
 {
+	return err_set(err,
+		       "shuntd said nothing for %u s at %s; see whether it is stopped, or give it "
+		       "more time with --timeout",
+		       at->timeout_s, at->socket);
+}
+
+static bool explain_connect(const struct admin_at *at, struct err *err)
+{
+	const char *path = at->socket;
+
+	if (errno == EAGAIN)
+		return explain_late(at, err);
 	if (errno == ENOENT || errno == ECONNREFUSED)
 		return err_set(err,
 			       "no shuntd answers at %s; start it, or give its socket with --admin",
@@ -25,23 +38,23 @@ static bool explain_connect(const char *path, struct err *err)
 	return err_sys(err, "cannot connect to %s", path);
 }
 
-static bool connect_to(const char *path, int *out_fd, struct err *err)
+static bool connect_to(const struct admin_at *at, int *out_fd, struct err *err)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	struct timeval wait = { .tv_sec = WAIT_SECONDS };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval wait = { .tv_sec = at->timeout_s };
 	int fd;
 
-	if (strlen(path) >= sizeof(at.sun_path))
+	if (strlen(at->socket) >= sizeof(address.sun_path))
 		return err_set(err, "the path of --admin has %zu bytes, it may have %zu",
-			       strlen(path), sizeof(at.sun_path) - 1);
-	memcpy(at.sun_path, path, strlen(path) + 1);
+			       strlen(at->socket), sizeof(address.sun_path) - 1);
+	memcpy(address.sun_path, at->socket, strlen(at->socket) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_sys(err, "cannot make a socket");
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-	if (connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0) {
-		explain_connect(path, err);
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		explain_connect(at, err);
 		close(fd);
 		return false;
 	}
@@ -50,7 +63,7 @@ static bool connect_to(const char *path, int *out_fd, struct err *err)
 }
 
 /* To the end of the connection, with a NUL behind it. */
-static char *read_all(int fd, struct err *err)
+static char *read_all(int fd, const struct admin_at *at, struct err *err)
 {
 	size_t size = ANSWER_FIRST, len = 0;
 	char *all = must_alloc(size);
@@ -69,7 +82,10 @@ static char *read_all(int fd, struct err *err)
 		MUST(all);
 	}
 	if (n < 0) {
-		err_sys(err, "shuntd did not answer");
+		if (errno == EAGAIN)
+			explain_late(at, err);
+		else
+			err_sys(err, "shuntd did not answer");
 		goto free_all;
 	}
 	all[len] = '\0';
@@ -94,19 +110,19 @@ static char *body_of(char *answer, struct err *err)
 	return body;
 }
 
-char *admin_get(const char *socket_path, const char *path, struct err *err)
+char *admin_get(const struct admin_at *at, const char *path, struct err *err)
 {
 	char request[256], *answer = NULL;
 	int fd = -1;
 	int len = snprintf(request, sizeof(request),
 			   "GET %s HTTP/1.1\r\nHost: shunt\r\nConnection: close\r\n\r\n", path);
 
-	if (!connect_to(socket_path, &fd, err))
+	if (!connect_to(at, &fd, err))
 		return NULL;
 	if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len)
 		err_sys(err, "cannot ask shuntd");
 	else
-		answer = read_all(fd, err);
+		answer = read_all(fd, at, err);
 	close(fd);
 	return answer ? body_of(answer, err) : NULL;
 }

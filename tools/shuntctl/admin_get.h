@@ -2,7 +2,14 @@
  * admin_get.h - one request to the admin socket of a daemon.
  */
 #pragma once
+#include <stdint.h>
+
 #include "userspace/base/err.h"
 
-/* The body of the answer, malloc'ed; NULL and *err where there is none, or not within 10 s. */
-char *admin_get(const char *socket_path, const char *path, struct err *err);
+struct admin_at {
+	const char *socket;
+	uint32_t timeout_s; /* of silence; then it is told that there is no answer */
+};
+
+/* The body of the answer, malloc'ed; NULL and *err where there is none. */
+char *admin_get(const struct admin_at *at, const char *path, struct err *err);

@@ -5,16 +5,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/shuntctl/admin_get.h"
 #include "userspace/base/err.h"
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 struct command_options {
 	bool json;
-	const char *admin; /* socket of the daemon */
+	struct admin_at admin; /* of the daemon */
 	const char *pin_dir;
-	const char *operand;  /* NULL: none */
-	const char *interval; /* the texts of options; NULL: not given */
+	const char *operand;            /* NULL: none */
+	const char *interval, *timeout; /* the texts of options; NULL: not given */
 	const char *vip, *reason, *endpoint, *rate, *count, *packet, *device;
 	uint32_t interval_ms; /* 0: no rates */
 };

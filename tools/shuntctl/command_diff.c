@@ -8,7 +8,7 @@
 #include "userspace/model/model.h"
 
 /* What a daemon runs now; NULL and *err where it does not say. */
-static json_t *running(const char *admin, struct err *err)
+static json_t *running(const struct admin_at *admin, struct err *err)
 {
 	char *text = admin_get(admin, "/layout", err);
 	json_t *layout = text ? json_loads(text, 0, NULL) : NULL;
@@ -98,7 +98,7 @@ int command_diff(const struct command_options *options)
 
 	if (!after)
 		return EXIT_REFUSED;
-	before = running(options->admin, &err);
+	before = running(&options->admin, &err);
 	if (!before) {
 		json_decref(after);
 		return command_refuse("diff", &err);

@@ -203,7 +203,7 @@ int command_explain(const struct command_options *options)
 		free(e);
 		return command_refuse("explain", &err);
 	}
-	names = traffic_names_get(options->admin, &ignored);
+	names = traffic_names_get(&options->admin, &ignored);
 	t.names = names;
 	t.steps = json_array();
 	tell_all(&t);

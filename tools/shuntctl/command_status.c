@@ -94,7 +94,7 @@ static void print_table(const json_t *status)
 }
 
 /* NULL: a plain proxy has none, and an older daemon does not know the question. */
-static json_t *traffic_get(const char *admin)
+static json_t *traffic_get(const struct admin_at *admin)
 {
 	struct err ignored;
 	char *text = admin_get(admin, "/traffic", &ignored);
@@ -106,7 +106,7 @@ static json_t *traffic_get(const char *admin)
 
 static void traffic_add(json_t *status, const struct command_options *options)
 {
-	json_t *before = traffic_get(options->admin), *now = before;
+	json_t *before = traffic_get(&options->admin), *now = before;
 
 	if (before && options->interval_ms) {
 		const struct timespec wait = {
@@ -115,7 +115,7 @@ static void traffic_add(json_t *status, const struct command_options *options)
 		};
 
 		nanosleep(&wait, NULL);
-		now = traffic_get(options->admin);
+		now = traffic_get(&options->admin);
 		if (now)
 			traffic_rates_add(now, before);
 		json_decref(before);
@@ -125,7 +125,7 @@ static void traffic_add(json_t *status, const struct command_options *options)
 }
 
 /* An older daemon does not know the question. */
-static void health_add(json_t *status, const char *admin)
+static void health_add(json_t *status, const struct admin_at *admin)
 {
 	struct err ignored;
 	char *text = admin_get(admin, "/health", &ignored);
@@ -150,15 +150,15 @@ static void print(const json_t *status, bool json)
 int command_status(const struct command_options *options)
 {
 	struct err err;
-	char *text = admin_get(options->admin, "/status", &err);
+	char *text = admin_get(&options->admin, "/status", &err);
 	json_t *status = text ? json_loads(text, 0, NULL) : NULL;
 
 	if (text && !status)
-		err_set(&err, "what answers at %s is no shuntd", options->admin);
+		err_set(&err, "what answers at %s is no shuntd", options->admin.socket);
 	free(text);
 	if (!status)
 		return command_refuse("status", &err);
-	health_add(status, options->admin);
+	health_add(status, &options->admin);
 	traffic_add(status, options);
 	print(status, options->json);
 	json_decref(status);

@@ -163,7 +163,7 @@ int command_watch(const struct command_options *options)
 	struct samples_want want = { 0 };
 	struct watching w = { .json = options->json };
 	struct err err;
-	struct traffic_names *names = traffic_names_get(options->admin, &err);
+	struct traffic_names *names = traffic_names_get(&options->admin, &err);
 	struct samples *samples = NULL;
 
 	/* Without a daemon only numbers are shown, and names cannot be asked for. */

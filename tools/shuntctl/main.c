@@ -24,6 +24,7 @@ static const char help[] =
 	"  --json           for machines\n"
 	"  --admin SOCKET   of shuntd, for status, diff; default " ADMIN_PATH_DEFAULT "\n"
 	"  --pin-dir DIR    of the maps, for flows, watch, explain; default " PIN_DIR_DEFAULT "\n"
+	"  --timeout SECONDS  until a shuntd that says nothing is given up, 1 to 3600; default 60\n"
 	"  --interval TIME  status: rates over that time, such as 1s or 500ms\n"
 	"  --vip NAME, --reason REASON, --endpoint ADDRESS\n"
 	"                   watch: only those; several are separated by commas\n"
@@ -52,15 +53,22 @@ static const struct option {
 	size_t at; /* in struct command_options */
 } with_value[] = {
 #define AT(field) offsetof(struct command_options, field)
-	{ "--admin", NULL, AT(admin) },           { "--pin-dir", NULL, AT(pin_dir) },
-	{ "--interval", "status", AT(interval) }, { "--vip", "watch", AT(vip) },
-	{ "--reason", "watch", AT(reason) },      { "--endpoint", "watch", AT(endpoint) },
-	{ "--rate", "watch", AT(rate) },          { "--count", "watch", AT(count) },
-	{ "--packet", "explain", AT(packet) },    { "--dev", "explain", AT(device) },
+	{ "--admin", NULL, AT(admin.socket) },   { "--pin-dir", NULL, AT(pin_dir) },
+	{ "--timeout", NULL, AT(timeout) },      { "--interval", "status", AT(interval) },
+	{ "--vip", "watch", AT(vip) },           { "--reason", "watch", AT(reason) },
+	{ "--endpoint", "watch", AT(endpoint) }, { "--rate", "watch", AT(rate) },
+	{ "--count", "watch", AT(count) },       { "--packet", "explain", AT(packet) },
+	{ "--dev", "explain", AT(device) },
 #undef AT
 };
 
-enum { NAME_MAX_BYTES = 16, HINT_DISTANCE_MAX = 2, INTERVAL_MAX_MS = 600000 };
+enum {
+	NAME_MAX_BYTES = 16,
+	HINT_DISTANCE_MAX = 2,
+	INTERVAL_MAX_MS = 600000,
+	TIMEOUT_S = 60,
+	TIMEOUT_MAX_S = 3600
+};
 
 int command_refuse(const char *command, const struct err *err)
 {
@@ -147,6 +155,21 @@ static int interval_take(struct command_options *options)
 	return EXIT_DONE;
 }
 
+static int timeout_take(struct command_options *options)
+{
+	char *end;
+	unsigned long n;
+
+	if (!options->timeout)
+		return EXIT_DONE;
+	n = strtoul(options->timeout, &end, 10);
+	if (*options->timeout < '0' || *options->timeout > '9' || *end || n == 0 ||
+	    n > TIMEOUT_MAX_S)
+		return usage("--timeout takes seconds from 1 to 3600, not", options->timeout);
+	options->admin.timeout_s = (uint32_t)n;
+	return EXIT_DONE;
+}
+
 static int arguments_take(int argc, char **argv, const struct command *command,
 			  struct command_options *options)
 {
@@ -168,12 +191,14 @@ static int arguments_take(int argc, char **argv, const struct command *command,
 	}
 	if (command->takes_operand && !options->operand)
 		return usage("a FILE is needed by", command->name);
+	if (timeout_take(options) != EXIT_DONE)
+		return EXIT_USAGE;
 	return interval_take(options);
 }
 
 int main(int argc, char **argv)
 {
-	struct command_options options = { .admin = ADMIN_PATH_DEFAULT,
+	struct command_options options = { .admin = { ADMIN_PATH_DEFAULT, TIMEOUT_S },
 					   .pin_dir = PIN_DIR_DEFAULT };
 	const struct command *command;
 

@@ -13,14 +13,14 @@ struct traffic_names {
 	json_t *traffic;
 };
 
-struct traffic_names *traffic_names_get(const char *admin, struct err *err)
+struct traffic_names *traffic_names_get(const struct admin_at *admin, struct err *err)
 {
 	char *text = admin_get(admin, "/traffic", err);
 	json_t *traffic = text ? json_loads(text, 0, NULL) : NULL;
 	struct traffic_names *names;
 
 	if (text && !traffic)
-		err_set(err, "what answers at %s is no shuntd", admin);
+		err_set(err, "what answers at %s is no shuntd", admin->socket);
 	free(text);
 	if (!traffic)
 		return NULL;

@@ -4,6 +4,7 @@
 #pragma once
 #include <stdint.h>
 
+#include "tools/shuntctl/admin_get.h"
 #include "userspace/base/err.h"
 
 struct traffic_names;
@@ -11,7 +12,7 @@ struct traffic_names;
 enum { TRAFFIC_NAME_MAX = 128 };
 
 /* NULL and *err where no daemon says them. */
-struct traffic_names *traffic_names_get(const char *admin, struct err *err);
+struct traffic_names *traffic_names_get(const struct admin_at *admin, struct err *err);
 void traffic_names_free(struct traffic_names *names); /* accepts NULL */
 /* False where nobody has the number, or names is NULL. */
 bool traffic_names_vip(const struct traffic_names *names, uint32_t tally,
