@@ -46,6 +46,14 @@ static bool attach_device(const struct attach_options *o, const char *device, en
 		detach_xdp(o->pin_dir, if_nametoindex(device));
 		return true;
 	}
+	/* A device cannot have both: tc serves in between, and is left where the other is refused.
+	 */
+	if (attach_xdp_changes_mode(o->pin_dir, if_nametoindex(device), mode)) {
+		if (!attach_tc_ingress(o->pin_dir, device,
+				       objects_program(objects, OBJECT_TC_INGRESS), err))
+			return false;
+		detach_xdp(o->pin_dir, if_nametoindex(device));
+	}
 	if (!attach_xdp(o->pin_dir, device, objects_program(objects, OBJECT_XDP), mode, notices,
 			err))
 		return false;
@@ -76,7 +84,8 @@ bool attach_all(const struct attach_options *o, struct notices *out_notices, str
 	out_notices->count = 0;
 	for (uint32_t i = 0; i < o->device_count; i++) {
 		modes[i] = attach_pick(o->pin_dir, o->devices[i], o->mode, out_notices);
-		tc = tc || modes[i] == ATTACH_TC;
+		tc = tc || modes[i] == ATTACH_TC ||
+		     attach_xdp_changes_mode(o->pin_dir, if_nametoindex(o->devices[i]), modes[i]);
 	}
 	if (!pinning_prepare(o->pin_dir, err))
 		return false;

@@ -126,10 +126,17 @@ bool attach_xdp(const char *pin_dir, const char *device, int program, enum attac
 
 void detach_xdp(const char *pin_dir, uint32_t ifindex)
 {
-	char name[32];
+	char name[32], path[PIN_PATH_MAX];
+	int link;
 
 	link_name(ifindex, name);
-	pinning_remove(pin_dir, name); /* the last reference: the kernel detaches */
+	link = pinning_path(pin_dir, name, path) ? bpf_obj_get(path) : -1;
+	if (link >= 0) {
+		/* The last reference would do it too, but some time later. */
+		bpf_link_detach(link);
+		close(link);
+	}
+	pinning_remove(pin_dir, name);
 }
 
 bool attach_xdp_is(const char *pin_dir, uint32_t ifindex)
@@ -138,4 +145,14 @@ bool attach_xdp_is(const char *pin_dir, uint32_t ifindex)
 
 	link_name(ifindex, name);
 	return pinning_has(pin_dir, name);
+}
+
+bool attach_xdp_changes_mode(const char *pin_dir, uint32_t ifindex, enum attach_mode wanted)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if ((wanted != ATTACH_NATIVE && wanted != ATTACH_GENERIC) ||
+	    !attach_xdp_is(pin_dir, ifindex) || bpf_xdp_query((int)ifindex, 0, &query) < 0)
+		return false;
+	return query.attach_mode == (wanted == ATTACH_NATIVE ? XDP_ATTACHED_SKB : XDP_ATTACHED_DRV);
 }

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+PORT = 5300
 WINDOW = 32
 LAST_WAIT_S = 20  # for the last answers: what is lost has been lost for long by then
 
@@ -114,17 +115,42 @@ class Asker:
         print(json.dumps(Report(self.flows)), flush=True)
 
 
-class Stream:
-    """The test's side of one ask; host is where it runs."""
+def serve_all(lab, tenants=("tenant_a", "tenant_b"), vips=("203.0.113.53", "2001:db8:53::53")):
+    """In each tenant, which has the L4 vips."""
+    for tenant in tenants:
+        for vip in vips:
+            server = lab.start(tenant, sys.executable, __file__, "serve", vip, str(PORT), tenant,
+                               stdout=subprocess.PIPE, text=True)
+            assert server.stdout.readline() == "ready\n"
 
-    def __init__(self, lab, host, address, port, flows=8, rate=1000):
-        self.process = lab.start(host, sys.executable, __file__, "ask", address, str(port), str(flows),
+
+def with_listener(text, tenants=("a", "b")):
+    """config.full() with a listener for it beside those of the L4 vips."""
+    before = "      - { port: 8001, protocol: tcp, upstream: l4-echo, forward: vxlan }\n"
+    assert before in text
+    endpoints = "".join(f'      - {{ address: "172.16.0.4:{PORT}", vpc: {name}, host: 192.0.3.21, '
+                        'mac: "02:00:00:00:00:04" }\n' for name in tenants)
+    return text.replace(before, before + before.replace("8001", str(PORT)).replace("tcp", "udp")
+                        .replace("l4-echo", "numbered")).replace(
+                            "upstreams:\n", f"upstreams:\n  numbered:\n    endpoints:\n{endpoints}", 1)
+
+
+class Stream:
+    """The test's side of one ask."""
+
+    def __init__(self, lab, address, flows=8, rate=1000, host="client"):
+        self.process = lab.start(host, sys.executable, __file__, "ask", address, str(PORT), str(flows),
                                  str(rate), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def report(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
+
+    def goes_on(self, count=50):
+        from tests.harness.run import wait_until  # not where this runs by itself
+        before = self.report()["answered"]
+        wait_until(lambda: self.report()["answered"] >= before + count, "answers come")
 
     def end(self):
         self.process.stdin.close()

@@ -1,39 +1,23 @@
 """shunt-loader over a node that works: programs change, not a packet is lost, and no is said in time."""
 import json
 import os
-import subprocess
 
 import pytest
 
 from tests.harness import config, numbered
-from tests.harness.lab import HARNESS, L4_VIP, L4_VIP6, PYTHON
+from tests.harness.lab import L4_VIP, L4_VIP6
 from tests.harness.run import BUILD, wait_until
 
 pytestmark = config.BOTH_HOOKS
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
-UDP_PORT = 5300
 UPGRADES = {"xdp": 10, "tc": 3}  # each takes seconds: the verifier reads all programs
 ABI_AT = 24  # in struct settings
 
 
-def with_udp():
-    text = config.full()
-    listener = "      - { port: 8001, protocol: tcp, upstream: l4-echo, forward: vxlan }\n"
-    assert listener in text
-    return text.replace(
-        listener, listener + f"      - {{ port: {UDP_PORT}, protocol: udp, upstream: numbered, forward: vxlan }}\n"
-    ).replace("upstreams:\n", "upstreams:\n  numbered:\n    endpoints:\n" +
-              config.l4_endpoints(("a", "b"), UDP_PORT) + "\n")
-
-
 @pytest.fixture(name="node", scope="module")
 def fixture_node(lab):
-    for tenant in ("tenant_a", "tenant_b"):
-        for vip in (L4_VIP, L4_VIP6):
-            server = lab.start(tenant, PYTHON, os.path.join(HARNESS, "numbered.py"), "serve", vip,
-                               str(UDP_PORT), tenant, stdout=subprocess.PIPE, text=True)
-            assert server.stdout.readline() == "ready\n"
-    lab.shunt(with_udp())
+    numbered.serve_all(lab)
+    lab.shunt(numbered.with_listener(config.full()))
     return lab
 
 
@@ -45,11 +29,6 @@ def attached(lab):
     return {d["device"]: (d["mode"], d["program"]) for d in json.loads(loader(lab, "status", "--json").stdout)}
 
 
-def goes_on(stream, count=50):
-    before = stream.report()["answered"]
-    wait_until(lambda: stream.report()["answered"] >= before + count, "answers come")
-
-
 def check_whole(got):
     """Nothing lost, doubled, overtaken or led astray."""
     assert got["names"] == ["tenant_a", "tenant_b"]
@@ -59,7 +38,7 @@ def check_whole(got):
 
 def load_of(lab):
     """Everything that the kernel carries: datagrams, L4 connections, spliced ones."""
-    streams = [numbered.Stream(lab, "client", vip, UDP_PORT) for vip in (L4_VIP, L4_VIP6)]
+    streams = [numbered.Stream(lab, vip) for vip in (L4_VIP, L4_VIP6)]
     talks = [lab.talk(L4_VIP, 8001, 8, STREAM.replace(".example.com", "")), lab.talk("203.0.113.11", 7000, 8, STREAM)]
     wait_until(lambda: lab.status()["splices"]["active"] == 8 and lab.status()["sessions"] == 0, "8 splices")
     for stream in streams:
@@ -88,7 +67,7 @@ def test_programs_are_replaced_under_load_and_not_a_packet_is_lost(node, hook):
     for i in range(UPGRADES[hook]):
         upgrade(node, ("attach", "upgrade")[i % 2])
         for stream in streams:
-            goes_on(stream)
+            stream.goes_on()
     end_whole(streams, talks)
 
 
@@ -140,5 +119,5 @@ def test_what_does_not_fit_is_refused_with_its_reason_and_the_old_goes_on(node, 
     assert "run `shunt-loader detach` of the old version first" in got.stderr
     assert attached(node) == before and sorted(os.listdir(node.pins)) == pins
     for stream in streams:
-        goes_on(stream)
+        stream.goes_on()
     end_whole(streams, talks)
