@@ -64,6 +64,7 @@ enum vip_flag {
 	VIP_SETTLED = 1,     /* no UDP flow is left that the ring before this one has given away */
 	VIP_DSR = 2,         /* sent to endpoints on the same link as they are, by their MACs */
 	VIP_BY_CLIENT = 256, /* the ring is asked for the client's address alone: hash_ring */
+	VIP_PRESSED = 1 << 15, /* of VIP_L7: its accept queue fills, SYNs get cookies */
 };
 
 /*

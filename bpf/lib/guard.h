@@ -16,8 +16,9 @@
 #include "bpf/lib/pkt.h"
 
 enum guard_how {
-	GUARD_HOW_BEGINS = 1, /* the packet begins a connection */
-	GUARD_HOW_ASKED = 2,  /* only asked about: nobody is debited, nothing counted */
+	GUARD_HOW_BEGINS = 1,  /* the packet begins a connection */
+	GUARD_HOW_ASKED = 2,   /* only asked about: nobody is debited, nothing counted */
+	GUARD_HOW_PRESSED = 4, /* of cookies: as few SYNs as can be are left to the stack */
 };
 
 /* What is judged, for functions that may have few arguments. */

@@ -28,6 +28,8 @@ enum {
 	TCP_HEAD = 20,
 	TCP_HEAD_MAX = 60,
 	NS_PER_MS = 1000000,
+	PRESSED_PARTS = 256 << GUARD_PART_BITS, /* between two SYNs for a stack that is in
+						   trouble: 256 jiffies, at most 2.6 s */
 };
 
 #ifdef PKT_TC
@@ -296,11 +298,13 @@ __noinline int cookie_answer_v6(PKT_CTX *ctx, __u32 l3_at, __u32 how)
 
 /*
  * How a SYN shall be answered (guard_entry.cookies), or 0: the listener has had fewer of them
- * lately than it can bear. Its own address stands for the source too, as the rate is of the vip.
+ * lately than it can bear, and its accept queue has room (shuntd looks, and says so). Its own
+ * address stands for the source too, as the rate is of the vip.
  */
 __noinline int cookie_wanted(const struct guard_ask *ask)
 {
 	const struct guard_entry *g;
+	struct guard_rate rate;
 	__u32 at, which;
 
 	if (!ask)
@@ -314,7 +318,10 @@ __noinline int cookie_wanted(const struct guard_ask *ask)
 	if (!g || !g->cookies)
 		return 0;
 	which = (__u32)hash_mix((__u64)ask->flow.dst[2] << 32 | ask->flow.dst[3], ask->flow.dport);
-	if (guard_has_left(ask, &g->syns, which | 1u << 31))
+	rate = g->syns;
+	if (ask->how & GUARD_HOW_PRESSED)
+		rate.interval = rate.ahead = PRESSED_PARTS;
+	if (guard_has_left(ask, &rate, which | 1u << 31))
 		return 0;
 	if (!(g->flags & GUARD_ENFORCE)) {
 		count(COUNT_COOKIE_SEEN, ask->bytes);
@@ -335,6 +342,7 @@ static __noinline int cookie_packet(const struct pkt *p)
 	__builtin_memcpy(w->ask.flow.src, p->flow.dst, sizeof(p->flow.dst));
 	w->ask.seed = p->settings->hash_seed;
 	w->ask.guard = p->addr->guard;
+	w->ask.how = p->vip->flags & VIP_PRESSED ? GUARD_HOW_PRESSED : 0;
 	w->ask.bytes = p->arrived_bytes;
 	how = cookie_wanted(&w->ask);
 	if (!how)

@@ -280,3 +280,29 @@ TEST(only_addresses_of_splices_and_of_the_proxys_vips_expect_splices)
 		CHECK_INT(vip_table_expects(table, key.addr), row->expects);
 	}
 }
+
+static uint32_t flags_of(uint32_t address, uint16_t port)
+{
+	struct vip_key key = key_of(address, port, IPPROTO_TCP);
+
+	return vip_table_find(table, &key)->flags;
+}
+
+TEST(only_the_listener_of_the_proxy_that_is_in_trouble_is_marked)
+{
+	struct vip_key one = key_of(1, 80, 0), l4 = key_of(1, 443, 0), none = key_of(9, 80, 0);
+
+	fresh(1);
+	add(1, 80, VIP_L7, 5);
+	add(1, 81, VIP_L7, 6);
+	add(1, 443, VIP_L4, 7);
+	commit();
+	vip_table_press(table, one.addr, one.port, true);
+	vip_table_press(table, l4.addr, l4.port, true);
+	vip_table_press(table, none.addr, none.port, true);
+	CHECK_INT(flags_of(1, 80), VIP_PRESSED);
+	CHECK_INT(flags_of(1, 81), 0);
+	CHECK_INT(flags_of(1, 443), 0);
+	vip_table_press(table, one.addr, one.port, false);
+	CHECK_INT(flags_of(1, 80), 0);
+}

@@ -83,6 +83,10 @@ static void print_table(const json_t *status)
 	if (integer(status, "access_lines_lost"))
 		printf("%lld lines of the access log were lost\n",
 		       integer(status, "access_lines_lost"));
+	if (integer(status, "accept_queues_pressed_times"))
+		printf("accept queues filled %lld times; of %lld listeners they do now\n",
+		       integer(status, "accept_queues_pressed_times"),
+		       integer(status, "accept_queues_pressed"));
 	print_health(json_object_get(status, "health"));
 	print_numbers("proxy", json_object_get(status, "stats"));
 	print_numbers("splices", splices);

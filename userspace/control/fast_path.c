@@ -244,6 +244,11 @@ void fast_path_drain(struct fast_path *f, const struct endpoint *endpoint, bool 
 	dataplane_drain(f->dataplane, endpoint, drain);
 }
 
+void fast_path_press(struct fast_path *f, const struct addr *address, bool pressed)
+{
+	dataplane_press(f->dataplane, address, pressed);
+}
+
 struct splicer *fast_path_splicer(const struct fast_path *f)
 {
 	return f ? f->splicer : NULL;

@@ -52,6 +52,7 @@ struct dataplane_way;
 bool fast_path_way(const struct fast_path *fast_path, const struct endpoint *endpoint, bool direct,
 		   struct dataplane_way *out_way, struct err *err);
 void fast_path_drain(struct fast_path *fast_path, const struct endpoint *endpoint, bool drain);
+void fast_path_press(struct fast_path *fast_path, const struct addr *address, bool pressed);
 struct splicer *fast_path_splicer(const struct fast_path *fast_path); /* NULL: never splice */
 /* Packets by reason, listener and endpoint as JSON, malloc'ed; NULL: there is no fast path. */
 char *fast_path_traffic(const struct fast_path *fast_path, const struct snapshot *snapshot);

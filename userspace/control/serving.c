@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "userspace/base/must.h"
+#include "userspace/control/accept_watch.h"
 #include "userspace/control/crew.h"
 #include "userspace/control/path_mtu.h"
 
@@ -13,6 +14,7 @@ struct serving {
 	struct snapshot *snapshot;
 	struct listen_table *table;
 	struct crew *crew;
+	struct accept_watch *queues; /* NULL: plain proxy */
 	bool accepting;
 	struct ceilings ceilings;
 };
@@ -41,6 +43,13 @@ static void workers_set(struct serving *s)
 		worker_set(crew_worker(s->crew, i), s->snapshot, &s->ceilings.each, sockets, count);
 	}
 	free(sockets);
+}
+
+/* Once we accept: until then, and after that, the queues are another process's. */
+static void queues_follow(struct serving *s)
+{
+	if (s->queues && s->accepting)
+		accept_watch_follow(s->queues, s->table, s->snapshot);
 }
 
 static bool fast_path_follow(struct serving *s, struct snapshot *snapshot,
@@ -90,6 +99,7 @@ bool serving_apply(struct serving *s, struct snapshot *snapshot, uint32_t worker
 	crew_shrink(s->crew, workers, serving_drain_ms(s));
 	if (s->accepting)
 		workers_set(s);
+	queues_follow(s);
 	return true;
 shrink_crew:
 	crew_shrink(s->crew, before, 0);
@@ -104,6 +114,8 @@ struct serving *serving_create(const struct serving_options *options, struct sna
 	struct serving *s = must_alloc(sizeof(*s));
 
 	s->options = *options;
+	if (options->fast_path)
+		s->queues = accept_watch_create(options->loop, options->fast_path);
 	s->crew = crew_create(
 		&(struct crew_options){ .loop = options->loop,
 					.log = options->log,
@@ -112,6 +124,7 @@ struct serving *serving_create(const struct serving_options *options, struct sna
 					.context = options->context });
 	if (!serving_apply(s, first, workers, err)) {
 		crew_destroy(s->crew);
+		accept_watch_destroy(s->queues);
 		free(s);
 		return NULL;
 	}
@@ -129,12 +142,14 @@ void serving_accept(struct serving *s)
 {
 	s->accepting = true;
 	workers_set(s);
+	queues_follow(s);
 }
 
 void serving_let_go(struct serving *s, const bool *taken)
 {
 	struct worker_socket *sockets = must_alloc(listen_table_fds(s->table) * sizeof(*sockets));
 
+	accept_watch_stop(s->queues);
 	for (uint32_t w = 0; w < s->table->workers; w++) {
 		uint32_t count = 0;
 
@@ -168,11 +183,13 @@ bool serving_is_well(struct serving *s)
 
 void serving_drain_patiently(struct serving *s, uint32_t drain_ms)
 {
+	accept_watch_stop(s->queues);
 	crew_drain(s->crew, drain_ms, true);
 }
 
 void serving_drain(struct serving *s, uint32_t drain_ms)
 {
+	accept_watch_stop(s->queues);
 	crew_drain(s->crew, drain_ms, false);
 }
 
@@ -209,6 +226,8 @@ void serving_status(const struct serving *s, struct status *status)
 	opened = atomic_load_explicit(&status->stats.sessions_opened, memory_order_relaxed);
 	status->sessions = opened > closed ? opened - closed : 0;
 	fast_path_status(s->options.fast_path, status);
+	if (s->queues)
+		accept_watch_status(s->queues, status);
 }
 
 void serving_destroy(struct serving *s)
@@ -216,6 +235,7 @@ void serving_destroy(struct serving *s)
 	if (!s)
 		return;
 	crew_destroy(s->crew);
+	accept_watch_destroy(s->queues);
 	listen_table_free(s->table);
 	snapshot_unref(s->snapshot);
 	free(s);

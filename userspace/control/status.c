@@ -95,6 +95,8 @@ char *status_print(const struct status *s)
 	json_object_set_new(all, "fast_path", json_boolean(s->fast_path));
 	json_object_set_new(all, "reloads_refused", number(s->reloads_refused));
 	json_object_set_new(all, "access_lines_lost", number(s->access_lines_lost));
+	json_object_set_new(all, "accept_queues_pressed", number(s->accept_pressed));
+	json_object_set_new(all, "accept_queues_pressed_times", number(s->accept_pressed_times));
 	json_object_set_new(all, "counters", counters_of(s));
 	json_object_set_new(all, "stats", stats_of(&s->stats));
 	json_object_set_new(all, "splices", splices_of(s));

@@ -18,7 +18,9 @@ struct status {
 	uint64_t counters[COUNTERS];
 	struct stats stats; /* of all workers */
 	struct splicer_stats splices;
-	uint64_t reloads_refused; /* since start */
+	uint32_t accept_pressed; /* listeners whose accept queue fills now: see accept_watch.h */
+	uint64_t accept_pressed_times; /* that one began to, since start */
+	uint64_t reloads_refused;      /* since start */
 	uint64_t access_lines_lost;
 };
 

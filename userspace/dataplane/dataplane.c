@@ -289,6 +289,12 @@ void dataplane_drain(struct dataplane *dp, const struct endpoint *endpoint, bool
 		vip_sync_drain(dp->vips, id, drain);
 }
 
+void dataplane_press(struct dataplane *dp, const struct addr *address, bool pressed)
+{
+	if (!dp->held)
+		vip_sync_press(dp->vips, address, pressed);
+}
+
 void dataplane_counters(const struct dataplane *dp, uint64_t out_counts[COUNTERS])
 {
 	struct tally reasons[COUNTERS];

@@ -42,6 +42,9 @@ bool dataplane_listener_set(struct dataplane *dp, uint32_t row, uint32_t worker,
 			    struct err *err);
 void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worker);
 
+/* The accept queue of an L7 listener fills, or does no more; forgotten by the next apply. */
+void dataplane_press(struct dataplane *dp, const struct addr *address, bool pressed);
+
 /* How our own sockets get to a vip at one endpoint of L4 listeners, as clients' packets do. */
 struct dataplane_way {
 	uint32_t mark;    /* SO_MARK */

@@ -398,12 +398,9 @@ static bool stage_all(struct vip_sync *sync, const struct snapshot *snapshot, st
 /* Vips that are no more. */
 static void remove_rest(struct vip_sync *sync)
 {
-	for (uint32_t i = 0; i < VIPS_MAX; i++) {
-		struct vip_slot *slot = &sync->vips[i];
-
-		if (slot->used && !slot->kept)
-			slot->used = false;
-	}
+	for (uint32_t i = 0; i < VIPS_MAX; i++)
+		if (!sync->vips[i].kept)
+			sync->vips[i].used = false;
 	for (uint32_t index = 0; index < RINGS_MAX; index++)
 		if (!is_taken(sync, VIP_L4, index, false))
 			ring_store_drop(sync->rings, index);
@@ -488,6 +485,11 @@ void vip_sync_drain(struct vip_sync *sync, uint32_t id, bool drain)
 uint32_t vip_sync_hop(const struct vip_sync *sync, uint32_t id)
 {
 	return endpoint_ids_hop(sync->endpoints, id);
+}
+
+void vip_sync_press(struct vip_sync *sync, const struct addr *address, bool pressed)
+{
+	vip_table_press(sync->table, address->ip, address->port, pressed);
 }
 
 bool vip_sync_expects(const struct vip_sync *sync, const struct addr *address)

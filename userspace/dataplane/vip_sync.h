@@ -30,5 +30,6 @@ uint32_t vip_sync_endpoint(struct vip_sync *sync, const struct endpoint *endpoin
 void vip_sync_drain(struct vip_sync *sync, uint32_t id, bool drain);
 uint32_t vip_sync_hop(const struct vip_sync *sync, uint32_t id);
 uint32_t vip_sync_row(struct vip_sync *sync, const struct addr *address);
+void vip_sync_press(struct vip_sync *sync, const struct addr *address, bool pressed);
 /* Whether packets of splices to this address are looked at. Any thread. */
 bool vip_sync_expects(const struct vip_sync *sync, const struct addr *address);

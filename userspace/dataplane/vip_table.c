@@ -266,3 +266,18 @@ bool vip_table_expects(const struct vip_table *t, const __be32 ip[4])
 
 	return e && e->flags & ADDR_SPLICES;
 }
+
+void vip_table_press(struct vip_table *t, const __be32 ip[4], __be16 port, bool pressed)
+{
+	struct vip_key key = { .port = port, .proto = IPPROTO_TCP };
+	struct vip_entry *vip;
+
+	memcpy(key.addr, ip, sizeof(key.addr));
+	vip = (struct vip_entry *)vip_table_find(t, &key);
+	if (!vip || vip->kind != VIP_L7 || !(vip->flags & VIP_PRESSED) == !pressed)
+		return;
+	if (pressed)
+		__atomic_fetch_or(&vip->flags, VIP_PRESSED, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&vip->flags, ~(uint32_t)VIP_PRESSED, __ATOMIC_RELAXED);
+}

@@ -48,5 +48,7 @@ uint32_t vip_table_read(const struct vip_table *table, struct vip_key *out_keys,
 const struct vip_entry *vip_table_find(const struct vip_table *table, const struct vip_key *key);
 /* Changes the flags of an L4 listener in use. */
 void vip_table_flag(struct vip_table *table, uint32_t index, uint32_t flags);
+/* Whether the accept queue of a listener of the proxy fills; until the next commit. */
+void vip_table_press(struct vip_table *table, const __be32 ip[4], __be16 port, bool pressed);
 /* Whether packets of splices to this address would be looked at. Any thread. */
 bool vip_table_expects(const struct vip_table *table, const __be32 ip[4]);
