@@ -35,7 +35,7 @@ static __always_inline __u32 frame_ifindex(const struct __sk_buff *skb)
 
 static __always_inline __u32 frame_bytes(const struct __sk_buff *skb)
 {
-	return skb->len;
+	return skb->len + PKT_TAGS_BESIDE(skb) * sizeof(struct vlan_tag);
 }
 
 static __always_inline bool frame_holds(const struct pkt *p, const void *here, __u32 n)

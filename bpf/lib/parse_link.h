@@ -34,7 +34,7 @@ static __always_inline enum verdict parse_link(struct pkt *p)
 	for (int i = 0; i < VLAN_DEPTH_MAX; i++) {
 		struct vlan_tag *tag;
 
-		if (!is_vlan(p->proto))
+		if (!is_vlan(p->proto) || p->vlan_tags == VLAN_DEPTH_MAX) /* one may be beside */
 			break;
 		tag = pkt_pull(p, sizeof(*tag));
 		if (!tag)

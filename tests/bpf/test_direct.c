@@ -9,6 +9,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+BOTH_TWINS
+
 enum { OTHER_DEVICE = 999 };
 
 /* The endpoint's own hop, or one via a router. */

@@ -14,6 +14,8 @@
 #include "userspace/flow/flow_sweep.h"
 #include "userspace/snapshot/compile_rings.h"
 
+BOTH_TWINS
+
 enum {
 	RING_TCP = 7,
 	RING_UDP = 8,

@@ -8,6 +8,8 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 
+BOTH_TWINS
+
 enum { MORE = 0x2000, LATER = 100, MORE6 = 1, LATER6 = 800, WRAP_BYTES = ETH_HLEN + 50 };
 
 #define DNS(...)  UDP4(.src = L4_CLIENT, .dst = L4_VIP, .sport = 4700, .dport = 53, __VA_ARGS__)

@@ -12,6 +12,8 @@
 #include "bpf/abi/sizes.h"
 #include "userspace/dataplane/guard_sync.h"
 
+BOTH_TWINS
+
 #define CONFIG(node, vip)                                                                          \
 	"node: { tunnel_address: 192.0.2.10, guard: " node " }\n"                                  \
 	"upstreams: { u: { endpoints: [ { address: \"192.0.3.21:8000\" } ] } }\n"                  \
@@ -19,15 +21,17 @@
 	", listeners: [ { port: 8000, protocol: tcp, upstream: u, forward: vxlan } ] } ]\n"
 
 static struct guard_entry *guards;
+static struct xdp_ingress *owner; /* of them */
 
 static struct guard_entry *guards_mapped(void)
 {
 	size_t bytes = 2 * GUARDS_MAX * sizeof(struct guard_entry);
 
-	if (!guards)
+	if (owner != program_load())
 		guards = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 			      bpf_map__fd(program_load()->maps.shunt_guards), 0);
 	CHECK(guards != MAP_FAILED);
+	owner = program_load();
 	return guards;
 }
 

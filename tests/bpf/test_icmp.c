@@ -8,6 +8,8 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
+BOTH_TWINS
+
 #define ROUTER  "192.0.2.1"
 #define ROUTER6 "2001:db8:7::1"
 

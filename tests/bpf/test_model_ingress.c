@@ -1,6 +1,6 @@
 /*
  * A slow, obvious model of what xdp_ingress does at an L4 vip, and random packets that both judge:
- * valid ones, mutated, cut short. Verdict, counter and bytes must be the same.
+ * valid ones, mutated, cut short. Verdict, counter and bytes must be the same; of both twins.
  *
  * SHUNT_MODEL_PACKETS says how many (50000), SHUNT_MODEL_SEED which (printed on failure).
  */
@@ -11,6 +11,8 @@
 
 #include <linux/bpf.h>
 #include <stdlib.h>
+
+BOTH_TWINS
 
 static uint64_t dice;
 
@@ -159,6 +161,7 @@ TEST(random_packets_meet_the_fate_and_have_the_bytes_that_the_model_says)
 	NEED_L4_MAPS;
 	memset(text, 'x', sizeof(text) - 1);
 	dice = seed;
+	model_begin();
 	before = program_counters();
 	for (uint64_t i = 0; i < count; i++) {
 		uint8_t frame[PACKET_BYTES_MAX];

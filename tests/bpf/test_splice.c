@@ -9,6 +9,8 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
+BOTH_TWINS
+
 #define CLIENT   "198.51.100.2"
 #define VIP      "203.0.113.10"
 #define SELF     "192.0.2.10"

@@ -9,6 +9,8 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
+BOTH_TWINS
+
 enum { SLOT = 3, HOP = 9, GENERATION = 5, ACK = 16, MTU = 1500 };
 
 /* E, the endpoint, sends from E_SEQ on; C, the client, sees DELTA more, across the wrap. */

@@ -11,6 +11,8 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
+BOTH_TWINS
+
 /* No two words of an address are the same, nor zero. */
 #define CLIENT6   "2001:db8:11:12:13:14:15:2"
 #define VIP6      "2001:db8:21:22:23:24:25:10"

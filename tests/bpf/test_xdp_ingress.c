@@ -7,6 +7,8 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
+BOTH_TWINS
+
 TEST(a_packet_meets_its_fate_and_is_counted_once)
 {
 	static const struct {

@@ -7,6 +7,8 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
+BOTH_TWINS
+
 TEST(connections_keep_their_endpoint_when_the_ring_changes)
 {
 	struct packet old = TO_VIP(.sport = 4100, .payload = "x");

@@ -430,6 +430,11 @@ static struct model_outcome forwarded(const uint8_t *f, size_t len, const struct
 	return wrapped(f, len, s);
 }
 
+void model_begin(void)
+{
+	first_count = 0;
+}
+
 struct model_outcome model_ingress(const uint8_t *f, size_t len)
 {
 	struct seen s = { 0 };

@@ -17,6 +17,8 @@ struct model_outcome {
 	size_t source_port_at; /* of the tunnel: any of the dynamic range; 0: none */
 };
 
+/* Nothing went by. */
+void model_begin(void);
 struct model_outcome model_ingress(const uint8_t *frame, size_t len);
 /* Takes the tunnel's source port from what came, if it is one that may be. */
 void model_blank_source_port(struct model_outcome *want, const uint8_t *got, size_t len);

@@ -4,49 +4,79 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "tests/harness/tc_run.h"
 #include "tests/harness/test.h"
 
 static struct xdp_ingress *program;
 static struct maps *maps;
+static bool is_tc; /* the twin that is loaded; program then has only the maps */
 
-struct xdp_ingress *program_load(void)
+static struct xdp_ingress *load(void)
 {
 	struct bpf_map *map;
 	int err;
 
-	if (program || geteuid() != 0)
-		return program;
 	program = xdp_ingress__open();
 	bpf_object__for_each_map(map, program->obj)
 	{
 		bpf_map__set_pin_path(map, NULL);
 	}
+	bpf_program__set_autoload(program->progs.xdp_ingress, !is_tc);
 	err = xdp_ingress__load(program);
-	if (err) {
+	if (err || (is_tc && !tc_load(program))) {
 		xdp_ingress__destroy(program);
 		program = NULL;
-		CHECK_INT(err, -EPERM); /* anything else is the program's fault, and no skip */
+		CHECK(!err || err == -EPERM); /* else it is the program's fault, and no skip */
+		return NULL;
 	}
-	if (program)
-		maps = maps_open(program->maps.shunt_settings, program->maps.shunt_addrs,
-				 program->maps.shunt_vips, program->maps.shunt_ring_lines,
-				 program->maps.shunt_flows);
+	maps = maps_open(program->maps.shunt_settings, program->maps.shunt_addrs,
+			 program->maps.shunt_vips, program->maps.shunt_ring_lines,
+			 program->maps.shunt_flows);
 	return program;
 }
 
-struct outcome program_run_bytes(const uint8_t *frame, size_t len)
+struct xdp_ingress *program_load(void)
 {
-	struct xdp_md in = { .data_end = (uint32_t)len, .ingress_ifindex = RUN_IFINDEX };
+	if (geteuid() != 0)
+		return NULL;
+	if (program && is_tc == test_is_again())
+		return program;
+	/* The other twin's maps stay until the process ends, so that nothing has their addresses.
+	 */
+	is_tc = test_is_again();
+	return load();
+}
+
+static struct outcome xdp_run(const uint8_t *frame, size_t len, const struct explain_mark *mark)
+{
+	uint8_t marked[sizeof(*mark) + PACKET_BYTES_MAX];
+	size_t front = mark ? sizeof(*mark) : 0;
+	struct xdp_md in = { .data = (uint32_t)front,
+			     .data_end = (uint32_t)(front + len),
+			     .ingress_ifindex = RUN_IFINDEX };
 	struct outcome out = { 0 };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = marked, .data_size_in = in.data_end,
 		    .data_out = out.bytes, .data_size_out = sizeof(out.bytes), .ctx_in = &in,
 		    .ctx_size_in = sizeof(in), .repeat = 1);
 
-	maps_commit(maps);
+	if (mark)
+		memcpy(marked, mark, sizeof(*mark));
+	memcpy(marked + front, frame, len);
 	CHECK_INT(bpf_prog_test_run_opts(bpf_program__fd(program->progs.xdp_ingress), &opts), 0);
 	out.fate = (int)opts.retval;
 	out.len = opts.data_size_out;
 	return out;
+}
+
+struct outcome program_run_marked(const uint8_t *frame, size_t len, const struct explain_mark *mark)
+{
+	maps_commit(maps);
+	return is_tc ? tc_run(frame, len, mark) : xdp_run(frame, len, mark);
+}
+
+struct outcome program_run_bytes(const uint8_t *frame, size_t len)
+{
+	return program_run_marked(frame, len, NULL);
 }
 
 struct outcome program_run(const struct packet *packet)

@@ -20,6 +20,9 @@ void test_register(const char *name, test_function *run);
 /* Shown with each failure in this test until changed; name is borrowed. */
 void test_row(const char *name);
 const char *test_row_name(void);
+/* Every test of this program runs a second time, then named so as well; for constructors only. */
+void test_again_as(const char *name);
+bool test_is_again(void);
 
 #define TEST(name)                                                                                 \
 	static void name(void **state);                                                            \
