@@ -19,6 +19,7 @@
 #include "loader/attach_xdp.h"
 #include "loader/objects.h"
 #include "loader/pinning.h"
+#include "loader/sizing.h"
 #include "userspace/base/must.h"
 #include "userspace/net/netlink.h"
 
@@ -79,6 +80,7 @@ bool attach_all(const struct attach_options *o, struct notices *out_notices, str
 {
 	bool fresh = !attach_is(o->pin_dir), tc = false, done;
 	enum attach_mode modes[ATTACH_DEVICES_MAX];
+	struct map_sizes usual = sizing_usual();
 	struct objects *objects;
 
 	out_notices->count = 0;
@@ -89,7 +91,7 @@ bool attach_all(const struct attach_options *o, struct notices *out_notices, str
 	}
 	if (!pinning_prepare(o->pin_dir, err))
 		return false;
-	objects = objects_load(o->pin_dir, tc, err);
+	objects = objects_load(o->pin_dir, tc, o->sizes ? o->sizes : &usual, err);
 	done = objects && attach_hooks(o, modes, objects, out_notices, err);
 	objects_close(objects);
 	/* Nothing half-attached is left; what was there before is left alone. */

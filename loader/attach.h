@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bpf/abi/map_sizes.h"
 #include "userspace/base/err.h"
 
 /* AUTO: attach_pick() decides. */
@@ -20,6 +21,7 @@ struct attach_options {
 	const char *devices[ATTACH_DEVICES_MAX];
 	uint32_t device_count;
 	enum attach_mode mode;
+	const struct map_sizes *sizes; /* of maps that are made; NULL: sizing_usual() */
 	const char *cgroup; /* NULL: the sockets' state cannot be read, nothing is spliced */
 };
 

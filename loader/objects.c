@@ -10,6 +10,7 @@
 #include "bpf/abi/pins.h"
 #include "bpf/abi/vip.h"
 #include "loader/pinning.h"
+#include "loader/sizing.h"
 #include "sk_query.skel.h"
 #include "sk_steer.skel.h"
 #include "tc_egress.skel.h"
@@ -209,7 +210,28 @@ static bool open_all(struct objects *o, bool tc_ingress)
 	return true;
 }
 
-struct objects *objects_load(const char *pin_dir, bool tc_ingress, struct err *err)
+/* Where tables end is verified as a constant. */
+static bool size_maps(struct objects *o, const char *pin_dir, const struct map_sizes *wanted,
+		      struct err *err)
+{
+	struct map_sizes sizes = *wanted;
+	struct table_sizes tables;
+
+	sizing_keep_pinned(pin_dir, &sizes);
+	tables = sizing_tables(&sizes);
+	memcpy((void *)&o->xdp->rodata->tables, &tables, sizeof(tables));
+	memcpy((void *)&o->tc->rodata->tables, &tables, sizeof(tables));
+	memcpy((void *)&o->steer->rodata->tables, &tables, sizeof(tables));
+	if (o->tc_ingress)
+		memcpy((void *)&o->tc_ingress->rodata->tables, &tables, sizeof(tables));
+	for (int i = 0; i < OBJECTS; i++)
+		if (o->all[i] && !sizing_set(o->all[i], &sizes, err))
+			return false;
+	return true;
+}
+
+struct objects *objects_load(const char *pin_dir, bool tc_ingress, const struct map_sizes *wanted,
+			     struct err *err)
 {
 	struct objects *o = must_alloc(sizeof(*o));
 
@@ -219,7 +241,8 @@ struct objects *objects_load(const char *pin_dir, bool tc_ingress, struct err *e
 		err_sys(err, "cannot open the embedded BPF objects");
 		goto close_objects;
 	}
-	if (!check_abi(pin_dir, err) || !check_shapes(o, pin_dir, err))
+	if (!check_abi(pin_dir, err) || !size_maps(o, pin_dir, wanted, err) ||
+	    !check_shapes(o, pin_dir, err))
 		goto close_objects;
 	for (int i = 0; i < OBJECTS; i++)
 		if (o->all[i] && !load_one(o, i, pin_dir, err))

@@ -101,7 +101,7 @@ __noinline int guard_has_left(const struct guard_ask *ask, const struct guard_ra
 	if (!ask || !rate)
 		return 1;
 	tag = source_tag(&ask->flow, ask->seed, which);
-	at = (__u32)(tag >> 32) & (GUARD_LINES - 1);
+	at = (__u32)(tag >> 32) & (tables.guard_lines - 1);
 	line = bpf_map_lookup_elem(&shunt_guard_sources, &at);
 	if (!line)
 		return 1;

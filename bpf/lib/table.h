@@ -30,7 +30,7 @@ static __always_inline const struct addr_entry *addr_find(const struct settings 
 
 #pragma unroll
 	for (__u32 i = 0; i < PROBES_MAX; i++) {
-		__u32 at = half * ADDR_TABLE + ((hash + i) & (ADDR_TABLE - 1));
+		__u32 at = half * tables.addrs + ((hash + i) & (tables.addrs - 1));
 		const struct addr_entry *e = bpf_map_lookup_elem(&shunt_addrs, &at);
 
 		if (!e || !e->flags)
@@ -52,7 +52,7 @@ static __always_inline const struct vip_entry *port_find(const struct settings *
 
 #pragma unroll
 	for (__u32 i = 0; i < PROBES_MAX; i++) {
-		__u32 at = half * VIP_TABLE + ((hash + i) & (VIP_TABLE - 1));
+		__u32 at = half * tables.vips + ((hash + i) & (tables.vips - 1));
 		const struct vip_entry *e = bpf_map_lookup_elem(&shunt_vips, &at);
 
 		if (!e || !e->key)

@@ -42,15 +42,16 @@ struct maps *maps_open(const struct bpf_map *settings, const struct bpf_map *add
 		       const struct bpf_map *vips, const struct bpf_map *ring_lines,
 		       const struct bpf_map *flows)
 {
+	static const struct table_sizes tables = { ADDR_TABLE, VIP_TABLE, GUARD_LINES };
 	struct maps *m = must_alloc(sizeof(*m));
 
 	m->settings = map_of(settings);
 	m->settings->buckets = FLOW_BUCKETS;
 	m->settings->epoch = 1;
 	if (addrs && vips)
-		m->table = vip_table_create(map_of(addrs), map_of(vips), m->settings);
+		m->table = vip_table_create(map_of(addrs), map_of(vips), &tables, m->settings);
 	if (ring_lines)
-		m->rings = ring_store_create(map_of(ring_lines));
+		m->rings = ring_store_create(map_of(ring_lines), bpf_map__max_entries(ring_lines));
 	if (flows)
 		m->flows = map_of(flows);
 	return m;

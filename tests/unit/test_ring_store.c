@@ -15,7 +15,7 @@ static void fresh(void)
 {
 	ring_store_destroy(store);
 	memset(lines, 0, sizeof(lines));
-	store = ring_store_create(lines);
+	store = ring_store_create(lines, RING_LINES_MAX);
 }
 
 static void set_at(uint32_t index, const uint32_t *ids, uint32_t slots, uint32_t now_s)
@@ -218,7 +218,7 @@ TEST(an_older_daemons_ring_is_adopted_with_its_past_and_time_to_settle)
 	set(B, A, T);
 	old = place;
 	ring_store_destroy(store);
-	store = ring_store_create(lines);
+	store = ring_store_create(lines, RING_LINES_MAX);
 	ring_store_adopt(store, 0, &old, 2 * T);
 	ring_store_adopt(store, 0, &old, 3 * T); /* by another address of the listener */
 	CHECK_INT(ring_store_changed_s(store, 0), 2 * T);

@@ -12,6 +12,7 @@
 static struct addr_entry addrs[2 * ADDR_TABLE];
 static struct vip_entry vips[2 * VIP_TABLE];
 static struct settings settings;
+static const struct table_sizes sizes = { ADDR_TABLE, VIP_TABLE, GUARD_LINES };
 static struct vip_table *table;
 
 static void fresh(uint64_t seed)
@@ -20,7 +21,7 @@ static void fresh(uint64_t seed)
 	memset(addrs, 0, sizeof(addrs));
 	memset(vips, 0, sizeof(vips));
 	settings = (struct settings){ .hash_seed = seed };
-	table = vip_table_create(addrs, vips, &settings);
+	table = vip_table_create(addrs, vips, &sizes, &settings);
 	vip_table_begin(table);
 }
 

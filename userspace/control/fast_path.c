@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 
-#include "bpf/abi/sizes.h"
 #include "loader/attach.h"
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
 #include "userspace/control/traffic_print.h"
 #include "userspace/dataplane/dataplane.h"
+#include "userspace/dataplane/map_plan.h"
 #include "userspace/splice/splicer.h"
 
 enum { SWEEP_MS = 1000 };
@@ -55,15 +55,14 @@ static void on_sweep(void *context)
 static void splicing_start(struct fast_path *f, const struct fast_path_options *options,
 			   const struct node *node)
 {
-	struct splice_maps maps = { .splices = dataplane_splices(f->dataplane),
-				    .count = SPLICES_MAX,
-				    .flows = dataplane_flows(f->dataplane),
+	struct splice_maps maps = { .flows = dataplane_flows(f->dataplane),
 				    .events_fd = dataplane_events_fd(f->dataplane),
 				    .next_hop = dataplane_next_hop,
 				    .expects = dataplane_expects,
 				    .context = f->dataplane };
 	struct err err = { "no --cgroup was given, so sockets cannot be looked at" };
 
+	maps.splices = dataplane_splices(f->dataplane, &maps.count);
 	if (options->cgroup)
 		f->splicer = splicer_create(&maps, node, options->map_count > 0, &err);
 	if (!f->splicer) {
@@ -76,12 +75,15 @@ static void splicing_start(struct fast_path *f, const struct fast_path_options *
 }
 
 /* Devices that have our programs already get this version of them, without a gap. */
-static bool attach(const struct fast_path_options *options, const struct node *node,
+static bool attach(const struct fast_path_options *options, const struct model *model,
 		   struct err *err)
 {
+	const struct node *node = &model->node;
+	struct map_sizes sizes = map_plan(model, options->cgroup != NULL);
 	struct attach_options how = { .pin_dir = options->pin_dir,
 				      .device_count = node->device_count,
 				      .mode = (enum attach_mode)node->mode,
+				      .sizes = &sizes,
 				      .cgroup = options->cgroup };
 	struct notices notices;
 
@@ -95,11 +97,11 @@ static bool attach(const struct fast_path_options *options, const struct node *n
 }
 
 static struct dataplane *attach_and_open(const struct fast_path_options *options,
-					 const struct node *node, bool fresh, struct err *err)
+					 const struct model *model, bool fresh, struct err *err)
 {
 	struct dataplane *dataplane;
 
-	if (!attach(options, node, err))
+	if (!attach(options, model, err))
 		return NULL;
 	dataplane = dataplane_open(options->pin_dir, err);
 	if (!dataplane && fresh)
@@ -120,7 +122,7 @@ struct fast_path *fast_path_open(const struct fast_path_options *options,
 	struct fast_path *f;
 
 	dataplane = inherits ? dataplane_inherit(options->maps, options->map_count, err)
-			     : attach_and_open(options, &first->model->node, fresh, err);
+			     : attach_and_open(options, first->model, fresh, err);
 	if (!dataplane)
 		return NULL;
 	f = must_alloc(sizeof(*f));
@@ -209,10 +211,17 @@ static uint32_t longest_tunnel(const struct snapshot *snapshot)
 bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, uint32_t workers,
 		     struct err *err)
 {
+	const struct map_sizes *there;
+	struct err less;
+
 	if (!f)
 		return true;
-	if (!dataplane_apply(f->dataplane, snapshot, workers, err))
+	there = dataplane_sizes(f->dataplane);
+	if (!map_plan_is_met(snapshot->model, there, err) ||
+	    !dataplane_apply(f->dataplane, snapshot, workers, err))
 		return false;
+	if (map_plan_lacks(snapshot->model, f->splicer != NULL, there, &less))
+		log_line(LOG_WARNING, "%s", less.text);
 	f->idle_ms = longest_tunnel(snapshot);
 	return true;
 }

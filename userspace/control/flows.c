@@ -63,8 +63,7 @@ static bool table_is_ours(int fd, struct bpf_map_info *out_info)
 
 	memset(out_info, 0, len);
 	return bpf_obj_get_info_by_fd(fd, out_info, &len) == 0 &&
-	       out_info->value_size == sizeof(struct splice) &&
-	       out_info->max_entries <= SPLICES_MAX;
+	       out_info->value_size == sizeof(struct splice);
 }
 
 static char *table_print(int fd, uint32_t count)

@@ -143,7 +143,7 @@ static bool write_settings(struct dataplane *dp, const struct snapshot *snapshot
 	s->workers = workers;
 	if (!s->epoch)
 		s->epoch = epoch_now();
-	__atomic_store_n(&s->buckets, FLOW_BUCKETS, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&s->buckets, dp->mapped.sizes.of[MAP_SIZE_FLOWS], __ATOMIC_SEQ_CST);
 	return true;
 }
 
@@ -310,14 +310,20 @@ void dataplane_traffic(const struct dataplane *dp, const struct snapshot *snapsh
 	tallies_read(&dp->maps, dp->vips, snapshot, out_traffic);
 }
 
-struct splice *dataplane_splices(const struct dataplane *dp)
+const struct map_sizes *dataplane_sizes(const struct dataplane *dp)
 {
+	return &dp->mapped.sizes;
+}
+
+struct splice *dataplane_splices(const struct dataplane *dp, uint32_t *out_count)
+{
+	*out_count = dp->mapped.sizes.of[MAP_SIZE_SPLICES];
 	return dp->mapped.splices;
 }
 
 struct flow_table dataplane_flows(const struct dataplane *dp)
 {
-	return (struct flow_table){ dp->mapped.flows, FLOW_BUCKETS,
+	return (struct flow_table){ dp->mapped.flows, dp->mapped.sizes.of[MAP_SIZE_FLOWS],
 				    &dp->mapped.settings->hash_seed };
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "bpf/abi/counter.h"
+#include "bpf/abi/map_sizes.h"
 #include "bpf/abi/splice.h"
 #include "userspace/base/err.h"
 #include "userspace/flow/flow_table.h"
@@ -63,8 +64,10 @@ void dataplane_counters(const struct dataplane *dp, uint64_t out_counts[COUNTERS
 void dataplane_traffic(const struct dataplane *dp, const struct snapshot *snapshot,
 		       struct traffic *out_traffic);
 
-/* Mapped for reading and writing, SPLICES_MAX elements. */
-struct splice *dataplane_splices(const struct dataplane *dp);
+/* Of the maps that are attached. */
+const struct map_sizes *dataplane_sizes(const struct dataplane *dp);
+/* Mapped for reading and writing. */
+struct splice *dataplane_splices(const struct dataplane *dp, uint32_t *out_count);
 /* To enter splices; once a snapshot was applied. Any thread. */
 struct flow_table dataplane_flows(const struct dataplane *dp);
 /* Whether packets to this address are looked up among splices. Any thread. */

@@ -21,6 +21,7 @@ struct endpoint_ids {
 	struct pinned maps;
 	struct neighbours *neighbours;
 	struct ring_store *rings;
+	uint32_t max;                 /* entries of the map; the first is not used */
 	bool in_rings[ENDPOINTS_MAX]; /* when the snapshot began */
 	struct endpoint_slot slots[ENDPOINTS_MAX];
 };
@@ -31,14 +32,15 @@ static void write_entry(struct endpoint_ids *ids, uint32_t id)
 }
 
 struct endpoint_ids *endpoint_ids_create(const struct pinned *maps, struct neighbours *neighbours,
-					 struct ring_store *rings)
+					 struct ring_store *rings, uint32_t max)
 {
 	struct endpoint_ids *ids = must_alloc(sizeof(*ids));
 
 	ids->maps = *maps;
 	ids->neighbours = neighbours;
 	ids->rings = rings;
-	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++) {
+	ids->max = max < ENDPOINTS_MAX ? max : (uint32_t)ENDPOINTS_MAX;
+	for (uint32_t id = 0; id < ids->max; id++) {
 		struct endpoint_slot *slot = &ids->slots[id];
 
 		if (bpf_map_lookup_elem(maps->fds[PINNED_ENDPOINTS], &id, &slot->entry) < 0)
@@ -59,7 +61,7 @@ void endpoint_ids_begin(struct endpoint_ids *ids)
 {
 	memset(ids->in_rings, 0, sizeof(ids->in_rings));
 	ring_store_mark(ids->rings, ids->in_rings);
-	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++)
+	for (uint32_t id = 0; id < ids->max; id++)
 		ids->slots[id].kept = false;
 }
 
@@ -82,7 +84,7 @@ static uint32_t id_for(struct endpoint_ids *ids, uint64_t identity)
 {
 	uint32_t unused = 0;
 
-	for (uint32_t id = 1; id < ENDPOINTS_MAX; id++) {
+	for (uint32_t id = 1; id < ids->max; id++) {
 		if (ids->slots[id].identity == identity)
 			return id;
 		if (!unused && !ids->slots[id].used && !ids->slots[id].kept && !ids->in_rings[id])
@@ -130,7 +132,7 @@ uint32_t endpoint_ids_take(struct endpoint_ids *ids, const struct endpoint *endp
 
 void endpoint_ids_end(struct endpoint_ids *ids)
 {
-	for (uint32_t id = 0; id < ENDPOINTS_MAX; id++)
+	for (uint32_t id = 0; id < ids->max; id++)
 		if (!ids->slots[id].kept)
 			ids->slots[id].used = false;
 }
@@ -139,7 +141,7 @@ uint32_t endpoint_ids_find(const struct endpoint_ids *ids, const struct endpoint
 {
 	uint64_t identity = endpoint_identity(endpoint);
 
-	for (uint32_t id = 1; id < ENDPOINTS_MAX; id++)
+	for (uint32_t id = 1; id < ids->max; id++)
 		if (ids->slots[id].used && ids->slots[id].identity == identity)
 			return id;
 	return 0;
@@ -164,7 +166,7 @@ uint32_t endpoint_ids_hop(const struct endpoint_ids *ids, uint32_t id)
 
 void endpoint_ids_refresh(struct endpoint_ids *ids)
 {
-	for (uint32_t id = 1; id < ENDPOINTS_MAX; id++) {
+	for (uint32_t id = 1; id < ids->max; id++) {
 		struct endpoint_slot *slot = &ids->slots[id];
 		uint32_t hop;
 		bool ready;

@@ -15,9 +15,9 @@
 
 struct endpoint_ids;
 
-/* Reads back what an older daemon left. */
+/* Reads back what an older daemon left. max: entries of the map. */
 struct endpoint_ids *endpoint_ids_create(const struct pinned *maps, struct neighbours *neighbours,
-					 struct ring_store *rings);
+					 struct ring_store *rings, uint32_t max);
 void endpoint_ids_destroy(struct endpoint_ids *ids);
 /* A new snapshot begins to name its endpoints. */
 void endpoint_ids_begin(struct endpoint_ids *ids);

@@ -5,6 +5,7 @@
 
 #include "bpf/abi/sizes.h"
 #include "userspace/base/must.h"
+#include "userspace/dataplane/mapped.h"
 
 /* What is known of a slot beside what the maps say. */
 struct slot_past {
@@ -26,6 +27,7 @@ struct extent {
 
 struct ring_store {
 	struct ring_line *lines;
+	uint32_t line_count;
 	bool taken[RING_LINES_MAX];
 	struct ring rings[RINGS_MAX];
 	struct extent *retired;
@@ -48,11 +50,12 @@ static void write_slot(struct ring_store *store, uint32_t first, uint32_t slot, 
 	__atomic_store_n(slot_at(store, first, slot), (uint16_t)value, __ATOMIC_RELAXED);
 }
 
-struct ring_store *ring_store_create(struct ring_line *lines)
+struct ring_store *ring_store_create(struct ring_line *lines, uint32_t count)
 {
 	struct ring_store *store = must_alloc(sizeof(*store));
 
 	store->lines = lines;
+	store->line_count = count < RING_LINES_MAX ? count : (uint32_t)RING_LINES_MAX;
 	return store;
 }
 
@@ -76,7 +79,7 @@ static uint32_t take_lines(struct ring_store *store, uint32_t slots)
 {
 	uint32_t need = lines_of(slots), run = 0;
 
-	for (uint32_t i = 0; i < RING_LINES_MAX; i++) {
+	for (uint32_t i = 0; i < store->line_count; i++) {
 		run = store->taken[i] ? 0 : run + 1;
 		if (run == need) {
 			take(store, i + 1 - need, slots, true);
@@ -105,12 +108,13 @@ void ring_store_retire(struct ring_store *store)
 	store->retired_count = 0;
 }
 
-static bool is_inside(const struct ring_place *place)
+static bool is_inside(const struct ring_store *store, const struct ring_place *place)
 {
 	uint32_t lines = lines_of(place->slots);
 
-	return place->slots > 0 && place->slots <= RING_SLOTS_MAX && lines <= RING_LINES_MAX &&
-	       place->ring <= RING_LINES_MAX - lines && place->before <= RING_LINES_MAX - lines;
+	return place->slots > 0 && place->slots <= RING_SLOTS_MAX && lines <= store->line_count &&
+	       place->ring <= store->line_count - lines &&
+	       place->before <= store->line_count - lines;
 }
 
 void ring_store_adopt(struct ring_store *store, uint32_t index, const struct ring_place *place,
@@ -118,7 +122,7 @@ void ring_store_adopt(struct ring_store *store, uint32_t index, const struct rin
 {
 	struct ring *r = &store->rings[index];
 
-	if (r->used || !is_inside(place)) /* each address of a listener has the same */
+	if (r->used || !is_inside(store, place)) /* each address of a listener has the same */
 		return;
 	r->used = true;
 	r->place = *place;
@@ -180,10 +184,11 @@ bool ring_store_set(struct ring_store *store, uint32_t index, const uint32_t *id
 	if (to.before == UINT32_MAX) {
 		if (to.ring != UINT32_MAX)
 			take(store, to.ring, slots, false);
-		return err_set(err,
-			       "the rings of all L4 listeners need more than %d slots; give "
-			       "fewer slots to some of them",
-			       RING_LINES_MAX * RING_LINE / 2);
+		return err_set(err, "the rings of all L4 listeners need more than %u slots%s",
+			       store->line_count * RING_LINE / 2,
+			       store->line_count < RING_LINES_MAX
+				       ? MAPS_GROW
+				       : "; give fewer slots to some of them");
 	}
 	if (r->used && r->place.slots != slots)
 		ring_store_drop(store, index);

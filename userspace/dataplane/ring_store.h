@@ -25,8 +25,8 @@ struct ring_place {
 	uint32_t slots;
 };
 
-/* lines: RING_LINES_MAX, mapped for writing. */
-struct ring_store *ring_store_create(struct ring_line *lines);
+/* lines: mapped for writing; RING_LINES_MAX at most are used. */
+struct ring_store *ring_store_create(struct ring_line *lines, uint32_t count);
 void ring_store_destroy(struct ring_store *store);
 /* A ring that an older daemon left. */
 void ring_store_adopt(struct ring_store *store, uint32_t index, const struct ring_place *place,

@@ -92,9 +92,11 @@ static bool keep_flow(void *context, const struct flow_entry *e)
 
 static void know_maps(struct vip_sync *sync)
 {
-	sync->rings = ring_store_create(sync->mapped.ring_lines);
+	sync->rings = ring_store_create(sync->mapped.ring_lines,
+					sync->mapped.sizes.of[MAP_SIZE_RING_LINES]);
 	read_back(sync);
-	sync->endpoints = endpoint_ids_create(&sync->maps, sync->neighbours, sync->rings);
+	sync->endpoints = endpoint_ids_create(&sync->maps, sync->neighbours, sync->rings,
+					      sync->mapped.sizes.of[MAP_SIZE_ENDPOINTS]);
 }
 
 static void forget_maps(struct vip_sync *sync)
@@ -107,12 +109,14 @@ struct vip_sync *vip_sync_create(const struct pinned *pinned, const struct mappe
 				 struct neighbours *neighbours)
 {
 	struct vip_sync *sync = must_alloc(sizeof(*sync));
-	struct flow_table flows = { mapped->flows, FLOW_BUCKETS, &mapped->settings->hash_seed };
+	struct flow_table flows = { mapped->flows, mapped->sizes.of[MAP_SIZE_FLOWS],
+				    &mapped->settings->hash_seed };
+	struct table_sizes tables = mapped_tables(mapped);
 
 	sync->maps = *pinned;
 	sync->mapped = *mapped;
 	sync->neighbours = neighbours;
-	sync->table = vip_table_create(mapped->addrs, mapped->vips, mapped->settings);
+	sync->table = vip_table_create(mapped->addrs, mapped->vips, &tables, mapped->settings);
 	sync->sweep = flow_sweep_create(&flows, keep_flow, sync);
 	know_maps(sync);
 	return sync;
@@ -131,15 +135,17 @@ void vip_sync_destroy(struct vip_sync *sync)
 static bool take_endpoints(struct vip_sync *sync, const struct upstream *u,
 			   struct ring_member *out_members, struct err *err)
 {
+	uint32_t max = sync->mapped.sizes.of[MAP_SIZE_ENDPOINTS];
+
 	for (uint32_t i = 0; i < u->endpoint_count; i++) {
 		const struct endpoint *e = &u->endpoints[i];
 		uint32_t id = endpoint_ids_take(sync->endpoints, e);
 
 		if (!id)
 			return err_set(err,
-				       "more than %d endpoints of L4 listeners, counting those "
-				       "that were removed lately",
-				       ENDPOINTS_MAX);
+				       "more than %u endpoints of L4 listeners, counting those "
+				       "that were removed lately%s",
+				       max - 1, max < ENDPOINTS_MAX ? MAPS_GROW : "");
 		out_members[i] = (struct ring_member){ endpoint_identity(e), id, e->weight };
 	}
 	return true;
@@ -358,7 +364,7 @@ static bool add_addresses(struct vip_sync *sync, const struct node *node, struct
 	for (uint32_t i = 0; i < node->source_count; i++)
 		if (!vip_table_add(sync->table, node->sources[i].ip, ADDR_SPLICES | ADDR_OWN, err))
 			return false;
-	for (uint32_t i = 0; i < SPLICES_MAX; i++) {
+	for (uint32_t i = 0; i < sync->mapped.sizes.of[MAP_SIZE_SPLICES]; i++) {
 		const struct splice *sp = &sync->mapped.splices[i];
 
 		if (sp->state != SPLICE_FREE &&

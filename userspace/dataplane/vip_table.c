@@ -8,6 +8,7 @@
 #include "bpf/abi/sizes.h"
 #include "userspace/base/grace.h"
 #include "userspace/base/must.h"
+#include "userspace/dataplane/mapped.h"
 
 enum { SEEDS_TRIED = 4096, NUMBER_MASK = ADDR_NUMBER(0, 1) - 1 };
 
@@ -20,6 +21,8 @@ struct vip_table {
 	struct addr_entry *addrs;
 	struct vip_entry *vips;
 	struct settings *settings;
+	uint32_t addr_table, vip_table; /* entries of a half */
+	uint32_t addrs_max, vips_max;   /* so many that PROBES_MAX suffice */
 	uint32_t addr_count, vip_count;
 	struct addr_entry staged_addrs[ADDRS_MAX];
 	uint16_t staged_at[ADDR_TABLE]; /* by hash: 1 + where among staged_addrs; 0: nothing */
@@ -27,10 +30,15 @@ struct vip_table {
 };
 
 struct vip_table *vip_table_create(struct addr_entry *addrs, struct vip_entry *vips,
-				   struct settings *settings)
+				   const struct table_sizes *sizes, struct settings *settings)
 {
 	struct vip_table *t = must_alloc(sizeof(*t));
 
+	MUST(sizes->addrs > 0 && sizes->vips > 0);
+	t->addr_table = sizes->addrs;
+	t->vip_table = sizes->vips;
+	t->addrs_max = sizes->addrs / 4 < ADDRS_MAX ? sizes->addrs / 4 : ADDRS_MAX;
+	t->vips_max = sizes->vips / 4 < VIPS_MAX ? sizes->vips / 4 : VIPS_MAX;
 	t->addrs = addrs;
 	t->vips = vips;
 	t->settings = settings;
@@ -71,11 +79,11 @@ bool vip_table_add(struct vip_table *t, const __be32 ip[4], uint32_t flags, stru
 	struct addr_entry *e = staged(t, ip);
 
 	if (!e) {
-		if (t->addr_count == ADDRS_MAX)
+		if (t->addr_count == t->addrs_max)
 			return err_set(err,
-				       "more than %d addresses: vips, sources, and those of "
-				       "spliced connections that live on",
-				       ADDRS_MAX);
+				       "more than %u addresses: vips, sources, and those of "
+				       "spliced connections that live on%s",
+				       t->addrs_max, t->addrs_max < ADDRS_MAX ? MAPS_GROW : "");
 		e = &t->staged_addrs[t->addr_count];
 		*staged_place(t, ip) = (uint16_t)(t->addr_count + 1);
 		memset(e, 0, sizeof(*e));
@@ -108,8 +116,9 @@ bool vip_table_add_vip(struct vip_table *t, const struct vip_key *key, const str
 
 	if (!vip_table_add(t, key->addr, flags, err))
 		return false;
-	if (t->vip_count == VIPS_MAX)
-		return err_set(err, "more than %d pairs of vip address and port", VIPS_MAX);
+	if (t->vip_count == t->vips_max)
+		return err_set(err, "more than %u pairs of vip address and port%s", t->vips_max,
+			       t->vips_max < VIPS_MAX ? MAPS_GROW : "");
 	t->staged_vips[t->vip_count].key = *key;
 	t->staged_vips[t->vip_count].vip = *vip;
 	t->staged_vips[t->vip_count].vip.key =
@@ -118,12 +127,13 @@ bool vip_table_add_vip(struct vip_table *t, const struct vip_key *key, const str
 	return true;
 }
 
-static bool place_addr(struct addr_entry *half, const struct addr_entry *e, uint64_t seed)
+static bool place_addr(const struct vip_table *t, struct addr_entry *half,
+		       const struct addr_entry *e, uint64_t seed)
 {
 	uint32_t hash = (uint32_t)hash_addr(e->addr, seed);
 
 	for (uint32_t i = 0; i < PROBES_MAX; i++) {
-		struct addr_entry *at = &half[(hash + i) & (ADDR_TABLE - 1)];
+		struct addr_entry *at = &half[(hash + i) & (t->addr_table - 1)];
 
 		if (at->flags)
 			continue;
@@ -133,12 +143,13 @@ static bool place_addr(struct addr_entry *half, const struct addr_entry *e, uint
 	return false;
 }
 
-static bool place_vip(struct vip_entry *half, const struct vip_entry *vip, uint64_t seed)
+static bool place_vip(const struct vip_table *t, struct vip_entry *half,
+		      const struct vip_entry *vip, uint64_t seed)
 {
 	uint32_t hash = (uint32_t)hash_word(vip->key, seed);
 
 	for (uint32_t i = 0; i < PROBES_MAX; i++) {
-		struct vip_entry *at = &half[(hash + i) & (VIP_TABLE - 1)];
+		struct vip_entry *at = &half[(hash + i) & (t->vip_table - 1)];
 
 		if (at->key)
 			continue;
@@ -150,23 +161,23 @@ static bool place_vip(struct vip_entry *half, const struct vip_entry *vip, uint6
 
 static bool place_all(const struct vip_table *t, uint32_t half, uint64_t seed)
 {
-	struct addr_entry *addrs = t->addrs + (size_t)half * ADDR_TABLE;
-	struct vip_entry *vips = t->vips + (size_t)half * VIP_TABLE;
+	struct addr_entry *addrs = t->addrs + (size_t)half * t->addr_table;
+	struct vip_entry *vips = t->vips + (size_t)half * t->vip_table;
 
-	memset(addrs, 0, ADDR_TABLE * sizeof(*addrs));
-	memset(vips, 0, VIP_TABLE * sizeof(*vips));
+	memset(addrs, 0, t->addr_table * sizeof(*addrs));
+	memset(vips, 0, t->vip_table * sizeof(*vips));
 	for (uint32_t i = 0; i < t->addr_count; i++) {
 		struct addr_entry addr = t->staged_addrs[i];
 
 		addr.number = ADDR_NUMBER(addr.number, half);
-		if (!place_addr(addrs, &addr, seed))
+		if (!place_addr(t, addrs, &addr, seed))
 			return false;
 	}
 	for (uint32_t i = 0; i < t->vip_count; i++) {
 		struct vip_entry vip = t->staged_vips[i].vip;
 
 		vip.key |= VIP_KEY(ADDR_NUMBER(0, half), 0, 0);
-		if (!place_vip(vips, &vip, seed))
+		if (!place_vip(t, vips, &vip, seed))
 			return false;
 	}
 	return true;
@@ -194,14 +205,14 @@ uint32_t vip_table_read(const struct vip_table *t, struct vip_key *out_keys,
 			struct vip_entry *out_vips, uint32_t max)
 {
 	uint32_t half = t->settings->half & 1, count = 0;
-	const struct addr_entry *addrs = t->addrs + (size_t)half * ADDR_TABLE;
-	const struct vip_entry *vips = t->vips + (size_t)half * VIP_TABLE;
+	const struct addr_entry *addrs = t->addrs + (size_t)half * t->addr_table;
+	const struct vip_entry *vips = t->vips + (size_t)half * t->vip_table;
 	const struct addr_entry **by_number = must_alloc(ADDRS_MAX * sizeof(const void *));
 
-	for (uint32_t i = 0; i < ADDR_TABLE; i++)
+	for (uint32_t i = 0; i < t->addr_table; i++)
 		if (addrs[i].flags && (addrs[i].number & NUMBER_MASK) < ADDRS_MAX)
 			by_number[addrs[i].number & NUMBER_MASK] = &addrs[i];
-	for (uint32_t i = 0; i < VIP_TABLE && count < max; i++) {
+	for (uint32_t i = 0; i < t->vip_table && count < max; i++) {
 		uint32_t number = (uint32_t)(vips[i].key >> 32) & NUMBER_MASK;
 
 		if (!vips[i].key || number >= ADDRS_MAX || !by_number[number])
@@ -217,9 +228,9 @@ uint32_t vip_table_read(const struct vip_table *t, struct vip_key *out_keys,
 
 void vip_table_flag(struct vip_table *t, uint32_t index, uint32_t flags)
 {
-	struct vip_entry *vips = t->vips + (size_t)(t->settings->half & 1) * VIP_TABLE;
+	struct vip_entry *vips = t->vips + (size_t)(t->settings->half & 1) * t->vip_table;
 
-	for (uint32_t i = 0; i < VIP_TABLE; i++)
+	for (uint32_t i = 0; i < t->vip_table; i++)
 		if (vips[i].key && vips[i].kind == VIP_L4 && vips[i].index == index)
 			__atomic_store_n(&vips[i].flags, flags, __ATOMIC_RELAXED);
 }
@@ -227,11 +238,11 @@ void vip_table_flag(struct vip_table *t, uint32_t index, uint32_t flags)
 static const struct addr_entry *addr_find(const struct vip_table *t, const __be32 ip[4])
 {
 	uint32_t half = __atomic_load_n(&t->settings->half, __ATOMIC_ACQUIRE) & 1;
-	const struct addr_entry *addrs = t->addrs + (size_t)half * ADDR_TABLE;
+	const struct addr_entry *addrs = t->addrs + (size_t)half * t->addr_table;
 	uint32_t hash = (uint32_t)hash_addr(ip, t->settings->table_seed[half]);
 
 	for (uint32_t i = 0; i < PROBES_MAX; i++) {
-		const struct addr_entry *e = &addrs[(hash + i) & (ADDR_TABLE - 1)];
+		const struct addr_entry *e = &addrs[(hash + i) & (t->addr_table - 1)];
 
 		if (!e->flags)
 			return NULL;
@@ -244,13 +255,13 @@ static const struct addr_entry *addr_find(const struct vip_table *t, const __be3
 const struct vip_entry *vip_table_find(const struct vip_table *t, const struct vip_key *key)
 {
 	uint32_t half = t->settings->half & 1;
-	const struct vip_entry *vips = t->vips + (size_t)half * VIP_TABLE;
+	const struct vip_entry *vips = t->vips + (size_t)half * t->vip_table;
 	const struct addr_entry *addr = addr_find(t, key->addr);
 	uint64_t wanted = addr ? VIP_KEY(addr->number, key->port, key->proto) : 0;
 	uint32_t hash = (uint32_t)hash_word(wanted, t->settings->table_seed[half]);
 
 	for (uint32_t i = 0; addr && i < PROBES_MAX; i++) {
-		const struct vip_entry *vip = &vips[(hash + i) & (VIP_TABLE - 1)];
+		const struct vip_entry *vip = &vips[(hash + i) & (t->vip_table - 1)];
 
 		if (!vip->key)
 			return NULL;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bpf/abi/map_sizes.h"
 #include "bpf/abi/vip.h"
 #include "userspace/base/err.h"
 
@@ -21,7 +22,7 @@ struct vip_table;
 
 /* The maps, mapped for reading and writing; borrowed. */
 struct vip_table *vip_table_create(struct addr_entry *addrs, struct vip_entry *vips,
-				   struct settings *settings);
+				   const struct table_sizes *sizes, struct settings *settings);
 void vip_table_destroy(struct vip_table *table);
 
 /* A new table, empty. */

@@ -323,6 +323,8 @@ struct node {
 	uint32_t connections; /* of clients at once; 0: as many as descriptors and memory allow */
 	uint64_t
 		memory_bytes; /* for connections and bytes on their way; 0: half of what there is */
+	uint32_t flows;       /* that the kernel can remember; 0: by the listeners */
+	uint32_t splices;     /* connections in the kernel at once; 0: by the listeners */
 	uint32_t handshakes;  /* TLS, under way at once in each worker */
 	uint32_t workers;     /* 0: one a CPU, at most WORKERS_MAX */
 	uint64_t hash_seed;   /* 0 unless given */
@@ -332,6 +334,7 @@ struct node {
 	const char *ticket_keys;  /* file shared by nodes; NULL: keys of this process */
 };
 
+enum { FLOWS_LIMIT = 1 << 26, SPLICES_LIMIT = 1 << 20 };
 enum { CONNECTIONS_LIMIT = 1 << 20, HANDSHAKES_LIMIT = 65536 };
 enum { LOG_HEADERS_MAX = 8 };
 

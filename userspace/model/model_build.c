@@ -90,6 +90,8 @@ const struct key node_keys[] = {
 	{ "connections", read_number, offsetof(struct node, connections), 1, CONNECTIONS_LIMIT },
 	{ "memory", read_size, offsetof(struct node, memory_bytes), MEMORY_LEAST, MEMORY_MOST },
 	{ "handshakes", read_number, offsetof(struct node, handshakes), 1, HANDSHAKES_LIMIT },
+	{ "flows", read_number, offsetof(struct node, flows), 1, FLOWS_LIMIT },
+	{ "splices", read_number, offsetof(struct node, splices), 1, SPLICES_LIMIT },
 	{ "hash_seed", read_long, offsetof(struct node, hash_seed), 0, UINT64_MAX },
 	{ "splice_ports", read_ports },
 	{ "guard", read_guard, offsetof(struct node, guard) },
