@@ -8,6 +8,7 @@ from tests.harness import config
 from tests.harness.lab import L4_VIP, L4_VIP6, WEB_VIP
 from tests.harness.run import BUILD, wait_until
 
+pytestmark = config.BOTH_HOOKS
 CLIENT, CLIENT6 = "198.51.100.2:4000", "[2001:db8:1::2]:4000"
 
 

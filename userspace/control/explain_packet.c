@@ -55,14 +55,38 @@ static int open_map(const char *pin_dir, const char *name, uint32_t value_size, 
 	return -1;
 }
 
-static bool run(int program, uint32_t ifindex, const struct explain_mark *mark,
-		const struct packet_words *packet, struct explained *e, struct err *err)
+/* What is run: XDP's program, or tc's. */
+struct subject {
+	int program;
+	uint32_t ifindex; /* on which the packet comes */
+	bool is_tc;
+};
+
+/* The kernel's answer, of which the first bytes are not the frame's. */
+static bool take_frame(struct explained *e, const uint8_t *out, uint32_t len, uint32_t front,
+		       struct err *err)
+{
+	if (len < front || len - front > sizeof(e->out))
+		return err_set(err, "the kernel answers with %u bytes, which cannot be", len);
+	e->out_len = len - front;
+	memcpy(e->out, out + front, e->out_len);
+	return true;
+}
+
+static bool run_failed(int rc, struct err *err)
+{
+	errno = -rc;
+	return err_sys(err, "the kernel does not run the program on this packet");
+}
+
+static bool run_xdp(const struct subject *on, const struct explain_mark *mark,
+		    const struct packet_words *packet, struct explained *e, struct err *err)
 {
 	uint8_t in[sizeof(*mark) + PACKET_FRAME_MAX], out[PACKET_FRAME_MAX + 256];
 	size_t len = sizeof(*mark) + packet_words_build(packet, in + sizeof(*mark));
 	struct xdp_md before = { .data = sizeof(*mark),
 				 .data_end = (uint32_t)len,
-				 .ingress_ifindex = ifindex };
+				 .ingress_ifindex = on->ifindex };
 	struct xdp_md after = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = (uint32_t)len,
 		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &before,
@@ -71,23 +95,34 @@ static bool run(int program, uint32_t ifindex, const struct explain_mark *mark,
 	int rc;
 
 	memcpy(in, mark, sizeof(*mark));
-	rc = bpf_prog_test_run_opts(program, &opts);
-	if (rc) {
-		errno = -rc;
-		return err_sys(err, "the kernel does not run the program on this packet");
-	}
+	rc = bpf_prog_test_run_opts(on->program, &opts);
+	if (rc)
+		return run_failed(rc, err);
 	/* What comes out begins with the mark, which moves with the packet's head. */
-	if (opts.data_size_out < after.data || opts.data_size_out - after.data > sizeof(e->out))
-		return err_set(err, "the kernel answers with %u bytes, which cannot be",
-			       opts.data_size_out);
-	e->out_len = opts.data_size_out - after.data;
-	memcpy(e->out, out + after.data, e->out_len);
-	return true;
+	return take_frame(e, out, opts.data_size_out, after.data, err);
+}
+
+/* The mark is in the control block; all tags are in the frame, which is as good. */
+static bool run_tc(const struct subject *on, const struct explain_mark *mark,
+		   const struct packet_words *packet, struct explained *e, struct err *err)
+{
+	uint8_t in[PACKET_FRAME_MAX], out[PACKET_FRAME_MAX + 256];
+	struct __sk_buff before = { .ifindex = on->ifindex,
+				    .ingress_ifindex = on->ifindex,
+				    .cb = { (uint32_t)mark->magic, (uint32_t)(mark->magic >> 32),
+					    mark->cookie } };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in,
+		    .data_size_in = (uint32_t)packet_words_build(packet, in), .data_out = out,
+		    .data_size_out = sizeof(out), .ctx_in = &before, .ctx_size_in = sizeof(before),
+		    .repeat = 1);
+	int rc = bpf_prog_test_run_opts(on->program, &opts);
+
+	return rc ? run_failed(rc, err) : take_frame(e, out, opts.data_size_out, 0, err);
 }
 
 /* Another explainer may run at once, and overwrite what ours was told: then again. */
-static bool run_alone(int program, int explained_fd, uint32_t ifindex,
-		      const struct packet_words *packet, struct explained *e, struct err *err)
+static bool run_alone(const struct subject *on, int explained_fd, const struct packet_words *packet,
+		      struct explained *e, struct err *err)
 {
 	struct explain_mark mark = { .magic = EXPLAIN_MAGIC };
 	uint32_t zero = 0;
@@ -96,7 +131,7 @@ static bool run_alone(int program, int explained_fd, uint32_t ifindex,
 		return err_sys(err, "there are no random bytes");
 	for (int i = 0; i < TRIES; i++) {
 		mark.cookie++;
-		if (!run(program, ifindex, &mark, packet, e, err))
+		if (!(on->is_tc ? run_tc : run_xdp)(on, &mark, packet, e, err))
 			return false;
 		if (bpf_map_lookup_elem(explained_fd, &zero, &e->sample) == 0 &&
 		    e->sample.epoch == mark.cookie)
@@ -128,30 +163,44 @@ static void look_around(const char *pin_dir, struct explained *e)
 		close(fd);
 }
 
+/* tc puts a tag beside the frame, where the kernel does not show it: it is the next hop's. */
+static void show_tag(struct explained *e)
+{
+	enum { AT = 12, TAG_BYTES = 4 };
+	uint16_t vlan = e->next_hop.vlan;
+	uint8_t tag[TAG_BYTES] = { 0x81, 0, (uint8_t)(vlan >> 8), (uint8_t)vlan };
+
+	if (!vlan || !e->sample.out_ifindex || e->out_len < AT ||
+	    e->out_len + sizeof(tag) > sizeof(e->out) ||
+	    memcmp(e->out, e->next_hop.dst_mac, sizeof(e->next_hop.dst_mac)) != 0)
+		return; /* what we answer goes back without one */
+	memmove(e->out + AT + sizeof(tag), e->out + AT, e->out_len - AT);
+	memcpy(e->out + AT, tag, sizeof(tag));
+	e->out_len += sizeof(tag);
+}
+
 bool explain_packet(const char *pin_dir, const char *device, const struct packet_words *packet,
 		    struct explained *out_explained, struct err *err)
 {
 	struct explained *e = out_explained;
 	struct attached where;
-	int program, fd;
+	struct subject on;
+	int fd;
 	bool done;
 
 	if (!find_device(pin_dir, device, &where, err))
 		return false;
-	if (where.mode == ATTACH_TC)
-		return err_set(err,
-			       "device %s is attached by tc, packets are explained for XDP only",
-			       where.device);
 	memset(e, 0, sizeof(*e));
-	program = bpf_prog_get_fd_by_id(where.program_id);
-	if (program < 0)
+	on = (struct subject){ bpf_prog_get_fd_by_id(where.program_id), where.ifindex,
+			       where.mode == ATTACH_TC };
+	if (on.program < 0)
 		return err_sys(err, "cannot open program %u of device %s (it needs CAP_SYS_ADMIN)",
 			       where.program_id, where.device);
 	fd = open_map(pin_dir, PIN_EXPLAINED, sizeof(struct sample), err);
-	done = fd >= 0 && run_alone(program, fd, where.ifindex, packet, e, err);
+	done = fd >= 0 && run_alone(&on, fd, packet, e, err);
 	if (fd >= 0)
 		close(fd);
-	close(program);
+	close(on.program);
 	if (!done)
 		return false;
 	e->program_id = where.program_id;
@@ -159,5 +208,7 @@ bool explain_packet(const char *pin_dir, const char *device, const struct packet
 	if (e->sample.out_ifindex)
 		if_indextoname(e->sample.out_ifindex, e->out_device);
 	look_around(pin_dir, e);
+	if (on.is_tc)
+		show_tag(e);
 	return true;
 }

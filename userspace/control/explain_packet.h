@@ -1,7 +1,7 @@
 /*
  * explain_packet.h - the program that is attached, run on a packet that nobody sent.
  *
- * By BPF_PROG_TEST_RUN with a mark in front of the packet (bpf/abi/sample.h): it is counted
+ * By BPF_PROG_TEST_RUN with a mark on the packet (bpf/abi/sample.h): it is counted
  * nowhere, no flow is remembered for it, no splice is moved by it, and nothing leaves a device.
  */
 #pragma once
