@@ -40,7 +40,7 @@ CTL_SRC := $(wildcard tools/shuntctl/*.c)
 HARNESS_SRC := $(filter-out $(BPF_HARNESS),$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench null_relay http_load tls_load)
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures null_relay http_load tls_load)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
@@ -58,7 +58,7 @@ BUILD_ONE = mkdir -p $(B) && flock -o $(B)/.lock $(MAKE) --no-print-directory -j
 
 # --- targets for people --------------------------------------------------------------------
 
-.PHONY: all help deps demo test lint fuzz bench soak install uninstall clean format programs
+.PHONY: all help deps demo test lint fuzz bench bench-packets soak install uninstall clean format programs
 .PHONY: build-tests
 
 all: ## build all programs into build/
@@ -92,6 +92,9 @@ fuzz: deps ## run each fuzzer for FUZZ_SECONDS (60)
 bench: all ## packets and requests beside nginx and haproxy; BENCH=name for one, QUICK=1 for a glance
 	@$(BUILD_ONE) -s $(BENCH_PROGRAMS)
 	@$(PYTHON) tools/bench/bench $(if $(QUICK),--quick) $(BENCH)
+
+bench-packets: ## of these only the packets, rings, and memory of the kernel
+	@$(MAKE) --no-print-directory bench BENCH="packets figures"
 
 soak: all ## a million requests through reloads, restarts, renewals and an upgrade; REQUESTS=n
 	@$(BUILD_ONE) -s $(SOAK_PROGRAMS)
@@ -167,6 +170,8 @@ $(B)/bpftest/%: $(B)/obj/tests/bpf/%.o $(HARNESS_SRC:%.c=$(B)/obj/%.o) \
 $(B)/bench/packet_bench: $(patsubst %,$(B)/obj/tools/bench/%.o,packet_bench bench_frames bench_maps) \
 		$(B)/obj/tests/harness/maps.o $(B)/libshunt.a
 	@mkdir -p $(@D)
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+$(B)/bench/figures: $(B)/obj/tools/bench/figures.o $(B)/libshunt.a
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(addprefix $(B)/bench/,null_relay http_load tls_load): $(B)/bench/%: $(B)/obj/tools/bench/%.o
 	@mkdir -p $(@D)
