@@ -89,17 +89,18 @@ static __always_inline struct cookie_work *cookie_work(void)
 /* One option; returns its length, 0 where they end. Verified on its own, as option_step. */
 __noinline int cookie_option(struct cookie_syn *syn, __u32 at)
 {
-	__u32 kind, len;
+	__u32 kind, len, end;
 
 	if (!syn || at > TCP_HEAD_MAX - 2)
 		return 0;
+	end = (syn->head[12] >> 4) * 4;
 	kind = syn->head[at & 63];
 	if (kind == OPTION_END)
 		return 0;
 	if (kind == OPTION_NOP)
 		return 1;
 	len = syn->head[(at + 1) & 63];
-	if (len < 2 || len > TCP_HEAD_MAX - at)
+	if (len < 2 || at + len > end)
 		return 0;
 	if (kind == OPTION_TS && len == OPTION_TS_BYTES) {
 		syn->has_stamp = 1;

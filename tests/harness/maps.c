@@ -184,6 +184,12 @@ void maps_flag(struct maps *m, uint32_t index, uint32_t flags)
 	vip_table_flag(m->table, index, flags);
 }
 
+void maps_press(struct maps *m, const struct vip_key *key, bool pressed)
+{
+	maps_commit(m);
+	vip_table_press(m->table, key->addr, key->port, pressed);
+}
+
 void maps_commit(struct maps *m)
 {
 	if (!m->table || !m->changed)

@@ -33,6 +33,8 @@ void maps_ring(struct maps *maps, uint32_t index, const uint32_t *ids, uint32_t 
 void maps_age(struct maps *maps, uint32_t epoch);
 /* Of L4 vips; at once. */
 void maps_flag(struct maps *maps, uint32_t index, uint32_t flags);
+/* The accept queue of an L7 vip fills, or not; at once. */
+void maps_press(struct maps *maps, const struct vip_key *key, bool pressed);
 void maps_commit(struct maps *maps); /* does nothing where nothing has changed */
 void maps_splice(struct maps *maps, const struct flow_key *key, uint32_t dir, uint32_t splice,
 		 uint32_t generation);
