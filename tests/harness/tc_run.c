@@ -14,14 +14,24 @@ enum { FRAME_BYTES_MIN = ETH_HLEN + sizeof(struct ipv6hdr) };
 
 static struct tc_driver *driver;
 
+/* What the loader would set; both programs have the same there. */
+static void share_constants(struct xdp_ingress *x)
+{
+	CHECK_INT(sizeof(*driver->rodata), sizeof(*x->rodata));
+	memcpy(driver->rodata, x->rodata, sizeof(*x->rodata));
+}
+
 bool tc_load(struct xdp_ingress *x)
 {
 	struct bpf_map *map, *theirs;
 	int err;
 
 	driver = tc_driver__open();
+	share_constants(x);
 	bpf_object__for_each_map(map, driver->obj)
 	{
+		if (bpf_map__is_internal(map))
+			continue;
 		bpf_map__set_pin_path(map, NULL);
 		theirs = bpf_object__find_map_by_name(x->obj, bpf_map__name(map));
 		CHECK(theirs);
