@@ -42,7 +42,8 @@
 	X(GUARD_FLOWS_SEEN, "only observed, counted again where it leaves: GUARD_FLOWS")           \
 	X(COOKIE_SENT, "answered: a SYN for a listener of the proxy, with a cookie")               \
 	X(COOKIE_SEEN, "only observed, counted again where it leaves: COOKIE_SENT")                \
-	X(TTL_EXPIRED, "dropped: TTL or hop limit used up")                                        \
+	X(TTL_EXPIRED, "dropped: TTL or hop limit used up, and its sender is not told")            \
+	X(TTL_TOLD, "answered: TTL or hop limit used up, its sender was told")                     \
 	X(TOO_BIG, "dropped: does not fit, and its sender may not or need not be told")            \
 	X(TOO_BIG_TOLD, "answered: does not fit, its sender was told what would")                  \
 	X(TOO_BIG_LIMITED, "dropped: does not fit, and enough senders were told this second")      \

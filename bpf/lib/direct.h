@@ -17,11 +17,15 @@ static __always_inline enum verdict direct_send(struct pkt *p)
 {
 	__u32 index = p->to->next_hop;
 	const struct next_hop *hop = bpf_map_lookup_elem(&shunt_next_hops, &index);
+	enum verdict v;
 
 	if (!hop || !hop->ready)
 		return pkt_end(p, DROP, COUNT_UNRESOLVED);
 	if (!is_same_ip(hop->via, p->to->vtep))
 		return pkt_end(p, DROP, COUNT_NOT_NEAR);
+	v = judge_ttl(p);
+	if (v)
+		return v;
 	if (frame_wire_bytes(p) > hop->mtu)
 		return too_big(p, hop->mtu);
 	return ttl_decrement(p) ?: change_link(p, hop);

@@ -1,5 +1,7 @@
 /*
- * too_big.h - a packet that does not fit is answered with what would (RFC 1191, RFC 8201).
+ * too_big.h - what its sender is told: a packet that does not fit is answered with what would
+ * (RFC 1191, RFC 8201), one whose TTL or hop limit is used up with that (RFC 1812, 5.3.1; RFC 4443,
+ * 3.3), so that traceroute sees a hop here.
  *
  * IPv4 without don't-fragment is answered too: XDP can make no two packets out of one. Senders
  * that look for the path's MTU (all of today's, whatever the bit says) then send less.
@@ -73,6 +75,7 @@ __noinline __u64 sum_to_end(PKT_CTX *ctx, __u32 at)
 	return sum;
 }
 
+/* mtu: 0 where time is exceeded */
 static __always_inline bool told_v4(PKT_CTX *ctx, __u32 at, __u32 quote, __u32 mtu)
 {
 	void *end = (void *)(long)ctx->data_end;
@@ -92,8 +95,8 @@ static __always_inline bool told_v4(PKT_CTX *ctx, __u32 at, __u32 quote, __u32 m
 	ip->saddr = old->daddr;
 	ip->daddr = old->saddr;
 	ip->check = ~sum_fold((__u64)word[0] + word[1] + word[2] + word[3] + word[4]);
-	icmp->type = ICMP4_UNREACHABLE;
-	icmp->code = ICMP4_FRAG_NEEDED;
+	icmp->type = mtu ? ICMP4_UNREACHABLE : ICMP4_TIME_EXCEEDED;
+	icmp->code = mtu ? ICMP4_FRAG_NEEDED : 0;
 	icmp->rest = bpf_htonl(mtu); /* its lower half */
 	icmp->check = ~sum_fold(sum_to_end(ctx, at + sizeof(*ip)));
 	return true;
@@ -116,7 +119,7 @@ static __always_inline bool told_v6(PKT_CTX *ctx, __u32 at, __u32 quote, __u32 m
 	ip->hop_limit = OWN_TTL;
 	ip->saddr = old->daddr;
 	ip->daddr = old->saddr;
-	icmp->type = ICMP6_TOO_BIG;
+	icmp->type = mtu ? ICMP6_TOO_BIG : ICMP6_TIME_EXCEEDED;
 	icmp->rest = bpf_htonl(mtu);
 	/* The pseudo-header (RFC 8200, 8.1), then all the rest. */
 	icmp->check = ~sum_fold(sum_to_end(ctx, at + offsetof(struct ipv6hdr, saddr)) +
@@ -124,11 +127,17 @@ static __always_inline bool told_v6(PKT_CTX *ctx, __u32 at, __u32 quote, __u32 m
 	return true;
 }
 
+enum told_how {
+	TOLD_NOT,
+	TOLD,        /* the frame is the answer, and to be sent back */
+	TOLD_ENOUGH, /* others were, this second */
+};
+
 /*
- * The frame becomes the answer; returns the counter. Only with TOO_BIG_TOLD is it to be sent back.
- * Rare, so not inlined.
+ * The frame becomes the answer; returns enum told_how. mtu: what would fit, or 0 where time is
+ * exceeded. Rare, so not inlined.
  */
-__noinline __u32 too_big_tell(PKT_CTX *ctx, __u32 l3_at, __u32 l3_len, __u32 mtu, __u32 v6)
+__noinline __u32 tell_sender(PKT_CTX *ctx, __u32 l3_at, __u32 l3_len, __u32 mtu, __u32 v6)
 {
 	__u32 grow =
 		(v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + sizeof(struct icmp_head);
@@ -136,37 +145,58 @@ __noinline __u32 too_big_tell(PKT_CTX *ctx, __u32 l3_at, __u32 l3_len, __u32 mtu
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u8 link[LINK_BYTES_MAX];
 
-	if (mtu < (v6 ? MTU_V6_MIN : MTU_V4_MIN) || l3_len <= mtu || data + sizeof(link) > end ||
-	    l3_at > sizeof(link))
-		return COUNT_TOO_BIG;
+	if (data + sizeof(link) > end || l3_at > sizeof(link))
+		return TOLD_NOT;
+	/* What clang 19 knows of it the verifier of 6.18 has lost by the time of `at & 31`, which
+	 * clang would leave out. */
+	barrier_var(l3_at);
 	if (!may_tell())
-		return COUNT_TOO_BIG_LIMITED;
+		return TOLD_ENOUGH;
 	__builtin_memcpy(link, data, sizeof(link));
 	if (quote > l3_len)
 		quote = l3_len & ~3u; /* whole words */
 	if (!frame_reshape(ctx, l3_at + quote, grow))
-		return COUNT_TOO_BIG;
+		return TOLD_NOT;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	if (!link_back(data, end, link, l3_at))
-		return COUNT_TOO_BIG;
+		return TOLD_NOT;
 	if (v6 ? !told_v6(ctx, l3_at, quote, mtu) : !told_v4(ctx, l3_at, quote, mtu))
-		return COUNT_TOO_BIG;
-	return COUNT_TOO_BIG_TOLD;
+		return TOLD_NOT;
+	return TOLD;
 }
 
 /*
- * needs: l3, l3_len, flags, l4. Not told: about a later fragment or another error (RFC 1812,
- * 4.3.2.7), and not into a tunnel, where nobody waits for us.
+ * needs: l3, l3_len, flags. Not told: about a later fragment or another error (RFC 1812, 4.3.2.7),
+ * and not into a tunnel, where nobody waits for us.
  */
-static __always_inline enum verdict too_big(struct pkt *p, __u32 mtu)
+static __always_inline enum told_how tell_about(struct pkt *p, __u32 mtu)
 {
-	__u32 why;
-
 	p->to = NULL; /* it gets nothing */
 	if (!(p->flags & PKT_PORTS) || p->flags & (PKT_BORROWED | PKT_UNWRAPPED))
-		return pkt_end(p, DROP, COUNT_TOO_BIG);
-	why = too_big_tell(p->ctx, (__u32)((long)p->l3 - (long)p->start), p->l3_len, mtu,
+		return TOLD_NOT;
+	return tell_sender(p->ctx, (__u32)((long)p->l3 - (long)p->start), p->l3_len, mtu,
 			   p->flags & PKT_V6);
-	return pkt_end(p, why == COUNT_TOO_BIG_TOLD ? SEND_BACK : DROP, why);
+}
+
+/* As tell_about. */
+static __always_inline enum verdict too_big(struct pkt *p, __u32 mtu)
+{
+	bool sense = mtu >= (p->flags & PKT_V6 ? MTU_V6_MIN : MTU_V4_MIN) && p->l3_len > mtu;
+	enum told_how how = sense ? tell_about(p, mtu) : TOLD_NOT;
+
+	p->to = NULL;
+	if (how == TOLD)
+		return pkt_end(p, SEND_BACK, COUNT_TOO_BIG_TOLD);
+	return pkt_end(p, DROP, how == TOLD_ENOUGH ? COUNT_TOO_BIG_LIMITED : COUNT_TOO_BIG);
+}
+
+/* As tell_about; NEXT where it may go on. */
+static __always_inline enum verdict judge_ttl(struct pkt *p)
+{
+	if (p->ttl > 1)
+		return NEXT;
+	if (tell_about(p, 0) == TOLD)
+		return pkt_end(p, SEND_BACK, COUNT_TTL_TOLD);
+	return pkt_end(p, DROP, COUNT_TTL_EXPIRED);
 }

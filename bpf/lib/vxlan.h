@@ -77,6 +77,9 @@ static __always_inline enum verdict endpoint_send(struct pkt *p, const struct se
 
 	if (!hop || !hop->ready)
 		return pkt_end(p, PASS, COUNT_UNRESOLVED);
+	v = judge_ttl(p);
+	if (v)
+		return v;
 	if (frame_wire_bytes(p) + wrap > hop->mtu)
 		return too_big(p, hop->mtu - wrap);
 	v = ttl_decrement(p);

@@ -120,7 +120,8 @@ static bool set_up(void)
 	maps_flag(program_maps(), RING_UDP, VIP_SETTLED);
 	endpoint_ids_destroy(ids);
 	pinned.fds[PINNED_ENDPOINTS] = bpf_map__fd(program_load()->maps.shunt_endpoints);
-	ids = endpoint_ids_create(&pinned, NULL, maps_rings(program_maps()));
+	ids = endpoint_ids_create(&pinned, NULL, maps_rings(program_maps()),
+				  bpf_map__max_entries(program_load()->maps.shunt_endpoints));
 	return true;
 }
 

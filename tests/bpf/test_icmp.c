@@ -301,3 +301,69 @@ TEST(whoever_floods_with_what_does_not_fit_is_not_told_each_time)
 	check_only_counted(&before, COUNT_TOO_BIG_LIMITED);
 	CHECK_BYTES(got.bytes, got.len, frame, len);
 }
+
+TEST(who_sends_with_too_few_hops_is_told_where_they_ended)
+{
+	static char text[900];
+	static const struct {
+		const char *name;
+		struct packet packet;
+		size_t quote;
+	} rows[] = {
+		{ "a SYN", L4_DATA(.sport = 4700, .flags = 2, .ttl = 1), 40 },
+		{ "a SYN with a tag", L4_DATA(.sport = 4700, .flags = 2, .ttl = 1, .vlan_tags = 1),
+		  40 },
+		{ "with two, and options",
+		  L4_DATA(.sport = 4700, .ttl = 1, .vlan_tags = 2, .ip_options = 8), 48 },
+		{ "with Ethernet's padding", L4_DATA(.sport = 4700, .ttl = 1, .pad = 6), 40 },
+		{ "a short datagram, in whole words",
+		  UDP4(.src = L4_CLIENT, .dst = L4_VIP, .sport = 4700, .dport = 53,
+		       .payload = "abc", .ttl = 1),
+		  28 },
+		{ "more than is quoted", L4_DATA(.sport = 4700, .ttl = 1, .payload = text), 548 },
+		{ "a first fragment", L4_DATA(.sport = 4700, .ttl = 1, .fragment = 0x2000), 40 },
+		{ "IPv6", L4_DATA6(.sport = 4700, .flags = 2, .ttl = 1), 60 },
+		{ "IPv6 with a tag and extension headers",
+		  L4_DATA6(.sport = 4700, .ttl = 1, .vlan_tags = 1, .hop_headers = 2,
+			   .payload = text),
+		  975 / 4 * 4 },
+	};
+
+	NEED_L4_MAPS;
+	memset(text, 'x', sizeof(text) - 1);
+	FOR_ROWS (row, rows) {
+		uint8_t frame[PACKET_BYTES_MAX], want[PACKET_BYTES_MAX];
+		bool v6 = strchr(row->packet.dst, ':');
+		size_t len = packet_build(&row->packet, frame), want_len;
+		struct icmp_packet out = { .src = row->packet.dst,
+					   .dst = row->packet.src,
+					   .type = v6 ? 3 : 11,
+					   .body = frame + ETH_HLEN + row->packet.vlan_tags * 4,
+					   .body_len = row->quote,
+					   .vlan_tags = row->packet.vlan_tags,
+					   .turned = true };
+		struct counters before = program_counters();
+		struct outcome got = program_run_bytes(frame, len);
+
+		CHECK_INT(got.fate, XDP_TX);
+		check_only_counted(&before, COUNT_TTL_TOLD);
+		want_len = packet_icmp(&out, want);
+		CHECK_BYTES(got.bytes, got.len, want, want_len);
+	}
+}
+
+TEST(whoever_floods_with_too_few_hops_is_not_told_each_time)
+{
+	enum { TURNS_MAX = 1000000 };
+	struct packet packet = L4_DATA(.sport = 4701, .ttl = 1);
+	struct counters before;
+	struct outcome got = { 0 };
+
+	NEED_L4_MAPS;
+	for (int i = 0; i < TURNS_MAX && got.fate != XDP_DROP; i++) {
+		before = program_counters();
+		got = program_run(&packet);
+	}
+	CHECK_INT(got.fate, XDP_DROP);
+	check_only_counted(&before, COUNT_TTL_EXPIRED);
+}

@@ -130,14 +130,6 @@ static size_t random_frame(uint8_t *frame)
 /* More than so many in a second are not told what fits; so the second begins again. */
 enum { TELL_AGAIN = 500 };
 
-static void tell_again(void)
-{
-	uint64_t none[1024] = { 0 };
-	uint32_t zero = 0;
-
-	program_set(program_load()->maps.shunt_told, &zero, none);
-}
-
 static uint64_t number_of(const char *name, uint64_t otherwise)
 {
 	const char *value = getenv(name);
@@ -154,7 +146,7 @@ TEST(random_packets_meet_the_fate_and_have_the_bytes_that_the_model_says)
 		COUNT_SHORT,          COUNT_BAD_LENGTH,    COUNT_BAD_HEADER,   COUNT_BAD_CHECKSUM,
 		COUNT_BAD_FLAGS,      COUNT_LAND,          COUNT_MARTIAN,      COUNT_FRAGMENT_LOST,
 		COUNT_ERROR_FOLLOWED, COUNT_PING_ANSWERED, COUNT_TTL_EXPIRED,  COUNT_TOO_BIG,
-		COUNT_TOO_BIG_TOLD,
+		COUNT_TOO_BIG_TOLD,   COUNT_TTL_TOLD,
 	};
 	struct counters before;
 
@@ -168,7 +160,7 @@ TEST(random_packets_meet_the_fate_and_have_the_bytes_that_the_model_says)
 		size_t len = random_frame(frame);
 
 		if (i % TELL_AGAIN == 0)
-			tell_again();
+			l4_tell_again();
 		struct outcome got = program_run_bytes(frame, len);
 		struct model_outcome want = model_ingress(frame, len);
 		char name[80];

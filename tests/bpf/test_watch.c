@@ -198,11 +198,11 @@ TEST(a_packet_is_sampled_where_the_order_fits)
 		{ "all", TO_ELSE, { .flags = 0 }, 1 },
 		{ "its reason",
 		  TO_VIP(.ttl = 1),
-		  { .flags = WATCH_REASONS, .reasons = { BIT(COUNT_TTL_EXPIRED) } },
+		  { .flags = WATCH_REASONS, .reasons = { BIT(COUNT_TTL_TOLD) } },
 		  1 },
 		{ "another reason",
 		  TO_VIP(),
-		  { .flags = WATCH_REASONS, .reasons = { BIT(COUNT_TTL_EXPIRED) } },
+		  { .flags = WATCH_REASONS, .reasons = { BIT(COUNT_TTL_TOLD) } },
 		  0 },
 		{ "its vip",
 		  TO_VIP(),
@@ -331,7 +331,7 @@ TEST(an_explained_packet_takes_the_same_way_and_leaves_nothing_behind)
 		/* Were the SYN remembered, this would be counted as known. */
 		{ "after it", TO_VIP(.sport = 4900), XDP_TX, COUNT_FORWARDED },
 		{ "to the stack", TO_WEB(.flags = SYN), XDP_PASS, COUNT_TO_STACK },
-		{ "dropped", TO_VIP(.ttl = 1), XDP_DROP, COUNT_TTL_EXPIRED },
+		{ "dropped", TO_VIP(.flags = SYN | 1), XDP_DROP, COUNT_BAD_FLAGS },
 	};
 	struct watch_order o = { .until_ns = now_ns() + 60000000000u, .chance = UINT32_MAX };
 

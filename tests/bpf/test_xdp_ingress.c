@@ -80,8 +80,9 @@ TEST(a_packet_meets_its_fate_and_is_counted_once)
 		  COUNT_ODD_TO_STACK },
 		{ "a first fragment", TO_VIP(.fragment = 0x2000), XDP_TX, COUNT_FORWARDED },
 		{ "a later fragment", TO_VIP(.fragment = 10), XDP_TX, COUNT_FORWARDED },
-		{ "TTL used up", TO_VIP(.flags = SYN, .ttl = 1), XDP_DROP, COUNT_TTL_EXPIRED },
-		{ "hop limit used up", TO_VIP6(.flags = SYN, .ttl = 1), XDP_DROP,
+		{ "TTL used up", TO_VIP(.flags = SYN, .ttl = 1), XDP_TX, COUNT_TTL_TOLD },
+		{ "hop limit used up", TO_VIP6(.flags = SYN, .ttl = 1), XDP_TX, COUNT_TTL_TOLD },
+		{ "TTL of a later fragment used up", TO_VIP(.fragment = 10, .ttl = 1), XDP_DROP,
 		  COUNT_TTL_EXPIRED },
 	};
 

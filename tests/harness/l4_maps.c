@@ -72,12 +72,21 @@ void l4_ring(uint32_t endpoint)
 	ring_of(endpoint, false);
 }
 
+void l4_tell_again(void)
+{
+	uint64_t none[1024] = { 0 }; /* of each CPU */
+	uint32_t zero = 0;
+
+	program_set(program_load()->maps.shunt_told, &zero, none);
+}
+
 bool l4_maps(void)
 {
 	struct settings s = { .hash_seed = 7, .abi_version = ABI_VERSION, .workers = 1 };
 
 	if (!program_load())
 		return false;
+	l4_tell_again();
 	l4_ip(s.tunnel, L4_TUNNEL);
 	maps_settings(program_maps(), &s);
 	maps_addr(program_maps(), s.tunnel, ADDR_TUNNEL);

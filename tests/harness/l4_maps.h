@@ -26,6 +26,8 @@ bool l4_maps(void);
 /* The ring changes: connections that began before stay where they are. */
 void l4_ring(uint32_t endpoint);
 void l4_hop(uint32_t index, uint32_t ifindex, uint16_t mtu);
+/* Only so many senders are told something in a second: as if it began now. */
+void l4_tell_again(void);
 /* The flags of a vip's address. */
 void l4_addr(const char *ip, uint32_t flags);
 void l4_ip(__be32 out[4], const char *text);

@@ -326,16 +326,20 @@ static struct model_outcome stray(const uint8_t *f, size_t len, const struct see
 	return ends(f, len, XDP_PASS, COUNT_ODD_TO_STACK);
 }
 
-static struct model_outcome told(const uint8_t *f, const struct seen *s)
+/* What would fit; mtu 0: its time is exceeded. */
+static struct model_outcome told(const uint8_t *f, const struct seen *s, uint32_t mtu)
 {
 	size_t quote = s->v6 ? 1232 : 548, head = s->v6 ? 40 : 20;
-	struct model_outcome out = ends(f, s->ip, XDP_TX, COUNT_TOO_BIG_TOLD);
+	struct model_outcome out =
+		ends(f, s->ip, XDP_TX, mtu ? COUNT_TOO_BIG_TOLD : COUNT_TTL_TOLD);
 	uint8_t *ip = out.bytes + s->ip, *icmp = ip + head;
 
+	if (quote > s->total)
+		quote = s->total & ~3u;
 	turn_macs(out.bytes);
 	memset(ip, 0, head + 8);
 	memcpy(icmp + 8, f + s->ip, quote);
-	put16(icmp + 6, TUNNEL_MTU);
+	put16(icmp + 6, mtu);
 	out.len = s->ip + head + 8 + quote;
 	if (s->v6) {
 		ip[0] = 0x60;
@@ -344,7 +348,7 @@ static struct model_outcome told(const uint8_t *f, const struct seen *s)
 		ip[7] = 64;
 		memcpy(ip + 8, s->dst, 16);
 		memcpy(ip + 24, s->src, 16);
-		icmp[0] = 2;
+		icmp[0] = mtu ? 2 : 3;
 		put16(icmp + 2, (uint16_t)~folded(add(icmp, quote + 8,
 						      add(ip + 8, 32, (uint32_t)quote + 8 + 58))));
 		return out;
@@ -356,8 +360,8 @@ static struct model_outcome told(const uint8_t *f, const struct seen *s)
 	memcpy(ip + 12, s->dst + 12, 4);
 	memcpy(ip + 16, s->src + 12, 4);
 	put16(ip + 10, (uint16_t)~folded(add(ip, 20, 0)));
-	icmp[0] = 3;
-	icmp[1] = 4;
+	icmp[0] = mtu ? 3 : 11;
+	icmp[1] = mtu ? 4 : 0;
 	put16(icmp + 2, (uint16_t)~folded(add(icmp, quote + 8, 0)));
 	return out;
 }
@@ -423,10 +427,10 @@ static struct model_outcome forwarded(const uint8_t *f, size_t len, const struct
 {
 	if (s->fragment && !s->borrowed)
 		remember(s);
-	if (s->total > TUNNEL_MTU)
-		return s->borrowed ? ends(f, len, XDP_DROP, COUNT_TOO_BIG) : told(f, s);
 	if (f[s->ip + (s->v6 ? 7 : 8)] <= 1)
-		return ends(f, len, XDP_DROP, COUNT_TTL_EXPIRED);
+		return s->borrowed ? ends(f, len, XDP_DROP, COUNT_TTL_EXPIRED) : told(f, s, 0);
+	if (s->total > TUNNEL_MTU)
+		return s->borrowed ? ends(f, len, XDP_DROP, COUNT_TOO_BIG) : told(f, s, TUNNEL_MTU);
 	return wrapped(f, len, s);
 }
 

@@ -158,3 +158,41 @@ def test_pings_to_the_proxys_vip_are_the_kernels_unless_told_otherwise(icmp):
     assert "0 received" in icmp.sh("client", "ping", "-c", "1", "-W", "1", L4_VIP, check=False).stdout
     assert icmp.only("PING_DROPPED") == dropped + 1
     icmp.reload(text)
+
+
+# A datagram with so many hops; prints who says that it came no further, or what is answered.
+HOPS = """
+import select, socket, struct, sys
+to, port, hops = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+v6 = ":" in to
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+level, ttl, tell = (41, 16, 25) if v6 else (0, 2, 11)
+s.setsockopt(level, ttl, hops)
+s.setsockopt(level, tell, 1)
+s.connect((to, port))
+s.send(b"hello")
+assert select.select([s], [], [], 60)[0]
+try:
+    print(s.recv(1000).decode().split()[0])
+except OSError:
+    _, more, _, _ = s.recvmsg(100, 1000, 8192)
+    what = more[0][2]
+    at = 16 + (8 if v6 else 4)
+    print("type", what[5], "from", socket.inet_ntop(socket.AF_INET6 if v6 else socket.AF_INET,
+                                                    what[at:at + (16 if v6 else 4)]))
+"""
+
+
+@pytest.mark.parametrize("vip,router,kind", [(L4_VIP, "198.51.100.1", 11), (L4_VIP6, "2001:db8:1::1", 3)])
+def test_who_counts_hops_sees_one_here(icmp, vip, router, kind):
+    """The router, then we, by the only address of ours that it knows, then the endpoint's host."""
+    script = icmp.file("hops.py", HOPS)
+
+    def heard(hops):
+        return icmp.sh("client", PYTHON, script, vip, str(UDP_PORT), str(hops)).stdout.strip()
+
+    before = icmp.only("TTL_TOLD")
+    assert heard(1) == f"type {kind} from {router}"
+    assert heard(2) == f"type {kind} from {vip}"
+    assert heard(3) in TENANTS
+    assert icmp.only("TTL_TOLD") == before + 1
