@@ -47,7 +47,7 @@ def test_a_packet_to_an_l4_vip_is_followed_to_the_wire(node):
     (f"tcp {CLIENT6} > [{L4_VIP6}]:8000", "tx", "FORWARDED"),
     (f"tcp {CLIENT} > {L4_VIP}:8000 vlan 100 vlan 200", "tx", "FORWARDED"),
     (f"tcp {CLIENT} > {L4_VIP}:8000 len 1500", "tx", "TOO_BIG_TOLD"),
-    (f"tcp {CLIENT} > {L4_VIP}:8000 ttl 1", "drop", "TTL_EXPIRED"),
+    (f"tcp {CLIENT} > {L4_VIP}:8000 ttl 1", "tx", "TTL_TOLD"),
     (f"tcp {CLIENT} > {L4_VIP}:8000 syn|fin", "drop", "BAD_FLAGS"),
     (f"tcp {CLIENT} > {WEB_VIP}:80", "pass", "TO_STACK"),
     (f"tcp {CLIENT} > {WEB_VIP}:81", "pass", "ODD_TO_STACK"),
