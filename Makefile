@@ -34,8 +34,8 @@ LIB_SRC := $(filter-out userspace/main.c,$(wildcard userspace/*.c userspace/*/*.
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 SAN_OBJ := $(LIB_SRC:%.c=$(B)/san/%.o)
 FUZZ_OBJ := $(LIB_SRC:%.c=$(B)/fuzzobj/%.o)
-BPF_HARNESS := tests/harness/program_run.c tests/harness/tc_run.c tests/harness/l4_maps.c \
-	tests/harness/model.c tests/harness/ingress_lab.c
+BPF_HARNESS := tests/harness/program_run.c tests/harness/tc_run.c tests/harness/tap.c \
+	tests/harness/l4_maps.c tests/harness/model.c tests/harness/ingress_lab.c
 CTL_SRC := $(wildcard tools/shuntctl/*.c)
 HARNESS_SRC := $(filter-out $(BPF_HARNESS),$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))

@@ -21,22 +21,28 @@ static void share_constants(struct xdp_ingress *x)
 	memcpy(driver->rodata, x->rodata, sizeof(*x->rodata));
 }
 
-bool tc_load(struct xdp_ingress *x)
+void tc_share_maps(struct bpf_object *to, const struct xdp_ingress *x)
 {
 	struct bpf_map *map, *theirs;
-	int err;
 
-	driver = tc_driver__open();
-	share_constants(x);
-	bpf_object__for_each_map(map, driver->obj)
+	bpf_object__for_each_map(map, to)
 	{
-		if (bpf_map__is_internal(map))
+		if (bpf_map__is_internal(map)) /* constants */
 			continue;
 		bpf_map__set_pin_path(map, NULL);
 		theirs = bpf_object__find_map_by_name(x->obj, bpf_map__name(map));
 		CHECK(theirs);
 		CHECK_INT(bpf_map__reuse_fd(map, bpf_map__fd(theirs)), 0);
 	}
+}
+
+bool tc_load(struct xdp_ingress *x)
+{
+	int err;
+
+	driver = tc_driver__open();
+	share_constants(x);
+	tc_share_maps(driver->obj, x);
 	err = tc_driver__load(driver);
 	if (err)
 		tc_driver__destroy(driver);

@@ -16,6 +16,8 @@
 #pragma once
 #include "tests/harness/program_run.h"
 
+/* An object that is not loaded yet gets the maps of x. */
+void tc_share_maps(struct bpf_object *to, const struct xdp_ingress *x);
 /* With the maps of x; false where this process may not load it. */
 bool tc_load(struct xdp_ingress *x);
 /* mark: NULL where the frame is none to be explained. */

@@ -1,0 +1,169 @@
+/*
+ * Super-packets, and checksums yet to be made, through tc_ingress at a device: what leaves is what
+ * XDP would have made of each packet on its own, byte for byte.
+ */
+#include "tests/harness/l4_maps.h"
+#include "tests/harness/tap.h"
+#include "tests/harness/tc_run.h"
+#include "tests/harness/test.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+
+#include "tc_ingress.skel.h"
+
+enum { SYN = 2, PSH = 8, ACK = 16, PAYLOAD = 1690, MSS = 400 };
+
+static struct tc_ingress *tc;
+static uint32_t device;
+static char text[PAYLOAD + 1];
+
+static bool attach(struct xdp_ingress *x)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts);
+
+	device = tap_open();
+	if (!device)
+		return false;
+	tc = tc_ingress__open();
+	tc_share_maps(tc->obj, x);
+	CHECK_INT(tc_ingress__load(tc), 0);
+	hook.ifindex = (int)device;
+	opts.prog_fd = bpf_program__fd(tc->progs.tc_ingress);
+	CHECK_INT(bpf_tc_hook_create(&hook), 0);
+	CHECK_INT(bpf_tc_attach(&hook, &opts), 0);
+	for (size_t i = 0; i < PAYLOAD; i++)
+		text[i] = (char)('a' + i % 23);
+	return true;
+}
+
+static bool setup(uint16_t mtu, bool direct)
+{
+	if (!l4_maps() || (!tc && !attach(program_load())))
+		return false;
+	maps_flag(program_maps(), L4_RING, direct ? VIP_DSR : 0);
+	l4_hop(L4_HOP_FIRST, device, mtu);
+	if (direct) {
+		struct next_hop hop;
+		uint32_t index = L4_HOP_FIRST;
+		int fd = bpf_map__fd(program_load()->maps.shunt_next_hops);
+
+		CHECK_INT(bpf_map_lookup_elem(fd, &index, &hop), 0);
+		l4_ip(hop.via, L4_HOST);
+		program_set(program_load()->maps.shunt_next_hops, &index, &hop);
+	}
+	return true;
+}
+
+#define NEED(mtu, direct)                                                                          \
+	do {                                                                                       \
+		if (!setup(mtu, direct))                                                           \
+			TEST_SKIP("a TAP device and BPF programs need root");                      \
+	} while (0)
+
+static struct tap_frame frame_of(const struct packet *p, uint32_t mss)
+{
+	struct tap_frame f = { .how = { 0 } };
+	uint8_t bytes[PACKET_BYTES_MAX];
+
+	f.len = packet_build(p, bytes);
+	memcpy(f.bytes, bytes, f.len);
+	tap_make_partial(&f);
+	if (mss) {
+		f.how.gso_size = (uint16_t)mss;
+		f.how.gso_type =
+			strchr(p->src, ':') ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+	}
+	return f;
+}
+
+/* The kernel numbers the tunnel's packets that it cuts; no fragment of them is allowed. */
+static void blank_id(struct tap_frame *f)
+{
+	uint8_t *ip = f->bytes + ETH_HLEN;
+
+	if (f->bytes[12] == 8 && f->bytes[13] == 0)
+		ip[4] = ip[5] = ip[10] = ip[11] = 0;
+}
+
+static struct tap_frame by_xdp(const struct tap_frame *one)
+{
+	struct outcome got = program_run_bytes(one->bytes, one->len);
+	struct tap_frame want = { .len = got.len };
+
+	CHECK_INT(got.fate, XDP_REDIRECT); /* to the device, as it comes from lo */
+	memcpy(want.bytes, got.bytes, got.len);
+	return want;
+}
+
+/* The next packet that left, cut from a super-packet where it still is one. */
+static bool next_out(struct tap_frame *super, uint32_t *cut, struct tap_frame *out)
+{
+	if (super->how.gso_size && tap_segment(super, ++*cut, out))
+		return true;
+	if (!tap_take(super))
+		return false;
+	*cut = 0;
+	if (super->how.gso_size)
+		return tap_segment(super, 0, out);
+	*out = *super;
+	tap_finish(out);
+	super->how.gso_size = 0;
+	return true;
+}
+
+static void leaves_as_by_xdp(const struct tap_frame *in)
+{
+	struct tap_frame one = *in, got, super = { .len = 0 };
+	uint32_t cut = 0, i = 0;
+
+	tap_send(in);
+	if (!in->how.gso_size)
+		tap_finish(&one);
+	while (!in->how.gso_size ? i == 0 : tap_segment(in, i, &one)) {
+		struct tap_frame want = by_xdp(&one);
+
+		CHECK(next_out(&super, &cut, &got));
+		blank_id(&got);
+		blank_id(&want);
+		CHECK_BYTES(got.bytes, got.len, want.bytes, want.len);
+		i++;
+	}
+	CHECK(!next_out(&super, &cut, &got));
+}
+
+#define BIG .flags = PSH | ACK, .seq = 0xffffff00u, .payload = text, .sport = 4100
+
+TEST(a_super_packet_leaves_as_its_packets_would)
+{
+	const struct {
+		const char *name;
+		struct packet packet;
+		uint32_t mss;
+	} rows[] = {
+		{ "one with a partial checksum", L4_DATA(.payload = "hello"), 0 },
+		{ "the same, IPv6", L4_DATA6(.payload = "hello"), 0 },
+		{ "a datagram with one",
+		  UDP4(.src = L4_CLIENT, .dst = L4_VIP, .dport = 53, .payload = "q"), 0 },
+		{ "a SYN whose MSS is lowered",
+		  L4_DATA(.flags = SYN, .tcp_options = (const uint8_t[]){ 2, 4, 5, 180 },
+			  .tcp_options_len = 4),
+		  0 },
+		{ "segments", L4_DATA(BIG), MSS },
+		{ "segments, IPv6", L4_DATA6(BIG), MSS },
+		{ "segments of another size", L4_DATA(BIG, .id = 9), 845 },
+	};
+
+	for (int direct = 0; direct < 2; direct++) {
+		NEED(1500, direct);
+		FOR_ROWS (row, rows) {
+			struct tap_frame in = frame_of(&row->packet, row->mss);
+
+			leaves_as_by_xdp(&in);
+		}
+	}
+}
