@@ -40,7 +40,7 @@ CTL_SRC := $(wildcard tools/shuntctl/*.c)
 HARNESS_SRC := $(filter-out $(BPF_HARNESS),$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures null_relay http_load tls_load)
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures null_relay http_load tls_load udp_pour)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
@@ -93,8 +93,8 @@ bench: all ## packets and requests beside nginx and haproxy; BENCH=name for one,
 	@$(BUILD_ONE) -s $(BENCH_PROGRAMS)
 	@$(PYTHON) tools/bench/bench $(if $(QUICK),--quick) $(BENCH)
 
-bench-packets: ## of these only the packets, rings, and memory of the kernel
-	@$(MAKE) --no-print-directory bench BENCH="packets figures"
+bench-packets: ## of these only the packets, the kernel's memory, and forwarding beside the kernel's
+	@$(MAKE) --no-print-directory bench BENCH="packets figures forward"
 
 soak: all ## a million requests through reloads, restarts, renewals and an upgrade; REQUESTS=n
 	@$(BUILD_ONE) -s $(SOAK_PROGRAMS)
@@ -173,7 +173,7 @@ $(B)/bench/packet_bench: $(patsubst %,$(B)/obj/tools/bench/%.o,packet_bench benc
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(B)/bench/figures: $(B)/obj/tools/bench/figures.o $(B)/libshunt.a
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
-$(addprefix $(B)/bench/,null_relay http_load tls_load): $(B)/bench/%: $(B)/obj/tools/bench/%.o
+$(addprefix $(B)/bench/,null_relay http_load tls_load udp_pour): $(B)/bench/%: $(B)/obj/tools/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ -lssl -lcrypto
 $(B)/soak/%: $(B)/obj/tools/soak/%.o $(B)/obj/tools/soak/soak.o
