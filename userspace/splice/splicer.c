@@ -176,9 +176,10 @@ static int on_event(void *context, void *data, size_t size)
 	struct splicer *splicer = context;
 	const struct event *event = data;
 
+	/* The owner first: a worker may be filling the element for its next use. */
 	if (size >= sizeof(*event) && event->splice < splicer->maps.count &&
-	    splicer->maps.splices[event->splice].generation == event->generation &&
-	    atomic_load(&splicer->slots[event->splice].owner) == SLOT_CONTROL)
+	    atomic_load(&splicer->slots[event->splice].owner) == SLOT_CONTROL &&
+	    splicer->maps.splices[event->splice].generation == event->generation)
 		look_at_events(splicer, event->splice);
 	return 0;
 }
