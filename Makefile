@@ -22,6 +22,7 @@ WARNINGS += $(if $(CI),-Werror)
 CPPFLAGS := -I. -I$(B)/bpf -D_GNU_SOURCE
 CFLAGS := -std=gnu11 -O2 -g -fno-strict-aliasing -pthread $(WARNINGS)
 LDLIBS := -lbpf -lxdp -lev -lssl -lcrypto -lfyaml -ljansson -lmnl -lxxhash -lcap -lpthread
+TSAN := -fsanitize=thread -fno-omit-frame-pointer
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 # --- what there is -------------------------------------------------------------------------
@@ -33,12 +34,14 @@ LIB_SRC := $(filter-out userspace/main.c,$(wildcard userspace/*.c userspace/*/*.
 	$(filter-out loader/main.c,$(wildcard loader/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 SAN_OBJ := $(LIB_SRC:%.c=$(B)/san/%.o)
+TSAN_OBJ := $(LIB_SRC:%.c=$(B)/tsanobj/%.o)
 FUZZ_OBJ := $(LIB_SRC:%.c=$(B)/fuzzobj/%.o)
 BPF_HARNESS := tests/harness/program_run.c tests/harness/tc_run.c tests/harness/tap.c \
 	tests/harness/l4_maps.c tests/harness/model.c tests/harness/ingress_lab.c
 CTL_SRC := $(wildcard tools/shuntctl/*.c)
 HARNESS_SRC := $(filter-out $(BPF_HARNESS),$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+TSAN_TESTS := $(patsubst tests/unit/%.c,$(B)/tsan/%,$(shell grep -l pthread_create tests/unit/*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures null_relay http_load tls_load udp_pour)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
@@ -59,7 +62,7 @@ BUILD_ONE = mkdir -p $(B) && flock -o $(B)/.lock $(MAKE) --no-print-directory -j
 # --- targets for people --------------------------------------------------------------------
 
 .PHONY: all help deps demo test lint fuzz bench bench-packets soak install uninstall clean format programs
-.PHONY: build-tests
+.PHONY: build-tests tsan valgrind
 
 all: ## build all programs into build/
 	@$(MAKE) --no-print-directory deps
@@ -99,6 +102,16 @@ bench-packets: ## of these only the packets, the kernel's memory, and forwarding
 soak: all ## a million requests through reloads, restarts, renewals and an upgrade; REQUESTS=n
 	@$(BUILD_ONE) -s $(SOAK_PROGRAMS)
 	@$(PYTHON) tools/soak/soak $(or $(REQUESTS),1000000)
+
+tsan: deps ## threaded unit tests, and the lab with shuntd, under ThreadSanitizer; TESTS=tests/net/...
+	@$(BUILD_ONE) programs $(TSAN_TESTS) $(B)/tsan/shuntd
+	@for t in $(TSAN_TESTS); do $$t >$(B)/tsan/log 2>&1 || { cat $(B)/tsan/log; exit 1; }; done
+	@sh tests/checked tsan $(TESTS)
+
+valgrind: deps ## the lab with shuntd under valgrind's memcheck; TESTS=tests/net/... for others
+	@sh tools/deps valgrind
+	@$(BUILD_ONE) programs
+	@sh tests/checked valgrind $(TESTS)
 
 format: ## lay out all C files by .clang-format
 	@clang-format-19 -i $(C_FILES)
@@ -146,9 +159,15 @@ $(B)/fuzzobj/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CLANG) $(CPPFLAGS) $(CFLAGS) -O1 $(SAN) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
 
+$(B)/tsanobj/%.o: %.c | $(SKELS)
+	@mkdir -p $(@D)
+	@echo "  $@" && $(CC) $(CPPFLAGS) $(CFLAGS) -O1 $(TSAN) -MMD -MP -c $< -o $@
+
 $(B)/libshunt.a: $(LIB_OBJ)
 	@rm -f $@ && ar rcs $@ $^
 $(B)/libshunt-san.a: $(SAN_OBJ)
+	@rm -f $@ && ar rcs $@ $^
+$(B)/libshunt-tsan.a: $(TSAN_OBJ)
 	@rm -f $@ && ar rcs $@ $^
 $(B)/libshunt-fuzz.a: $(FUZZ_OBJ)
 	@rm -f $@ && ar rcs $@ $^
@@ -163,6 +182,12 @@ $(B)/shuntctl: $(CTL_SRC:%.c=$(B)/obj/%.o) $(B)/libshunt.a
 $(B)/unit/%: $(B)/san/tests/unit/%.o $(HARNESS_SRC:%.c=$(B)/san/%.o) $(B)/libshunt-san.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $(SAN) $^ -o $@ $(LDLIBS) -lcmocka
+$(B)/tsan/shuntd: $(B)/tsanobj/userspace/main.o $(B)/libshunt-tsan.a
+	@mkdir -p $(@D)
+	@echo "  $@" && $(CC) $(CFLAGS) $(TSAN) $^ -o $@ $(LDLIBS)
+$(B)/tsan/test_%: $(B)/tsanobj/tests/unit/test_%.o $(HARNESS_SRC:%.c=$(B)/tsanobj/%.o) $(B)/libshunt-tsan.a
+	@mkdir -p $(@D)
+	@echo "  $@" && $(CC) $(CFLAGS) $(TSAN) $^ -o $@ $(LDLIBS) -lcmocka
 $(B)/bpftest/%: $(B)/obj/tests/bpf/%.o $(HARNESS_SRC:%.c=$(B)/obj/%.o) \
 		$(BPF_HARNESS:%.c=$(B)/obj/%.o) $(B)/libshunt.a
 	@mkdir -p $(@D)

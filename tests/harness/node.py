@@ -4,7 +4,7 @@ import os
 import signal
 
 from tests.harness import successor
-from tests.harness.run import BUILD, PATIENCE, run, wait_until
+from tests.harness.run import BUILD, PATIENCE, SHUNTD, run, wait_until
 
 
 class Node:
@@ -12,7 +12,7 @@ class Node:
         self.lab, self.host = lab, host
         self.dir = os.path.join(lab.dir, host)
         self.daemon = None
-        self.program = os.path.join(BUILD, "shuntd")
+        self.program = SHUNTD
         os.mkdir(self.dir)
         open(os.path.join(self.dir, "shuntd.log"), "w", encoding="utf-8").close()
 

@@ -1,5 +1,5 @@
 """shuntd as a plain proxy on loopback beside an endpoint that a test scripts: no devices, no
-namespaces. The environment may name another binary (SHUNTD), such as one with sanitizers."""
+namespaces."""
 import json
 import os
 import shutil
@@ -11,9 +11,8 @@ import tempfile
 import time
 
 from tests.harness import http1, scripted
-from tests.harness.run import BUILD, PATIENCE, wait_until
+from tests.harness.run import BUILD, PATIENCE, SHUNTD, wait_until
 
-SHUNTD = os.environ.get("SHUNTD", os.path.join(BUILD, "shuntd"))
 PARALLEL = 400
 
 CONFIG = """

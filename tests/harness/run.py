@@ -5,6 +5,8 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build")
+# Another binary, such as one with sanitizers; see "Races and memory" in docs/testing.md.
+SHUNTD = os.path.abspath(os.environ.get("SHUNTD", os.path.join(BUILD, "shuntd")))
 HARNESS = os.path.join(TOP, "tests", "harness")
 PYTHON = "/usr/bin/python3"
 # Seconds until what should have come long ago is a failure: no busy machine takes that long.

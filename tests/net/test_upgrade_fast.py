@@ -54,11 +54,11 @@ def replaceable(lab):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(node.dir, name))
     node.program = os.path.join(node.dir, "shuntd")
-    lead_to(node, os.path.join(BUILD, "shuntd"))
+    lead_to(node, SHUNTD)
     yield node
     if node.daemon and node.daemon.poll() is None:
         node.stop()
-    node.program = os.path.join(BUILD, "shuntd")
+    node.program = SHUNTD
 
 
 def lead_to(node, program):
