@@ -169,7 +169,20 @@ static __always_inline bool frame_tag(struct pkt *p, __u16 vlan)
 
 static __always_inline bool frame_reshape(struct __sk_buff *skb, __u32 bytes, __u32 room)
 {
-	return !bpf_skb_change_tail(skb, bytes, 0) && !bpf_skb_change_head(skb, room, 0);
+	return !bpf_skb_change_tail(skb, bytes, 0) && !bpf_skb_change_head(skb, room, 0) &&
+	       !bpf_skb_pull_data(skb, bytes + room); /* all of it will be summed up */
+}
+
+/* The kernel applies a change of what a checksum covers only where it is complete. */
+static __always_inline bool frame_is_unsummed(struct __sk_buff *skb, __u32 check_at)
+{
+	__u16 was, now;
+
+	if (bpf_skb_load_bytes(skb, check_at, &was, sizeof(was)) ||
+	    bpf_l4_csum_replace(skb, check_at, 0, 1, 0) ||
+	    bpf_skb_load_bytes(skb, check_at, &now, sizeof(now)))
+		return false;
+	return now == was || bpf_skb_store_bytes(skb, check_at, &was, sizeof(was), 0);
 }
 
 /* Where a tc program has no frame's front, the mark is in the control block. */

@@ -110,6 +110,12 @@ static __always_inline bool frame_reshape(struct xdp_md *xdp, __u32 bytes, __u32
 	       !bpf_xdp_adjust_head(xdp, -(int)room);
 }
 
+/* Whether the checksum of TCP or UDP there is yet to be made, by the device on the way out. */
+static __always_inline bool frame_is_unsummed(struct xdp_md *xdp, __u32 check_at)
+{
+	return false;
+}
+
 /* The mark in front of the frame, where it is only to be explained. */
 static __always_inline bool frame_is_explained(struct xdp_md *xdp, __u32 *out_cookie)
 {

@@ -10,6 +10,9 @@
  * that the sender, its firewall and every reverse-path filter on the way expect packets.
  */
 #pragma once
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
 #include "bpf/lib/checksum.h"
 #include "bpf/lib/echo.h"
 #include "bpf/lib/frame.h"
@@ -75,6 +78,31 @@ __noinline __u64 sum_to_end(PKT_CTX *ctx, __u32 at)
 	return sum;
 }
 
+/*
+ * A checksum in the quote that a device makes on the way out changes what our own covers. So it
+ * gets the one value that making it leaves as it is: of what is missing the half, since it counts
+ * itself; in ones' complement that is a rotation by one bit.
+ */
+__noinline int settle_quote(PKT_CTX *ctx, __u32 l4_at, __u32 check_off)
+{
+	__u32 at = l4_at + check_off;
+	__u16 *check, half;
+
+	if (!frame_is_unsummed(ctx, at))
+		return 0;
+	check = (void *)(long)ctx->data + (at & FRAME_OFF_MAX);
+	if ((void *)(check + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	*check = 0;
+	half = (__u16)~sum_fold(sum_to_end(ctx, l4_at));
+	half = (__u16)(half >> 1 | half << 15);
+	check = (void *)(long)ctx->data + (at & FRAME_OFF_MAX);
+	if ((void *)(check + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	*check = half;
+	return 1;
+}
+
 /* mtu: 0 where time is exceeded */
 static __always_inline bool told_v4(PKT_CTX *ctx, __u32 at, __u32 quote, __u32 mtu)
 {
@@ -133,12 +161,22 @@ enum told_how {
 	TOLD_ENOUGH, /* others were, this second */
 };
 
+/* Where its headers are, in one word: l3 from the frame's start, l4 from l3, what l4 is. */
+enum { L4_SHIFT = 8, L3_AT_MASK = 0xff, IS_UDP = 1 << 30 };
+
+static __always_inline __u32 places_of(const struct pkt *p)
+{
+	return (__u32)((long)p->l3 - (long)p->start) | (__u32)p->l4_off << L4_SHIFT |
+	       (p->flow.proto == IPPROTO_UDP ? IS_UDP : 0);
+}
+
 /*
  * The frame becomes the answer; returns enum told_how. mtu: what would fit, or 0 where time is
  * exceeded. Rare, so not inlined.
  */
-__noinline __u32 tell_sender(PKT_CTX *ctx, __u32 l3_at, __u32 l3_len, __u32 mtu, __u32 v6)
+__noinline __u32 tell_sender(PKT_CTX *ctx, __u32 places, __u32 l3_len, __u32 mtu, __u32 v6)
 {
+	__u32 l3_at = places & L3_AT_MASK, l4_off = (places & ~IS_UDP) >> L4_SHIFT;
 	__u32 grow =
 		(v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + sizeof(struct icmp_head);
 	__u32 quote = v6 ? QUOTE_V6_MAX : QUOTE_V4_MAX;
@@ -161,6 +199,9 @@ __noinline __u32 tell_sender(PKT_CTX *ctx, __u32 l3_at, __u32 l3_len, __u32 mtu,
 	end = (void *)(long)ctx->data_end;
 	if (!link_back(data, end, link, l3_at))
 		return TOLD_NOT;
+	settle_quote(ctx, l3_at + grow + l4_off,
+		     places & IS_UDP ? offsetof(struct udphdr, check)
+				     : offsetof(struct tcphdr, check));
 	if (v6 ? !told_v6(ctx, l3_at, quote, mtu) : !told_v4(ctx, l3_at, quote, mtu))
 		return TOLD_NOT;
 	return TOLD;
@@ -175,8 +216,7 @@ static __always_inline enum told_how tell_about(struct pkt *p, __u32 mtu)
 	p->to = NULL; /* it gets nothing */
 	if (!(p->flags & PKT_PORTS) || p->flags & (PKT_BORROWED | PKT_UNWRAPPED))
 		return TOLD_NOT;
-	return tell_sender(p->ctx, (__u32)((long)p->l3 - (long)p->start), p->l3_len, mtu,
-			   p->flags & PKT_V6);
+	return tell_sender(p->ctx, places_of(p), p->l3_len, mtu, p->flags & PKT_V6);
 }
 
 /* As tell_about. */

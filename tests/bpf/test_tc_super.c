@@ -167,3 +167,73 @@ TEST(a_super_packet_leaves_as_its_packets_would)
 		}
 	}
 }
+
+/* What differs where a super-packet is quoted, or a checksum that nobody has made. */
+static void blank_quote(struct tap_frame *f)
+{
+	bool v6 = f->bytes[ETH_HLEN] >> 4 == 6;
+	size_t icmp = ETH_HLEN + (v6 ? 40 : 20), ip = icmp + 8, l4 = ip + (v6 ? 40 : 20);
+
+	memset(f->bytes + icmp + 2, 0, 2);
+	if (v6) {
+		memset(f->bytes + ip + 4, 0, 2);
+	} else {
+		memset(f->bytes + ip + 2, 0, 4);
+		memset(f->bytes + ip + 10, 0, 2);
+	}
+	memset(f->bytes + l4 + (f->bytes[ip + (v6 ? 6 : 9)] == IPPROTO_TCP ? 16 : 6), 0, 2);
+}
+
+static void answer_is_as_by_xdp(struct tap_frame *got, const struct tap_frame *one)
+{
+	struct outcome out = program_run_bytes(one->bytes, one->len);
+	struct tap_frame want = { .len = out.len };
+
+	CHECK_INT(out.fate, XDP_TX);
+	memcpy(want.bytes, out.bytes, out.len);
+	blank_quote(&want);
+	blank_quote(got);
+	CHECK_BYTES(got->bytes, got->len, want.bytes, want.len);
+}
+
+/* What it quotes is of the super-packet: all else is what XDP says of its first packet. */
+TEST(what_is_too_big_is_answered_with_checksums_that_a_device_cannot_spoil)
+{
+	static const struct {
+		const char *name;
+		struct packet packet;
+		uint32_t mss;
+		uint16_t mtu;
+	} rows[] = {
+		{ "one with a partial checksum", L4_DATA(.payload = text), 0, 500 },
+		{ "the same, IPv6", L4_DATA6(.payload = text), 0, 1400 },
+		{ "an odd one", L4_DATA(.payload = text + 1), 0, 500 },
+		{ "a datagram", UDP4(.src = L4_CLIENT, .dst = L4_VIP, .dport = 53, .payload = text),
+		  0, 500 },
+		{ "segments", L4_DATA(BIG, .flags = ACK), 600, 500 },
+		{ "segments, IPv6", L4_DATA6(BIG, .flags = ACK), 1400, 1400 },
+	};
+
+	for (int direct = 0; direct < 2; direct++)
+		FOR_ROWS (row, rows) {
+			struct tap_frame in, one, got;
+			struct counters before;
+
+			NEED(row->mtu, direct);
+			in = one = frame_of(&row->packet, row->mss);
+			before = program_counters();
+			tap_send(&in);
+			check_only_counted(&before, COUNT_TOO_BIG_TOLD);
+			CHECK(tap_take(&got));
+			CHECK_INT(got.how.gso_size, 0);
+			CHECK(packet_sums_are_right(got.bytes, got.len)); /* where nobody does */
+			tap_finish(&got);
+			CHECK(packet_sums_are_right(got.bytes, got.len));
+			if (row->mss)
+				CHECK(tap_segment(&in, 0, &one));
+			else
+				tap_finish(&one);
+			answer_is_as_by_xdp(&got, &one);
+			CHECK(!tap_take(&got));
+		}
+}
