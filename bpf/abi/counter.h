@@ -16,6 +16,8 @@
 	X(FORWARDED, "sent to an L4 endpoint by its ring")                                         \
 	X(FORWARDED_STICKY,                                                                        \
 	  "sent to the L4 endpoint that the connection had before its ring changed")               \
+	X(NATED, "sent to an L4 endpoint from an address and port of ours")                        \
+	X(NAT_ANSWERED, "an L4 endpoint's answer to us, sent to its client")                       \
 	X(SPLICED, "forwarded between both ends of a spliced connection")                          \
 	X(HANDOVER_PASSED, "passed: belongs to our own socket while a splice begins")              \
 	X(UNRESOLVED, "passed: the next hop has no MAC address yet")                               \
@@ -51,6 +53,9 @@
 	X(TUNNEL_UNKNOWN, "dropped: VXLAN to our vtep from an unknown vtep or VNI")                \
 	X(TUNNEL_BAD, "dropped: VXLAN to our vtep that is malformed")                              \
 	X(NOT_NEAR, "dropped: the endpoint of a listener with forward: dsr is behind a router")    \
+	X(NAT_FULL, "dropped: no port or no place in the table of flows for a new connection")     \
+	X(NAT_UNKNOWN, "dropped: of no connection that we know, to a listener with forward: nat")  \
+	X(NAT_LINK, "dropped: for forward: nat, but came in a tunnel, by tc, or with two tags")    \
 	X(NO_HEADROOM, "dropped: no room to wrap the packet")                                      \
 	X(SPLICE_EARLY, "dropped: rule R4, bytes from before the splice that must be resent")      \
 	X(SPLICE_OVER, "dropped: for a spliced connection that has ended")                         \

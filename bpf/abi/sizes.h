@@ -21,6 +21,7 @@ enum {
 	NEXT_HOPS_MAX = 4096,
 	SPLICES_MAX = 65536,        /* spliced connections; two flow keys each */
 	FLOW_BUCKETS = SPLICES_MAX, /* of four entries; a power of two */
+	NAT_SOURCES_MAX = 16,       /* addresses that forward: nat sends from */
 	FRAGMENTS_MAX = 65536,      /* first fragments remembered; a power of two */
 	VTEPS_MAX = 4096,           /* remote vtep and VNI from which we accept VXLAN */
 	WORKERS_MAX = 64,

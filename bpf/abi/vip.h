@@ -63,6 +63,7 @@ ABI_SIZE(struct vip_entry, 32);
 enum vip_flag {
 	VIP_SETTLED = 1,     /* no UDP flow is left that the ring before this one has given away */
 	VIP_DSR = 2,         /* sent to endpoints on the same link as they are, by their MACs */
+	VIP_NAT = 4,         /* sent to endpoints from an address and port of ours, and back */
 	VIP_BY_CLIENT = 256, /* the ring is asked for the client's address alone: hash_ring */
 	VIP_PRESSED = 1 << 15, /* of VIP_L7: its accept queue fills, SYNs get cookies */
 };
@@ -96,7 +97,8 @@ struct endpoint_entry {
 	__u8 inner_dst[6]; /* MAC of the endpoint, or the well-known one of its host */
 	__u8 inner_src[6];
 	__u32 flags; /* enum endpoint_flag */
-	__u32 zero;
+	__be16 port; /* VIP_NAT: its own */
+	__u16 zero;
 	__u64 identity; /* of userspace: which endpoint has this id */
 	__u64 zero2;
 };
@@ -142,7 +144,13 @@ struct settings {
 	__u32 half;          /* of shunt_addrs and shunt_vips: 0 or 1 */
 	__u32 commits;       /* how often they were written */
 	__u64 table_seed[2]; /* of either half */
+	__u16 nat_first;     /* ports for forward: nat; host order, both inclusive */
+	__u16 nat_last;
+	__u16 nat_v4;  /* so many of nat_sources are IPv4: the first ones, */
+	__u16 nat_all; /* and so many there are */
+	__u64 zero;
+	__be32 nat_sources[NAT_SOURCES_MAX][4];
 };
-ABI_SIZE(struct settings, 64);
+ABI_SIZE(struct settings, 336);
 
 enum { VXLAN_PORT = 4789, VXLAN_VNI_CLASSIC = 1 /* endpoints that are in no vpc */ };

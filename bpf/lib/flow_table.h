@@ -27,6 +27,21 @@ static __always_inline bool is_same_flow(const struct flow_key *a, const struct 
 	return x[4] == y[4] && x[1] == y[1] && x[3] == y[3] && x[0] == y[0] && x[2] == y[2];
 }
 
+static __always_inline struct flow_entry *entry_at(__u32 place, const struct settings *s)
+{
+	struct flow_bucket *b = bucket_of(place / FLOW_WAYS, s);
+
+	return b ? &b->ways[place % FLOW_WAYS] : NULL;
+}
+
+/* One of the places that a key may have; i below 2 * FLOW_WAYS, in the order of looking. */
+static __always_inline __u32 place_of(__u64 hash, __u32 i, const struct settings *s)
+{
+	__u32 half = (__u32)(i < FLOW_WAYS ? hash : hash >> 32);
+
+	return FLOW_PLACE(half & (s->buckets - 1), i % FLOW_WAYS);
+}
+
 /* What it says, or 0 where it is not the key's. */
 static __always_inline __u64 entry_word(const struct flow_entry *e, const struct flow_key *key)
 {

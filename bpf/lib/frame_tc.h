@@ -21,6 +21,7 @@
 
 enum {
 	FRAME_TAGS = 0,
+	FRAME_NATS = 0,      /* not yet: UDP checksums may be yet to be made */
 	HEADERS_BYTES = 256, /* more than all headers that we read, inner or quoted ones as well */
 	IP_BYTES_MAX = 0xffff,
 	/* BPF_F_ADJ_ROOM_DECAP_L3_IPV4 and 6, Linux 6.3: not in all headers yet. */

@@ -12,7 +12,10 @@
 #include "bpf/lib/parse_link.h"
 #include "bpf/lib/pkt.h"
 
-enum { FRAME_TAGS = 1 /* put_link writes a tag into the frame */ };
+enum {
+	FRAME_TAGS = 1, /* put_link writes a tag into the frame */
+	FRAME_NATS = 1, /* all checksums are there, so that forward: nat can change them */
+};
 
 static __always_inline __u32 frame_ifindex(const struct xdp_md *xdp)
 {

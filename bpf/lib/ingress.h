@@ -12,6 +12,7 @@
 #include "bpf/lib/fragment.h"
 #include "bpf/lib/frame.h"
 #include "bpf/lib/guard.h"
+#include "bpf/lib/nat.h"
 #include "bpf/lib/parse_ip.h"
 #include "bpf/lib/parse_link.h"
 #include "bpf/lib/parse_ports.h"
@@ -45,7 +46,7 @@ static __always_inline enum verdict serve(struct pkt *p, const struct settings *
 	if (v)
 		return v;
 	p->hash = hash_flow(&p->flow, s->hash_seed);
-	return vip_find(p, s) ?: guard(p, s) ?: splice_find(p, s) ?: vip_judge(p) ?: forward(p, s);
+	return vip_find(p, s) ?: guard(p, s) ?: nat(p, s) ?: splice_find(p, s) ?: vip_judge(p) ?: forward(p, s);
 }
 
 /* Behind steps that end in many ways: they become one. Always NEXT. */

@@ -5,6 +5,7 @@
 #include <linux/if_ether.h>
 #include <stdbool.h>
 
+#include "bpf/abi/flow.h"
 #include "bpf/lib/frame.h"
 #include "bpf/lib/pkt.h"
 
@@ -27,6 +28,21 @@ static __always_inline void *put_link(struct pkt *p, const struct next_hop *hop,
 	tag->tci = bpf_htons(hop->vlan);
 	tag->proto = proto;
 	return tag + 1;
+}
+
+/* From whom and to whom of ours the frame came; false: by more tags than an answer can have. */
+static __always_inline bool link_read(const struct pkt *p, struct flow_link *out_from,
+				      struct flow_link *out_to)
+{
+	struct ethhdr *eth = p->start;
+	struct vlan_tag *tag = (void *)(eth + 1);
+
+	if ((void *)(tag + 1) > p->end || p->vlan_tags > 1)
+		return false;
+	__builtin_memcpy(out_from->mac, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(out_to->mac, eth->h_dest, ETH_ALEN);
+	out_from->more = p->vlan_tags && FRAME_TAGS ? bpf_ntohs(tag->tci) & VLAN_ID : 0;
+	return true;
 }
 
 /* Where a packet leaves that goes to this next hop. */

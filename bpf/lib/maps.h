@@ -64,6 +64,26 @@ struct {
 	__type(value, struct quote);
 } quotes SEC(".maps");
 
+/* What nat.h knows of the packet at hand; as above. */
+struct nat_job {
+	struct flow_key in, out; /* as it arrived, as it leaves */
+	struct flow_key back;    /* as the endpoint's answers arrive */
+	struct flow_link client, own;
+	struct next_hop to_client, hop; /* hop: where the packet goes on */
+	__u64 hash;                     /* of in */
+	__u32 device;                   /* of the client */
+	__u32 endpoint;                 /* and its generation */
+	__u32 generation;
+	__u32 front, turn, other; /* where its entries are; see nat_enter.h */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nat_job);
+} nat_jobs SEC(".maps");
+
 /* Of ICMP errors that we made: see too_big.h. */
 struct told {
 	__u32 second;

@@ -12,7 +12,10 @@ struct vlan_tag {
 	__be16 proto;
 };
 
-enum { LINK_BYTES_MASK = 31 }; /* more than a header with its tags is long */
+enum {
+	LINK_BYTES_MASK = 31, /* more than a header with its tags is long */
+	VLAN_ID = 0xfff,
+};
 
 static __always_inline bool is_vlan(__be16 proto)
 {

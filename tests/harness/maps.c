@@ -66,6 +66,11 @@ void maps_settings(struct maps *m, const struct settings *settings)
 	s->hash_seed = settings->hash_seed;
 	s->abi_version = ABI_VERSION;
 	s->workers = settings->workers;
+	s->nat_first = settings->nat_first;
+	s->nat_last = settings->nat_last;
+	s->nat_v4 = settings->nat_v4;
+	s->nat_all = settings->nat_all;
+	memcpy(s->nat_sources, settings->nat_sources, sizeof(s->nat_sources));
 }
 
 void maps_addr(struct maps *m, const __be32 ip[4], uint32_t flags)

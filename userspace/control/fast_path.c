@@ -8,6 +8,7 @@
 #include "userspace/control/traffic_print.h"
 #include "userspace/dataplane/dataplane.h"
 #include "userspace/dataplane/map_plan.h"
+#include "userspace/net/reserved_ports.h"
 #include "userspace/splice/splicer.h"
 
 enum { SWEEP_MS = 1000 };
@@ -19,6 +20,7 @@ struct fast_path {
 	uint32_t idle_ms;        /* the longest tunnel time of all listeners */
 	struct watch neighbours, events;
 	struct timer sweep;
+	bool nat_reserved;
 	bool shared;      /* the old process has the splices still */
 	const char *undo; /* pin directory of what this process attached anew; NULL: nothing */
 };
@@ -208,6 +210,18 @@ static uint32_t longest_tunnel(const struct snapshot *snapshot)
 	return longest;
 }
 
+/* Once: the list of the kernel only grows. */
+static void reserve_nat_ports(struct fast_path *f, const struct snapshot *snapshot)
+{
+	const struct model *model = snapshot->model;
+
+	for (uint32_t i = 0; !f->nat_reserved && i < model->listener_count; i++)
+		if (snapshot->listeners[i]->forward == FORWARD_NAT) {
+			reserved_ports_add(model->node.nat_port_first, model->node.nat_port_last);
+			f->nat_reserved = true;
+		}
+}
+
 bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, uint32_t workers,
 		     struct err *err)
 {
@@ -222,6 +236,7 @@ bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, uint32_t wo
 		return false;
 	if (map_plan_lacks(snapshot->model, f->splicer != NULL, there, &less))
 		log_line(LOG_WARNING, "%s", less.text);
+	reserve_nat_ports(f, snapshot);
 	f->idle_ms = longest_tunnel(snapshot);
 	return true;
 }

@@ -18,6 +18,8 @@
 #include "userspace/net/neighbour.h"
 #include "userspace/net/netlink.h"
 
+_Static_assert((int)SOURCES_MAX <= (int)NAT_SOURCES_MAX, "all may be used by forward: nat");
+
 /* Seconds since the machine started, so that it goes on over a restart of ours; never 0. */
 static uint32_t epoch_now(void)
 {
@@ -130,6 +132,21 @@ static bool seed_is_kept(const struct settings *s, uint64_t seed, struct err *er
 			    "all of its connections would be lost; `shunt-loader detach` first");
 }
 
+static void write_nat(struct settings *s, const struct node *node)
+{
+	s->nat_first = node->nat_port_first;
+	s->nat_last = node->nat_port_last;
+	s->nat_all = 0;
+	for (int family = 0; family < 2; family++) {
+		for (uint32_t i = 0; i < node->source_count; i++)
+			if (addr_is_v4(&node->sources[i]) == (family == 0))
+				memcpy(s->nat_sources[s->nat_all++], node->sources[i].ip,
+				       sizeof(s->nat_sources[0]));
+		if (family == 0)
+			s->nat_v4 = s->nat_all;
+	}
+}
+
 static bool write_settings(struct dataplane *dp, const struct snapshot *snapshot, uint32_t workers,
 			   struct err *err)
 {
@@ -141,6 +158,7 @@ static bool write_settings(struct dataplane *dp, const struct snapshot *snapshot
 	memcpy(s->tunnel, node->tunnel_address.ip, sizeof(s->tunnel));
 	s->hash_seed = node->hash_seed;
 	s->workers = workers;
+	write_nat(s, node);
 	if (!s->epoch)
 		s->epoch = epoch_now();
 	__atomic_store_n(&s->buckets, dp->mapped.sizes.of[MAP_SIZE_FLOWS], __ATOMIC_SEQ_CST);

@@ -112,6 +112,7 @@ static void fill(struct endpoint_ids *ids, uint32_t id, const struct endpoint *e
 	entry->identity = identity;
 	entry->vni = e->vpc ? e->vpc->vni : VXLAN_VNI_CLASSIC;
 	entry->flags = ENDPOINT_USED | (entry->flags & ENDPOINT_DRAINING);
+	entry->port = e->address.port;
 	memcpy(entry->vtep, e->host.ip, sizeof(entry->vtep));
 	memcpy(entry->inner_dst, e->mac, sizeof(entry->inner_dst));
 	memcpy(entry->inner_src, inner_src, sizeof(inner_src));

@@ -274,6 +274,7 @@ static uint32_t settled_flags(const struct vip_sync *sync, uint32_t index)
 static uint32_t mode_flags(const struct listener *l)
 {
 	return (l->forward == FORWARD_DSR ? VIP_DSR : 0) |
+	       (l->forward == FORWARD_NAT ? VIP_NAT : 0) |
 	       (l->affinity == AFFINITY_CLIENT_ADDRESS ? VIP_BY_CLIENT : 0);
 }
 

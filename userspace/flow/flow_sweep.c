@@ -41,15 +41,48 @@ void flow_sweep_destroy(struct flow_sweep *sweep)
 	free(sweep);
 }
 
+static uint32_t longest_s(const struct flow_entry *e)
+{
+	bool is_nat = FLOW_KIND(e->word) == FLOW_NAT;
+
+	if (is_nat && NAT_IS_OVER(e->nat))
+		return FLOW_NAT_OVER_S;
+	if (is_nat ? !NAT_IS_KEPT(e->nat) : e->confirmed == FLOW_BEGUN)
+		return FLOW_UNCONFIRMED_S;
+	return e->key.proto == IPPROTO_UDP ? FLOW_UDP_IDLE_S : FLOW_TCP_IDLE_S;
+}
+
 static bool is_old(const struct flow_entry *e, uint32_t epoch)
 {
 	uint32_t age = epoch - e->seen;
 
 	if (age > UINT32_MAX / 2) /* used since this epoch began, or entered by an older daemon */
 		return false;
-	if (e->confirmed == FLOW_BEGUN)
-		return age > FLOW_UNCONFIRMED_S;
-	return age > (e->key.proto == IPPROTO_UDP ? FLOW_UDP_IDLE_S : FLOW_TCP_IDLE_S);
+	return age > longest_s(e);
+}
+
+/* Of answers: it goes when the client's entry has gone. That is busy while the pair is entered. */
+static bool is_widow(const struct flow_table *table, const struct flow_entry *e)
+{
+	uint32_t place = FLOW_INDEX(e->word);
+	uint64_t front;
+
+	if (place >= table->count * FLOW_WAYS)
+		return true;
+	front = flow_table_word(table, place / FLOW_WAYS, place % FLOW_WAYS);
+	return FLOW_TURN(front) != FLOW_GENERATION(e->word) ||
+	       (FLOW_KIND(front) != FLOW_BUSY && FLOW_KIND(front) != FLOW_NAT);
+}
+
+static void look_at_nat(struct flow_sweep *s, uint32_t bucket, uint32_t way,
+			const struct flow_entry *e, uint32_t epoch)
+{
+	bool gone = FLOW_DIR(e->word) ? is_widow(&s->table, e) : is_old(e, epoch);
+
+	if (gone && flow_table_free(&s->table, bucket, way, e->word))
+		s->done.aged++;
+	else if (!FLOW_DIR(e->word))
+		s->now.nats++;
 }
 
 static void look_at(struct flow_sweep *s, uint32_t bucket, uint32_t way, uint32_t epoch)
@@ -63,6 +96,10 @@ static void look_at(struct flow_sweep *s, uint32_t bucket, uint32_t way, uint32_
 		return;
 	if (FLOW_KIND(e.word) == FLOW_SPLICE) {
 		s->now.splices++;
+		return;
+	}
+	if (FLOW_KIND(e.word) == FLOW_NAT) {
+		look_at_nat(s, bucket, way, &e, epoch);
 		return;
 	}
 	if ((is_old(&e, epoch) || !s->keep(s->context, &e)) &&
@@ -94,6 +131,7 @@ bool flow_sweep_tick(struct flow_sweep *s, uint32_t epoch)
 		return false;
 	s->done.l4 = s->now.l4;
 	s->done.splices = s->now.splices;
+	s->done.nats = s->now.nats;
 	memset(&s->now, 0, sizeof(s->now));
 	s->next = 0;
 	return true;

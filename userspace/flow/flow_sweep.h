@@ -11,11 +11,12 @@ enum {
 	FLOW_TCP_IDLE_S = 7200, /* an L4 connection that is silent for so long is forgotten */
 	FLOW_UDP_IDLE_S = 60,
 	FLOW_UNCONFIRMED_S = 20, /* of which only the first packet came */
+	FLOW_NAT_OVER_S = 60,    /* after the last packet of a NATed connection that was closed */
 };
 
 struct flow_sweep_stats {
-	uint32_t l4, splices; /* entries in the last whole pass */
-	uint64_t aged;        /* since the start */
+	uint32_t l4, splices, nats; /* entries in the last whole pass */
+	uint64_t aged;              /* since the start */
 };
 
 struct flow_sweep;

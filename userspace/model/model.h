@@ -32,7 +32,7 @@ enum listener_protocol {
 	LISTENER_PROTOCOLS
 };
 
-enum forward_mode { FORWARD_NONE, FORWARD_VXLAN, FORWARD_DSR };
+enum forward_mode { FORWARD_NONE, FORWARD_VXLAN, FORWARD_DSR, FORWARD_NAT };
 
 /* What connections of packet listeners have in common that go to one endpoint. */
 enum affinity { AFFINITY_CONNECTION, AFFINITY_CLIENT_ADDRESS };
@@ -329,9 +329,10 @@ struct node {
 	uint32_t workers;     /* 0: one a CPU, at most WORKERS_MAX */
 	uint64_t hash_seed;   /* 0 unless given */
 	uint16_t splice_port_first,
-		splice_port_last; /* reserved source ports; default 20000-29999 */
-	struct guard guard;       /* of all vips */
-	const char *ticket_keys;  /* file shared by nodes; NULL: keys of this process */
+		splice_port_last;               /* reserved source ports; default 20000-29999 */
+	uint16_t nat_port_first, nat_port_last; /* the same for forward: nat; 61000-65535 */
+	struct guard guard;                     /* of all vips */
+	const char *ticket_keys; /* file shared by nodes; NULL: keys of this process */
 };
 
 enum { FLOWS_LIMIT = 1 << 26, SPLICES_LIMIT = 1 << 20 };

@@ -12,6 +12,8 @@ enum {
 	WORKERS_LIMIT = 64,
 	PORT_FIRST = 20000,
 	PORT_LAST = 29999,
+	NAT_PORT_FIRST = 61000, /* above what the kernel gives to sockets by default */
+	NAT_PORT_LAST = 65535,
 	PORT_LOWEST = 1024
 };
 
@@ -52,7 +54,7 @@ static void read_sources(struct reading *r, const struct key *key, const struct 
 static void read_ports(struct reading *r, const struct key *key, const struct yaml *value,
 		       void *into)
 {
-	struct node *node = into;
+	uint16_t *range = into; /* first and last */
 	unsigned first = 0, last = 0;
 	char end;
 
@@ -65,8 +67,8 @@ static void read_ports(struct reading *r, const struct key *key, const struct ya
 			PORT_LOWEST - 1, key->name, schema_found(value));
 		return;
 	}
-	node->splice_port_first = (uint16_t)first;
-	node->splice_port_last = (uint16_t)last;
+	range[0] = (uint16_t)first;
+	range[1] = (uint16_t)last;
 }
 
 static void read_mode(struct reading *r, const struct key *key, const struct yaml *value,
@@ -93,7 +95,8 @@ const struct key node_keys[] = {
 	{ "flows", read_number, offsetof(struct node, flows), 1, FLOWS_LIMIT },
 	{ "splices", read_number, offsetof(struct node, splices), 1, SPLICES_LIMIT },
 	{ "hash_seed", read_long, offsetof(struct node, hash_seed), 0, UINT64_MAX },
-	{ "splice_ports", read_ports },
+	{ "splice_ports", read_ports, offsetof(struct node, splice_port_first) },
+	{ "nat_ports", read_ports, offsetof(struct node, nat_port_first) },
 	{ "guard", read_guard, offsetof(struct node, guard) },
 	{ "ticket_keys", read_path_text, offsetof(struct node, ticket_keys) },
 	{ 0 },
@@ -106,6 +109,8 @@ static void build_node(struct building *b, const struct yaml *section)
 	node->name = "shunt";
 	node->splice_port_first = PORT_FIRST;
 	node->splice_port_last = PORT_LAST;
+	node->nat_port_first = NAT_PORT_FIRST;
+	node->nat_port_last = NAT_PORT_LAST;
 	node->handshakes = HANDSHAKES_USUAL;
 	if (section)
 		schema_read(&b->reading, node_keys, section, node);

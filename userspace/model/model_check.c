@@ -91,7 +91,7 @@ static bool is_tunnel(const struct model *m)
 }
 
 /* Packets are sent to the endpoint itself. */
-static void check_direct(struct building *b, const struct endpoint *e)
+static void check_direct(struct building *b, const struct listener *l, const struct endpoint *e)
 {
 	struct addr alone = e->address;
 
@@ -104,6 +104,12 @@ static void check_direct(struct building *b, const struct endpoint *e)
 	else if (!addr_is_ip(&e->host, &alone))
 		finding(&b->reading, e->at,
 			"this endpoint has a \"host\", which is for listeners with forward vxlan");
+	for (uint32_t i = 0; l->forward == FORWARD_NAT && i < l->vip->address_count; i++)
+		if (addr_is_v4(&l->vip->addresses[i]) != addr_is_v4(&e->address))
+			finding(&b->reading, e->at,
+				"this endpoint is of another family than %s of vip \"%s\", between "
+				"which forward nat cannot translate; use another vip",
+				addr_print(&l->vip->addresses[i]).text, l->vip->name);
 }
 
 static void check_l4_endpoint(struct building *b, const struct listener *l,
@@ -112,16 +118,44 @@ static void check_l4_endpoint(struct building *b, const struct listener *l,
 	const struct addr *tunnel = &b->model->node.tunnel_address;
 
 	if (l->forward != FORWARD_VXLAN)
-		check_direct(b, e);
+		check_direct(b, l, e);
 	else if (addr_is_v4(&e->host) != addr_is_v4(tunnel))
 		finding(&b->reading, e->at,
 			"the host %s is of another family than the node's tunnel_address",
 			addr_print(&e->host).text);
-	if (e->address.port != htons(l->port))
+	if (l->forward != FORWARD_NAT && e->address.port != htons(l->port))
 		finding(&b->reading, e->at,
 			"the listener of port %u forwards packets as they "
 			"are, so this endpoint's port must be %u, not %u",
 			l->port, l->port, ntohs(e->address.port));
+}
+
+static bool has_source(const struct node *node, bool v4)
+{
+	for (uint32_t i = 0; i < node->source_count; i++)
+		if (addr_is_v4(&node->sources[i]) == v4)
+			return true;
+	return false;
+}
+
+static void check_nat(struct building *b, const struct listener *l)
+{
+	const struct node *node = &b->model->node;
+
+	for (uint32_t i = 0; i < l->vip->address_count; i++)
+		if (!has_source(node, addr_is_v4(&l->vip->addresses[i])))
+			finding(&b->reading, l->at,
+				"forward nat needs one of the node's \"source_addresses\" to be of "
+				"the family of %s",
+				addr_print(&l->vip->addresses[i]).text);
+	if (node->nat_port_first <= node->splice_port_last &&
+	    node->splice_port_first <= node->nat_port_last)
+		finding(&b->reading, l->at,
+			"the node's nat_ports (%u-%u) and splice_ports (%u-%u) overlap: no port "
+			"can "
+			"be both",
+			node->nat_port_first, node->nat_port_last, node->splice_port_first,
+			node->splice_port_last);
 }
 
 static void check_l4(struct building *b, const struct listener *l)
@@ -139,6 +173,8 @@ static void check_l4(struct building *b, const struct listener *l)
 			"outer source of the packets");
 		return;
 	}
+	if (l->forward == FORWARD_NAT)
+		check_nat(b, l);
 	for (uint32_t i = 0; l->upstream && i < l->upstream->endpoint_count; i++)
 		check_l4_endpoint(b, l, &l->upstream->endpoints[i]);
 }

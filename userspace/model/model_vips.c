@@ -42,15 +42,9 @@ static void read_upstream(struct reading *r, const struct key *key, const struct
 static void read_forward(struct reading *r, const struct key *key, const struct yaml *value,
 			 void *into)
 {
-	static const char *const names[] = { "vxlan", "dsr", NULL };
-	uint32_t word;
+	static const char *const names[] = { "vxlan", "dsr", "nat", NULL };
+	uint32_t word = word_of(r, key, value, names);
 
-	if (value->kind == YAML_TEXT && strcmp(value->text, "nat") == 0) {
-		finding(r, value->at,
-			"forward \"nat\" is not supported yet by this version; use vxlan or dsr");
-		return;
-	}
-	word = word_of(r, key, value, names);
 	if (word != UINT32_MAX)
 		*(enum forward_mode *)into = (enum forward_mode)(FORWARD_VXLAN + word);
 }

@@ -13,12 +13,11 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
+#include "userspace/net/reserved_ports.h"
 #include "userspace/splice/segment.h"
 #include "userspace/splice/splicer_slots.h"
 
 enum { LINGER_RESET_MS = 10000 };
-
-#define RESERVED_PORTS "/proc/sys/net/ipv4/ip_local_reserved_ports"
 
 uint32_t slot_take(struct splicer *splicer)
 {
@@ -273,33 +272,6 @@ void splicer_port_give(struct splicer *splicer, const struct addr *to, uint16_t 
 
 /* --- start ------------------------------------------------------------------------------ */
 
-/* The kernel must not give our ports to others: after the silent close they look free to it. */
-static void reserve_ports(const struct node *node)
-{
-	char range[32], all[4096];
-	int fd = open(RESERVED_PORTS, O_RDWR | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, all, sizeof(all) - sizeof(range) - 1);
-
-	snprintf(range, sizeof(range), "%u-%u", node->splice_port_first, node->splice_port_last);
-	if (n >= 0) {
-		all[n] = 0;
-		all[strcspn(all, "\n")] = 0;
-		if (strstr(all, range))
-			goto close_fd;
-		strcat(all, all[0] ? "," : "");
-		strcat(all, range);
-		if (pwrite(fd, all, strlen(all), 0) == (ssize_t)strlen(all))
-			goto close_fd;
-	}
-	log_line(LOG_WARNING,
-		 "cannot reserve ports %s in " RESERVED_PORTS " (%s): other programs of this host "
-		 "must keep off them; set net.ipv4.ip_local_reserved_ports=%s by sysctl",
-		 range, strerror(errno), range);
-close_fd:
-	if (fd >= 0)
-		close(fd);
-}
-
 static bool may_repair(struct err *err)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
@@ -344,7 +316,8 @@ struct splicer *splicer_create(const struct splice_maps *maps, const struct node
 		return NULL;
 	}
 	splicer->fence = fence_create();
-	reserve_ports(node);
+	/* After the silent close our ports look free to the kernel. */
+	reserved_ports_add(node->splice_port_first, node->splice_port_last);
 	splicer->closed = is_shared;
 	if (!is_shared)
 		splicer_adopt(splicer, true);
