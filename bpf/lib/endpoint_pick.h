@@ -137,7 +137,7 @@ static __always_inline bool may_be_old(const struct pkt *p)
 static __always_inline enum verdict pick_take(struct pkt *p, __u32 id, enum counter why)
 {
 	p->to = endpoint_there(id);
-	p->endpoint = id;
+	p->endpoint = p->to ? id : 0;
 	return p->to ? pkt_end(p, NEXT, why) : pkt_end(p, DROP, COUNT_NO_ENDPOINT);
 }
 

@@ -12,7 +12,7 @@ static __always_inline void count_packet(const struct pkt *p, enum verdict v)
 	if (p->vip)
 		count_vip(vip_tally_of(p), p->arrived_bytes,
 			  v == DROP || p->why == COUNT_TOO_BIG_TOLD || p->why == COUNT_TTL_TOLD);
-	if (p->to && (v == SEND_BACK || v == REDIRECT))
+	if (p->endpoint && (v == SEND_BACK || v == REDIRECT))
 		count_endpoint(p->endpoint, p->arrived_bytes);
 }
 

@@ -21,7 +21,6 @@
 
 enum {
 	FRAME_TAGS = 0,
-	FRAME_NATS = 0,      /* not yet: UDP checksums may be yet to be made */
 	HEADERS_BYTES = 256, /* more than all headers that we read, inner or quoted ones as well */
 	IP_BYTES_MAX = 0xffff,
 	/* BPF_F_ADJ_ROOM_DECAP_L3_IPV4 and 6, Linux 6.3: not in all headers yet. */
@@ -98,6 +97,16 @@ static __always_inline void frame_sum(struct __sk_buff *skb, __u16 *check, __u32
 		bpf_l4_csum_replace(skb, check_at, 0, sum_fold(pseudo), BPF_F_PSEUDO_HDR);
 	if (rest)
 		bpf_l4_csum_replace(skb, check_at, 0, sum_fold(rest), 0);
+}
+
+static __always_inline void frame_sum_udp(struct __sk_buff *skb, __u16 *check, __u32 check_at,
+					  __u64 pseudo, __u64 rest)
+{
+	__u64 flags = BPF_F_MARK_MANGLED_0; /* 0 stays 0, and none becomes 0 */
+
+	bpf_l4_csum_replace(skb, check_at, 0, sum_fold(pseudo), flags | BPF_F_PSEUDO_HDR);
+	if (rest)
+		bpf_l4_csum_replace(skb, check_at, 0, sum_fold(rest), flags);
 }
 
 /* Super-packets have no padding: cut, it would be none any more. */

@@ -12,10 +12,7 @@
 #include "bpf/lib/parse_link.h"
 #include "bpf/lib/pkt.h"
 
-enum {
-	FRAME_TAGS = 1, /* put_link writes a tag into the frame */
-	FRAME_NATS = 1, /* all checksums are there, so that forward: nat can change them */
-};
+enum { FRAME_TAGS = 1 /* put_link writes a tag into the frame */ };
 
 static __always_inline __u32 frame_ifindex(const struct xdp_md *xdp)
 {
@@ -52,6 +49,17 @@ static __always_inline void frame_sum(struct xdp_md *xdp, __u16 *check, __u32 ch
 				      __u64 pseudo, __u64 rest)
 {
 	*check = checksum_apply(*check, pseudo + rest);
+}
+
+/* The same for UDP: where there is a checksum, there is one after it too (RFC 768). */
+static __always_inline void frame_sum_udp(struct xdp_md *xdp, __u16 *check, __u32 check_at,
+					  __u64 pseudo, __u64 rest)
+{
+	if (!*check)
+		return;
+	*check = checksum_apply(*check, pseudo + rest);
+	if (!*check)
+		*check = 0xffff;
 }
 
 /* Bytes behind the IP packet (Ethernet's padding) are not ours to forward. */

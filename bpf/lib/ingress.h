@@ -58,6 +58,7 @@ static __always_inline enum verdict merge(struct pkt *p)
 	p->why = forget(p->why, unknown);
 	p->l4_off = (__u16)forget(p->l4_off, unknown);
 	p->vlan_tags = (__u8)forget(p->vlan_tags, unknown);
+	p->endpoint = forget(p->endpoint, unknown);
 	return NEXT;
 }
 

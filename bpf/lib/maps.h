@@ -75,6 +75,14 @@ struct nat_job {
 	__u32 endpoint;                 /* and its generation */
 	__u32 generation;
 	__u32 front, turn, other; /* where its entries are; see nat_enter.h */
+	__u32 ring, slots;        /* of the vip, where the packet asks: is from the client */
+	__u32 by_client, slot;    /* VIP_BY_CLIENT; the slot that was asked */
+	__u32 asks;
+	__u32 frag_id;
+	__u32 l3_len, wire_bytes;
+	__u32 l3_at, l4_at; /* of the frame; l4_at 0: a later fragment has no ports */
+	__u32 flags;        /* enum pkt_flag */
+	__u8 tcp_flags, ttl, vlan_tags, zero;
 };
 
 struct {

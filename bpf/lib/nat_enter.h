@@ -89,10 +89,13 @@ __noinline __u32 nat_claim(__u64 hash)
 
 		e = entry_at(place, s);
 		r = e ? yields(e, chances >> (4 * i) & 15) : 0;
+		r = forget(r, s->epoch);
 		if (r > rank) {
 			rank = r;
 			at = place;
 		}
+		rank = forget(rank, s->epoch);
+		at = forget(at, s->epoch);
 	}
 	e = rank ? entry_at(at, s) : NULL;
 	if (!e)

@@ -59,7 +59,7 @@ struct pkt {
 	const struct vip_entry *vip;
 	const struct endpoint_entry *to;
 	__u64 hash;     /* keyed, of flow */
-	__u32 endpoint; /* id of `to` */
+	__u32 endpoint; /* id of the one that gets the packet, 0: none */
 	__u32 out_ifindex;
 	__u32 why; /* enum counter: what the exit counts */
 	__u32 arrived_bytes;

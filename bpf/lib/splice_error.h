@@ -92,6 +92,40 @@ __noinline int error_set_tcp(PKT_CTX *ctx, __u32 addrs)
 	return 0;
 }
 
+/* A quoted UDP header is all there. */
+__noinline int error_set_udp(PKT_CTX *ctx, __u32 addrs)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct quote *q = quote_get();
+	struct udphdr *udp;
+	__u64 sum = 0;
+	__u16 old;
+
+	if (!q)
+		return 0;
+	udp = data + (q->l4_at & FRAME_OFF_MAX);
+	if ((void *)(udp + 1) > end)
+		return 0;
+	sum = sum_change(sum_change(0, udp->source, q->to.dport), udp->dest, q->to.sport);
+	udp->source = q->to.dport;
+	udp->dest = q->to.sport;
+	old = udp->check;
+	if (old) {
+		udp->check = checksum_apply(old, sum + addrs) ?: 0xffff;
+		sum = sum_change(sum, old, udp->check);
+	}
+	q->sum += sum;
+	return 0;
+}
+
+static __always_inline void error_set_ports(PKT_CTX *ctx, const struct quote *q, __u32 addrs)
+{
+	if (q->flow.proto == IPPROTO_UDP)
+		error_set_udp(ctx, addrs);
+	else
+		error_set_tcp(ctx, addrs);
+}
+
 /* All that has to change but the frame's outside. In functions of their own, for their stack. */
 static __always_inline bool error_translate(struct pkt *p, struct quote *q)
 {
@@ -102,10 +136,10 @@ static __always_inline bool error_translate(struct pkt *p, struct quote *q)
 	q->sum = 0;
 	if (p->flags & PKT_V6) {
 		error_set_ipv6(p->ctx, 0);
-		error_set_tcp(p->ctx, (__u32)error_set_ipv6(p->ctx, 1));
+		error_set_ports(p->ctx, q, (__u32)error_set_ipv6(p->ctx, 1));
 	} else {
 		error_set_ipv4(p->ctx, 0);
-		error_set_tcp(p->ctx, (__u32)error_set_ipv4(p->ctx, 1));
+		error_set_ports(p->ctx, q, (__u32)error_set_ipv4(p->ctx, 1));
 	}
 	icmp->check = checksum_apply(icmp->check, q->sum);
 	return true;
@@ -196,7 +230,8 @@ static __always_inline enum verdict error_follow(struct pkt *p)
 	struct quote *q;
 	enum verdict v;
 
-	if (!is_icmp(p) || p->flags & (PKT_ODD | PKT_FRAGMENT) || is_land(p) || is_martian(p))
+	if (!is_icmp(p) || p->flags & (PKT_ODD | PKT_FRAGMENT) || is_land(&p->flow) ||
+	    is_martian(&p->flow, p->flags & PKT_V6))
 		return NEXT;
 	q = quote_get();
 	if (!q)

@@ -23,7 +23,8 @@ struct segment {
 	__u8 doff;
 };
 
-static __always_inline __u64 change_addrs(struct pkt *p, const struct flow_key *out)
+static __always_inline __u64 change_addrs(struct pkt *p, const struct flow_key *in,
+					  const struct flow_key *out)
 {
 	__u64 sum = 0;
 
@@ -34,8 +35,8 @@ static __always_inline __u64 change_addrs(struct pkt *p, const struct flow_key *
 			return 0;
 #pragma unroll
 		for (int i = 0; i < 4; i++) {
-			sum = sum_change(sum, p->flow.src[i], out->src[i]);
-			sum = sum_change(sum, p->flow.dst[i], out->dst[i]);
+			sum = sum_change(sum, in->src[i], out->src[i]);
+			sum = sum_change(sum, in->dst[i], out->dst[i]);
 		}
 		__builtin_memcpy(&ip->saddr, out->src, sizeof(ip->saddr));
 		__builtin_memcpy(&ip->daddr, out->dst, sizeof(ip->daddr));
@@ -141,7 +142,7 @@ static __always_inline enum verdict splice_forward(struct pkt *p, const struct s
 	v = ttl_decrement(p);
 	if (v)
 		return v;
-	addrs = change_addrs(p, &x->out);
+	addrs = change_addrs(p, &p->flow, &x->out);
 	sum = change_options(p, sp, x, seg);
 	if ((void *)(tcp + 1) > p->end)
 		return pkt_end(p, DROP, COUNT_SHORT);

@@ -213,7 +213,7 @@ __noinline __u32 tell_sender(PKT_CTX *ctx, __u32 places, __u32 l3_len, __u32 mtu
  */
 static __always_inline enum told_how tell_about(struct pkt *p, __u32 mtu)
 {
-	p->to = NULL; /* it gets nothing */
+	p->endpoint = 0; /* it gets nothing */
 	if (!(p->flags & PKT_PORTS) || p->flags & (PKT_BORROWED | PKT_UNWRAPPED))
 		return TOLD_NOT;
 	return tell_sender(p->ctx, places_of(p), p->l3_len, mtu, p->flags & PKT_V6);
@@ -225,7 +225,7 @@ static __always_inline enum verdict too_big(struct pkt *p, __u32 mtu)
 	bool sense = mtu >= (p->flags & PKT_V6 ? MTU_V6_MIN : MTU_V4_MIN) && p->l3_len > mtu;
 	enum told_how how = sense ? tell_about(p, mtu) : TOLD_NOT;
 
-	p->to = NULL;
+	p->endpoint = 0;
 	if (how == TOLD)
 		return pkt_end(p, SEND_BACK, COUNT_TOO_BIG_TOLD);
 	return pkt_end(p, DROP, how == TOLD_ENOUGH ? COUNT_TOO_BIG_LIMITED : COUNT_TOO_BIG);

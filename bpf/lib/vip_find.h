@@ -8,12 +8,12 @@
 #include "bpf/lib/syn_cookie.h"
 #include "bpf/lib/table.h"
 
-static __always_inline bool is_martian(const struct pkt *p)
+static __always_inline bool is_martian(const struct flow_key *flow, bool v6)
 {
-	const __be32 *src = p->flow.src;
+	const __be32 *src = flow->src;
 	__u8 first;
 
-	if (p->flags & PKT_V6)
+	if (v6)
 		return *(const __u8 *)src == 0xff || /* multicast */
 		       (!src[0] && !src[1] && !src[2] && (!src[3] || src[3] == bpf_htonl(1)));
 	first = bpf_ntohl(src[3]) >> 24;
@@ -21,9 +21,9 @@ static __always_inline bool is_martian(const struct pkt *p)
 }
 
 /* The same address at both ends (the "land" attack). */
-static __always_inline bool is_land(const struct pkt *p)
+static __always_inline bool is_land(const struct flow_key *flow)
 {
-	const __be32 *src = p->flow.src, *dst = p->flow.dst;
+	const __be32 *src = flow->src, *dst = flow->dst;
 
 	return src[0] == dst[0] && src[1] == dst[1] && src[2] == dst[2] && src[3] == dst[3];
 }
@@ -31,9 +31,9 @@ static __always_inline bool is_land(const struct pkt *p)
 /* To a vip, but from nobody who could have an answer. */
 static __always_inline enum verdict judge_source(struct pkt *p)
 {
-	if (is_land(p))
+	if (is_land(&p->flow))
 		return pkt_end(p, DROP, COUNT_LAND);
-	if (is_martian(p))
+	if (is_martian(&p->flow, p->flags & PKT_V6))
 		return pkt_end(p, DROP, COUNT_MARTIAN);
 	return NEXT;
 }

@@ -33,7 +33,7 @@ static __always_inline bool is_wanted(const struct watch_order *w, const struct 
 	if (w->flags & WATCH_VIPS && !in_set(w->vips, VIP_TALLIES, vip_tally_of(p)))
 		return false;
 	return !(w->flags & WATCH_ENDPOINTS) ||
-	       (p->to && in_set(w->endpoints, ENDPOINTS_MAX, p->endpoint));
+	       (p->endpoint && in_set(w->endpoints, ENDPOINTS_MAX, p->endpoint));
 }
 
 static __always_inline __u8 sample_flags(const struct pkt *p)
@@ -93,6 +93,9 @@ __noinline int flow_read(PKT_CTX *ctx, struct flow_key *flow)
 
 static __always_inline void sample_fill(struct sample *s, const struct pkt *p, __u32 action)
 {
+	const struct endpoint_entry *to =
+		p->endpoint ? bpf_map_lookup_elem(&shunt_endpoints, &p->endpoint) : NULL;
+
 	s->time_ns = bpf_ktime_get_ns();
 	s->flow = p->flow;
 	/* What is for nobody has been read no further than that. */
@@ -108,8 +111,8 @@ static __always_inline void sample_fill(struct sample *s, const struct pkt *p, _
 	s->vip_slots = p->vip ? p->vip->slots : 0;
 	s->ring_slot = p->ring_slot;
 	s->zero2 = 0;
-	s->endpoint = p->to ? p->endpoint : SAMPLE_NONE;
-	s->next_hop = p->to ? p->to->next_hop : SAMPLE_NONE;
+	s->endpoint = to ? p->endpoint : SAMPLE_NONE;
+	s->next_hop = to ? to->next_hop : SAMPLE_NONE;
 	s->why = p->why;
 	s->action = action;
 	s->flags = sample_flags(p);
