@@ -3,8 +3,11 @@ import os
 
 import pytest
 
+from tests.harness.config import BOTH_HOOKS
 from tests.harness.lab import HARNESS, PYTHON
 from tests.harness.run import wait_until
+
+pytestmark = BOTH_HOOKS
 
 DSR, DSR6 = "203.0.113.60", "2001:db8:53::60"
 NEAR = {"web_a": ("192.0.2.31", "2001:db8:2::31"), "web_b": ("192.0.2.32", "2001:db8:2::32")}
@@ -53,8 +56,8 @@ def move_to_link_of_node(lab):
         lab.ip(host, "link", "add", "near", "type", "veth", "peer", "name", f"r-near{number}", "netns",
                lab.ns("router"))
         for where, dev in ((host, "near"), ("router", f"r-near{number}")):
-            lab.sh(where, "ethtool", "-K", dev, "tx", "off", "tso", "off", "gso", "off", "gro", "on",
-                   check=False)
+            how = "on" if lab.offloads else "off"
+            lab.sh(where, "ethtool", "-K", dev, "tx", how, "tso", how, "gso", how, "gro", "on", check=False)
             lab.ip(where, "link", "set", dev, "up")
         lab.ip("router", "link", "set", f"r-near{number}", "master", "br0")
         lab.ip(host, "addr", "add", f"{addresses[0]}/24", "dev", "near")

@@ -5,6 +5,8 @@ from tests.harness import config
 from tests.harness.lab import L4_VIP, L4_VIP6, WEB_VIP, WEB_VIP6
 from tests.harness.run import wait_until
 
+pytestmark = config.BOTH_HOOKS
+
 DENY = "{ %sdeny: [198.51.100.0/24, '2001:db8:1::/64'] }"
 
 

@@ -8,6 +8,8 @@ from tests.harness import config
 from tests.harness.lab import HARNESS, L4_VIP, L4_VIP6, LINKS, PYTHON, TENANTS, WEB_VIP
 from tests.harness.run import PATIENCE, wait_until
 
+pytestmark = config.BOTH_HOOKS
+
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
 SPLICED, SPLICED6 = "203.0.113.11", "2001:db8:53::11"
 UDP_PORT = 8005

@@ -4,6 +4,8 @@ import pytest
 from tests.harness import config
 from tests.harness.lab import L4_VIP, L4_VIP6
 
+pytestmark = config.BOTH_HOOKS
+
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
