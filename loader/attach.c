@@ -94,6 +94,7 @@ bool attach_all(const struct attach_options *o, struct notices *out_notices, str
 	objects = objects_load(o->pin_dir, tc, o->sizes ? o->sizes : &usual, err);
 	done = objects && attach_hooks(o, modes, objects, out_notices, err);
 	objects_close(objects);
+	attach_xdp_forget_gone(o->pin_dir);
 	/* Nothing half-attached is left; what was there before is left alone. */
 	if (!done && fresh)
 		attach_undo(o->pin_dir, NULL, NULL);
@@ -186,9 +187,12 @@ static struct attached *list_next(struct listing *listing, const char *name)
 
 static void list_xdp(void *context, const char *name)
 {
-	struct attached *a = list_next(context, name);
+	struct listing *listing = context;
+	struct attached *a;
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 
+	/* Its number may be another device's now. */
+	a = attach_xdp_is(listing->pin_dir, index_of(name)) ? list_next(listing, name) : NULL;
 	if (!a)
 		return;
 	a->mode = ATTACH_GENERIC;

@@ -139,12 +139,39 @@ void detach_xdp(const char *pin_dir, uint32_t ifindex)
 	pinning_remove(pin_dir, name);
 }
 
+/* Of its device; 0: that has gone. */
+static uint32_t link_ifindex(const char *pin_dir, const char *name)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 len = sizeof(info);
+	char path[PIN_PATH_MAX];
+	int link = pinning_path(pin_dir, name, path) ? bpf_obj_get(path) : -1;
+	bool known;
+
+	if (link < 0)
+		return 0;
+	known = bpf_obj_get_info_by_fd(link, &info, &len) == 0;
+	close(link);
+	return known ? info.xdp.ifindex : 0;
+}
+
 bool attach_xdp_is(const char *pin_dir, uint32_t ifindex)
 {
 	char name[32];
 
 	link_name(ifindex, name);
-	return pinning_has(pin_dir, name);
+	return link_ifindex(pin_dir, name) == ifindex;
+}
+
+static void forget_gone(void *context, const char *name)
+{
+	if (!link_ifindex(context, name))
+		pinning_remove(context, name);
+}
+
+void attach_xdp_forget_gone(const char *pin_dir)
+{
+	pinning_each(pin_dir, PIN_LINK_XDP, forget_gone, (void *)pin_dir);
 }
 
 bool attach_xdp_changes_mode(const char *pin_dir, uint32_t ifindex, enum attach_mode wanted)

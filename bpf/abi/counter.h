@@ -20,7 +20,7 @@
 	X(NAT_ANSWERED, "an L4 endpoint's answer to us, sent to its client")                       \
 	X(SPLICED, "forwarded between both ends of a spliced connection")                          \
 	X(HANDOVER_PASSED, "passed: belongs to our own socket while a splice begins")              \
-	X(UNRESOLVED, "passed: the next hop has no MAC address yet")                               \
+	X(UNRESOLVED, "dropped: the next hop has no MAC address yet")                              \
 	X(DECAP_TO_STACK, "unwrapped from VXLAN and passed")                                       \
 	X(SHORT, "dropped: a header ends before its length says, to a vip")                        \
 	X(BAD_LENGTH, "dropped: the lengths in the headers contradict each other, to a vip")       \

@@ -76,7 +76,7 @@ static __always_inline enum verdict endpoint_send(struct pkt *p, const struct se
 	enum verdict v;
 
 	if (!hop || !hop->ready)
-		return pkt_end(p, PASS, COUNT_UNRESOLVED);
+		return pkt_end(p, DROP, COUNT_UNRESOLVED); /* its sender tries again */
 	v = judge_ttl(p);
 	if (v)
 		return v;

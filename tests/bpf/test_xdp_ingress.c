@@ -168,7 +168,7 @@ TEST(what_cannot_be_sent_is_counted_by_its_reason)
 		int fate;
 		enum counter counted;
 	} rows[] = {
-		{ "the next hop is not resolved", HOP_UNREADY, ENDPOINT_USED, XDP_PASS,
+		{ "the next hop is not resolved", HOP_UNREADY, ENDPOINT_USED, XDP_DROP,
 		  COUNT_UNRESOLVED },
 		{ "it does not fit the tunnel", HOP_SMALL, ENDPOINT_USED, XDP_DROP, COUNT_TOO_BIG },
 		{ "its endpoint is down", HOP_BACK, ENDPOINT_USED | ENDPOINT_DOWN, XDP_DROP,

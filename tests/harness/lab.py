@@ -181,6 +181,17 @@ class Lab:
         self.ip(host, "route", "add", "default", "via", theirs.split("/")[0])
         self.ip(host, "-6", "route", "add", "default", "via", theirs6.split("/")[0])
 
+    def second_link(self):
+        """eth1 of lb, another network of the router; the VXLAN host is reached by it."""
+        self.ip("lb", "link", "add", "eth1", "type", "veth", "peer", "name", "r-lb-b", "netns", self.ns("router"))
+        for host, dev, ip in (("lb", "eth1", "192.0.5.10/24"), ("router", "r-lb-b", "192.0.5.1/24")):
+            self.ip(host, "addr", "add", ip, "dev", dev)
+            self.sh(host, "ethtool", "-K", dev, "tx", "off", "tso", "off", "gso", "off", "gro", "on", check=False)
+            self.ip(host, "link", "set", dev, "up")
+        self.ip("lb", "route", "add", "192.0.3.0/24", "via", "192.0.5.1")
+        self.ip("router", "link", "set", "dev", "r-lb-b", "xdp", "obj",
+                os.path.join(BUILD, "bpf", "xdp_pass.bpf.o"), "sec", "xdp")
+
     def tenant(self, tenant, vni):
         """The kernel's own vxlan device, its underlay in host, its inside in the tenant."""
         self.ip("host", "link", "add", "vx", "type", "vxlan", "id", str(vni), "dstport", "4789",

@@ -17,18 +17,6 @@ def has_kind(lab, kind):
     return made.returncode == 0
 
 
-def second_link(lab):
-    """eth1 of lb, another network of the router; the VXLAN host is reached by it."""
-    lab.ip("lb", "link", "add", "eth1", "type", "veth", "peer", "name", "r-lb-b", "netns", lab.ns("router"))
-    for host, dev, ip in (("lb", "eth1", "192.0.5.10/24"), ("router", "r-lb-b", "192.0.5.1/24")):
-        lab.ip(host, "addr", "add", ip, "dev", dev)
-        lab.sh(host, "ethtool", "-K", dev, "tx", "off", "tso", "off", "gso", "off", "gro", "on", check=False)
-        lab.ip(host, "link", "set", dev, "up")
-    lab.ip("lb", "route", "add", "192.0.3.0/24", "via", "192.0.5.1")
-    lab.ip("router", "link", "set", "dev", "r-lb-b", "xdp", "obj",
-           os.path.join(BUILD, "bpf", "xdp_pass.bpf.o"), "sec", "xdp")
-
-
 def explain(lab, packet):
     got = lab.sh("lb", os.path.join(BUILD, "shuntctl"), "explain", "--admin", lab.admin, "--pin-dir", lab.pins,
                  "--dev", "eth0", "--packet", packet, "--json")
@@ -37,7 +25,7 @@ def explain(lab, packet):
 
 @pytest.fixture(name="two", scope="module")
 def fixture_two(lab):
-    second_link(lab)
+    lab.second_link()
     lab.shunt(config.full().replace("devices: [eth0]", "devices: [eth0, eth1]"))
     return lab
 

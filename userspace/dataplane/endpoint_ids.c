@@ -117,7 +117,8 @@ static void fill(struct endpoint_ids *ids, uint32_t id, const struct endpoint *e
 	memcpy(entry->inner_dst, e->mac, sizeof(entry->inner_dst));
 	memcpy(entry->inner_src, inner_src, sizeof(inner_src));
 	if (!neighbours_find(ids->neighbours, &slot->vtep, &entry->next_hop, &ready))
-		entry->next_hop = NEXT_HOPS_MAX; /* no such hop: packets pass as unresolved */
+		entry->next_hop =
+			NEXT_HOPS_MAX; /* no such hop: packets are dropped as unresolved */
 	write_entry(ids, id);
 }
 
