@@ -9,6 +9,7 @@
 #include "loader/attach.h"
 #include "loader/check_device.h"
 #include "loader/probe.h"
+#include "loader/sizing.h"
 
 enum { DONE, REFUSED, WRONG_USAGE };
 
@@ -26,6 +27,8 @@ static const char help[] =
 	"  --mode MODE       native, generic, tc, or auto (native, or tc where packets come as\n"
 	"                    super-packets)\n"
 	"  --pin-dir DIR     below a bpffs (" PIN_DIR_DEFAULT ")\n"
+	"  --flows N         to remember, and\n"
+	"  --splices N       at once: how large the maps are made that attach makes\n"
 	"  --cgroup DIR      of cgroup v2: the daemon's, for splicing\n"
 	"  --tunnel ADDRESS  check DEV: node.tunnel_address, to see whether packets fit\n"
 	"  --json            where there is something to read\n";
@@ -34,6 +37,8 @@ struct command_line {
 	const char *command;
 	struct attach_options attach;
 	const char *tunnel;
+	uint32_t flows, splices; /* 0: not given */
+	struct map_sizes sizes;
 	bool json;
 };
 
@@ -56,6 +61,20 @@ static int mode_parse(const char *text, enum attach_mode *out_mode)
 	return wrong("expected native, generic, tc or auto as --mode, found", text);
 }
 
+static int number_parse(const char *name, uint32_t max, uint32_t *out_number)
+{
+	char *end;
+	unsigned long n = strtoul(optarg, &end, 10);
+
+	if (*optarg < '0' || *optarg > '9' || *end || n == 0 || n > max) {
+		fprintf(stderr, "shunt-loader: expected 1 to %u as --%s, found %s\n", max, name,
+			optarg);
+		return WRONG_USAGE;
+	}
+	*out_number = (uint32_t)n;
+	return DONE;
+}
+
 static int option(struct command_line *line, int which)
 {
 	struct attach_options *o = &line->attach;
@@ -74,6 +93,10 @@ static int option(struct command_line *line, int which)
 	case 'c':
 		o->cgroup = optarg;
 		return DONE;
+	case 'f':
+		return number_parse("flows", FLOWS_MOST, &line->flows);
+	case 's':
+		return number_parse("splices", SPLICES_MOST, &line->splices);
 	case 't':
 		line->tunnel = optarg;
 		return DONE;
@@ -94,6 +117,8 @@ static int parse(int argc, char **argv, struct command_line *line)
 		{ "dev", required_argument, NULL, 'd' },
 		{ "mode", required_argument, NULL, 'm' },
 		{ "pin-dir", required_argument, NULL, 'p' },
+		{ "flows", required_argument, NULL, 'f' },
+		{ "splices", required_argument, NULL, 's' },
 		{ "cgroup", required_argument, NULL, 'c' },
 		{ "tunnel", required_argument, NULL, 't' },
 		{ "json", no_argument, NULL, 'j' },
@@ -127,11 +152,14 @@ static int refused(const struct err *err)
 	return REFUSED;
 }
 
-static int attach(const struct command_line *line)
+static int attach(struct command_line *line)
 {
 	struct notices notices;
 	struct err err;
 
+	line->sizes = sizing_usual();
+	sizing_choose(&line->sizes, line->flows, line->splices);
+	line->attach.sizes = &line->sizes;
 	if (line->attach.device_count == 0)
 		return wrong("attach needs --dev DEVICE", NULL);
 	if (!attach_all(&line->attach, &notices, &err))

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf/abi/flow.h"
 #include "bpf/abi/pins.h"
 #include "loader/pinning.h"
 
@@ -37,6 +38,22 @@ struct map_sizes sizing_usual(void)
 		[MAP_SIZE_VIPS] = 2 * VIP_TABLE,
 		[MAP_SIZE_GUARD_LINES] = GUARD_LINES,
 	} };
+}
+
+void sizing_choose(struct map_sizes *sizes, uint32_t flows, uint32_t splices)
+{
+	uint32_t *buckets = &sizes->of[MAP_SIZE_FLOWS], wanted;
+
+	if (splices)
+		sizes->of[MAP_SIZE_SPLICES] = splices;
+	/* Each splice has two keys: the table is half full of them at most. */
+	wanted = flows ? (flows - 1) / FLOW_WAYS + 1 : *buckets;
+	if (wanted < sizes->of[MAP_SIZE_SPLICES])
+		wanted = sizes->of[MAP_SIZE_SPLICES];
+	if (!flows && !splices)
+		return;
+	for (*buckets = FLOW_BUCKETS_LEAST; *buckets < wanted;)
+		*buckets *= 2;
 }
 
 /* 0: nothing is pinned. */

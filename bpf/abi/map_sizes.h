@@ -25,12 +25,15 @@ struct map_sizes {
 	__u32 of[MAP_SIZES];
 };
 
+/* What may be asked for. */
+enum { FLOWS_MOST = 1 << 26, SPLICES_MOST = 1 << 20 };
+
 /* What an empty configuration gets, with room for a few listeners. */
 enum {
 	FLOW_BUCKETS_LEAST = 1024,
 	SPLICES_LEAST = 256,
-	EVENTS_BYTES_LEAST = 1 << 16,
-	RING_LINES_LEAST = 1 << 13,
+	EVENTS_BYTES_LEAST = 1 << 18,
+	RING_LINES_LEAST = 1 << 14,
 	ENDPOINTS_LEAST = 1024,
 	ADDR_TABLE_LEAST = 2048,
 	VIP_TABLE_LEAST = 2048,

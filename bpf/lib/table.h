@@ -26,11 +26,11 @@ static __always_inline const struct addr_entry *addr_find(const struct settings 
 							  const __be32 ip[4])
 {
 	__u32 half = s->half & 1;
-	__u32 hash = (__u32)hash_addr(ip, s->table_seed[half]);
+	__u32 hash = (__u32)hash_addr(ip, s->table_seed[half]), size = tables.addrs;
 
 #pragma unroll
 	for (__u32 i = 0; i < PROBES_MAX; i++) {
-		__u32 at = half * tables.addrs + ((hash + i) & (tables.addrs - 1));
+		__u32 at = half * size + ((hash + i) & (size - 1));
 		const struct addr_entry *e = bpf_map_lookup_elem(&shunt_addrs, &at);
 
 		if (!e || !e->flags)
@@ -48,11 +48,11 @@ static __always_inline const struct vip_entry *port_find(const struct settings *
 {
 	__u64 key = VIP_KEY(number, port, proto);
 	__u32 half = ADDR_NUMBER_HALF(number);
-	__u32 hash = (__u32)hash_word(key, s->table_seed[half]);
+	__u32 hash = (__u32)hash_word(key, s->table_seed[half]), size = tables.vips;
 
 #pragma unroll
 	for (__u32 i = 0; i < PROBES_MAX; i++) {
-		__u32 at = half * tables.vips + ((hash + i) & (tables.vips - 1));
+		__u32 at = half * size + ((hash + i) & (size - 1));
 		const struct vip_entry *e = bpf_map_lookup_elem(&shunt_vips, &at);
 
 		if (!e || !e->key)

@@ -5,8 +5,8 @@ import signal
 import pytest
 
 from tests.harness import config
-from tests.harness.lab import WEB_VIP
-from tests.harness.run import wait_until
+from tests.harness.lab import L4_VIP, WEB_VIP
+from tests.harness.run import BUILD, wait_until
 
 MEGABYTE = 1 << 20
 EMPTY_MOST = 6 * MEGABYTE  # docs/operation.md, "Memory of the kernel"
@@ -87,3 +87,54 @@ def test_listeners_that_a_reload_adds_work_with_the_small_tables_and_a_warning(f
     fresh.reload(config.full())
     assert "the table of spliced connections has 1/256 of the room" in fresh.log()
     assert fresh.curl(f"http://{WEB_VIP}/", "-H", "Host: b.example.com").stdout.startswith("web_")
+
+
+def with_large_rings(ports):
+    text = config.full()
+    listener = "      - { port: 8001, protocol: tcp, upstream: l4-echo, forward: vxlan }\n"
+    assert listener in text and "upstreams:\n" in text
+    for port in ports:
+        more = f"      - {{ port: {port}, protocol: tcp, upstream: u{port}, forward: vxlan, ring: 65537 }}\n"
+        text = text.replace(listener, listener + more)
+        text = text.replace("upstreams:\n", f"upstreams:\n  u{port}:\n    endpoints:\n"
+                            + config.l4_endpoints(("a",), port) + "\n")
+    return text
+
+
+def l4_answers(lab):
+    return lab.curl(f"http://{L4_VIP}:8000/").stdout.startswith("tenant_")
+
+
+def test_more_rings_than_there_is_room_for_are_refused_and_the_old_ones_go_on(fresh):
+    fresh.shunt(with_large_rings([]))
+    snapshot, seen = fresh.status()["snapshot"], len(fresh.log())
+    fresh.write(with_large_rings(range(9000, 9005)))
+    fresh.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: "was not taken" in fresh.log()[seen:], "the refusal")
+    assert "the rings of all L4 listeners need more than 262144 slots" in fresh.log()[seen:]
+    assert "`shunt-loader detach` and start shuntd again" in fresh.log()[seen:]
+    assert fresh.status()["snapshot"] == snapshot and l4_answers(fresh)
+    fresh.stop()
+    fresh.detach()
+    fresh.shunt(with_large_rings(range(9000, 9005)))
+    assert l4_answers(fresh)
+
+
+@pytest.mark.parametrize("words, flows, splices", [
+    ([], 262144, 65536),
+    (["--flows", "1000000", "--splices", "1000"], 1048576, 1000),
+    (["--flows", "1", "--splices", "70000"], 524288, 70000),
+])
+def test_the_loader_makes_maps_as_large_as_it_is_told(fresh, words, flows, splices):
+    fresh.sh("lb", os.path.join(BUILD, "shunt-loader"), "attach", "--dev", "eth0", "--pin-dir", fresh.pins, *words)
+    found = maps(fresh)
+    assert found["shunt_flows"][1] * 4 == flows
+    assert found["shunt_splices"][1] == splices
+
+
+@pytest.mark.parametrize("word", ["--flows", "--splices"])
+@pytest.mark.parametrize("value", ["0", "-1", "x", "5x", "67108865", "99999999999999999999"])
+def test_the_loader_refuses_sizes_that_make_no_sense(lab, word, value):
+    got = lab.sh("lb", os.path.join(BUILD, "shunt-loader"), "attach", "--dev", "eth0", word, value, check=False)
+    assert got.returncode == 2
+    assert f"as {word}, found {value}" in got.stderr

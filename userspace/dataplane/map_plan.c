@@ -6,6 +6,8 @@
 
 enum { FLOWS_USUAL = FLOW_BUCKETS * FLOW_WAYS, EVENT_BYTES_EACH = 16 };
 
+_Static_assert((int)FLOWS_LIMIT == (int)FLOWS_MOST && (int)SPLICES_LIMIT == (int)SPLICES_MOST,
+	       "the loader and the configuration take the same");
 _Static_assert(FLOWS_LIMIT / FLOW_WAYS >= SPLICES_LIMIT, "each splice has two flow keys");
 
 /* At least `least`, at most `most`; a power of two as they are. */
