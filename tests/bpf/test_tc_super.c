@@ -116,12 +116,30 @@ static bool next_out(struct tap_frame *super, uint32_t *cut, struct tap_frame *o
 	return true;
 }
 
-static void leaves_as_by_xdp(const struct tap_frame *in)
+static uint64_t packets_counted(void)
+{
+	struct counters c = program_counters();
+	uint64_t sum = 0;
+
+	for (int i = 0; i < COUNTERS; i++)
+		sum += c.n[i];
+	return sum;
+}
+
+/* begin: brings what the packets move to where it was; may be NULL. */
+static void leaves_as_by_xdp(const struct tap_frame *in, void (*begin)(void))
 {
 	struct tap_frame one = *in, got, super = { .len = 0 };
 	uint32_t cut = 0, i = 0;
+	uint64_t before;
 
+	if (begin)
+		begin();
+	before = packets_counted();
 	tap_send(in);
+	CHECK_INT(packets_counted() - before, 1); /* it stayed whole */
+	if (begin)
+		begin();
 	if (!in->how.gso_size)
 		tap_finish(&one);
 	while (!in->how.gso_size ? i == 0 : tap_segment(in, i, &one)) {
@@ -163,7 +181,7 @@ TEST(a_super_packet_leaves_as_its_packets_would)
 		FOR_ROWS (row, rows) {
 			struct tap_frame in = frame_of(&row->packet, row->mss);
 
-			leaves_as_by_xdp(&in);
+			leaves_as_by_xdp(&in, NULL);
 		}
 	}
 }
@@ -236,4 +254,98 @@ TEST(what_is_too_big_is_answered_with_checksums_that_a_device_cannot_spoil)
 			answer_is_as_by_xdp(&got, &one);
 			CHECK(!tap_take(&got));
 		}
+}
+
+/* --- splices ---------------------------------------------------------------------------------- */
+
+enum { SLOT = 3, GENERATION = 5, FLOOR = 0x7fffff00, DRAIN = 0x10000000 };
+
+static bool begin_v6;
+
+static struct flow_key key_of(const char *src, uint16_t sport, const char *dst, uint16_t dport)
+{
+	struct flow_key key = { .sport = htons(sport),
+				.dport = htons(dport),
+				.proto = IPPROTO_TCP };
+
+	l4_ip(key.src, src);
+	l4_ip(key.dst, dst);
+	return key;
+}
+
+static struct flow_key client_leg(bool v6)
+{
+	return v6 ? key_of(L4_CLIENT6, 4000, "2001:db8:53::10", 443)
+		  : key_of(L4_CLIENT, 4000, "203.0.113.10", 443);
+}
+
+static struct flow_key endpoint_leg(bool v6)
+{
+	return v6 ? key_of("2001:db8:2::10", 20000, "2001:db8:11::2", 80)
+		  : key_of("192.0.2.10", 20000, "10.0.1.2", 80);
+}
+
+/* From the client's packets on, of which the first is to begin at FLOOR. */
+static void begin_splice(void)
+{
+	struct splice sp = { .state = SPLICE_SPLICED,
+			     .generation = GENERATION,
+			     .flags = SPLICE_TIMESTAMPS };
+	struct splice_dir *c = &sp.dir[0], *e = &sp.dir[1];
+	uint32_t slot = SLOT;
+
+	c->out = endpoint_leg(begin_v6);
+	c->next_hop = e->next_hop = L4_HOP_FIRST;
+	c->seq_delta = 0x1000;
+	c->ack_delta = 0x7000;
+	c->ts_delta = 500;
+	c->tsecr_delta = -1500u;
+	c->ws_in = 7;
+	c->ws_out = 4;
+	c->floor = c->krcv = c->max_seq = FLOOR;
+	c->drain = c->max_ack = DRAIN;
+	e->floor = e->krcv = e->max_seq = DRAIN + 0x7000u;
+	e->drain = e->max_ack = FLOOR + 0x1000u;
+	c->window = e->window = 0xffff;
+	program_set(program_load()->maps.shunt_splices, &slot, &sp);
+}
+
+#define FROM_CLIENT(...)                                                                           \
+	TCP4(.src = L4_CLIENT, .dst = "203.0.113.10", .sport = 4000, .dport = 443, .seq = FLOOR,   \
+	     .ack = DRAIN, .window = 200, __VA_ARGS__)
+#define FROM_CLIENT6(...)                                                                          \
+	TCP4(.src = L4_CLIENT6, .dst = "2001:db8:53::10", .sport = 4000, .dport = 443,             \
+	     .seq = FLOOR, .ack = DRAIN, .window = 200, __VA_ARGS__)
+#define STAMPS .tcp_options = stamps, .tcp_options_len = sizeof(stamps)
+
+TEST(segments_of_a_splice_leave_as_one_super_packet_of_the_other_leg)
+{
+	static const uint8_t stamps[] = { 1, 1, 8, 10, 0, 1, 2, 3, 0, 4, 5, 6 };
+	const struct {
+		const char *name;
+		struct packet packet;
+		uint32_t mss;
+	} rows[] = {
+		{ "one with a partial checksum", FROM_CLIENT(.payload = "hello"), 0 },
+		{ "the same with timestamps", FROM_CLIENT(.payload = "hello", STAMPS), 0 },
+		{ "an ACK, IPv6", FROM_CLIENT6(STAMPS), 0 },
+		{ "segments", FROM_CLIENT(.payload = text, .flags = PSH | ACK), MSS },
+		{ "with timestamps", FROM_CLIENT(.payload = text, STAMPS), MSS },
+		{ "IPv6", FROM_CLIENT6(.payload = text, .flags = PSH | ACK), MSS },
+		{ "IPv6 with timestamps", FROM_CLIENT6(.payload = text, STAMPS), MSS },
+	};
+
+	NEED(1500, false);
+	FOR_ROWS (row, rows) {
+		struct tap_frame in = frame_of(&row->packet, row->mss);
+		struct flow_key key;
+
+		begin_v6 = strchr(row->packet.src, ':');
+		key = client_leg(begin_v6);
+		maps_addr(program_maps(), key.dst, ADDR_SPLICES);
+		maps_commit(program_maps());
+		maps_splice(program_maps(), &key, 0, SLOT, GENERATION);
+		leaves_as_by_xdp(&in, begin_splice);
+		maps_splice_remove(program_maps(), &key, SLOT, GENERATION);
+	}
 }
