@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+BOTH_TWINS
+
 enum { CLIENTS = 64, PORTS = 8 };
 
 static uint32_t both[SLOTS] = { 1, 2, 1, 2, 1, 2, 1 }, first[SLOTS] = { 1, 1, 1, 1, 1, 1, 1 };

@@ -10,6 +10,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+BOTH_TWINS
+
 #define SOURCE    "192.0.2.10"
 #define SOURCE6   "2001:db8:2::10"
 #define ENDPOINT  "10.0.1.2"
