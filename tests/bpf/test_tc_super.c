@@ -256,6 +256,61 @@ TEST(what_is_too_big_is_answered_with_checksums_that_a_device_cannot_spoil)
 		}
 }
 
+/* To an endpoint of its family; our ports are given out by whichever program sees it first. */
+static void translate(bool v6)
+{
+	struct settings s = { .hash_seed = 7,
+			      .abi_version = ABI_VERSION,
+			      .workers = 1,
+			      .nat_first = 61000,
+			      .nat_last = 61999,
+			      .nat_v4 = 1,
+			      .nat_all = 2 };
+	struct endpoint_entry e = { .generation = 1,
+				    .next_hop = L4_HOP_FIRST,
+				    .flags = ENDPOINT_USED,
+				    .port = htons(8080) };
+	uint32_t id = L4_FIRST;
+
+	l4_ip(s.nat_sources[0], "192.0.2.10");
+	l4_ip(s.nat_sources[1], "2001:db8:2::10");
+	maps_settings(program_maps(), &s);
+	for (int i = 0; i < 2; i++)
+		maps_addr(program_maps(), s.nat_sources[i], ADDR_SPLICES);
+	l4_ip(e.vtep, v6 ? "2001:db8:a::2" : "10.0.1.2");
+	program_set(program_load()->maps.shunt_endpoints, &id, &e);
+	maps_flag(program_maps(), L4_RING, VIP_NAT);
+	maps_commit(program_maps());
+}
+
+TEST(what_is_translated_leaves_as_its_packets_would)
+{
+	static const struct {
+		const char *name;
+		struct packet packet;
+		uint32_t mss;
+	} rows[] = {
+		{ "a SYN", L4_DATA(.flags = SYN, .sport = 4100), 0 },
+		{ "its segments", L4_DATA(BIG), MSS },
+		{ "a datagram",
+		  UDP4(.src = L4_CLIENT, .dst = L4_VIP, .sport = 7, .dport = 53, .payload = "q"),
+		  0 },
+		{ "a SYN, IPv6", L4_DATA6(.flags = SYN, .sport = 4100), 0 },
+		{ "its segments, IPv6", L4_DATA6(BIG), MSS },
+		{ "a datagram, IPv6",
+		  UDP4(.src = L4_CLIENT6, .dst = L4_VIP6, .sport = 7, .dport = 53, .payload = "q"),
+		  0 },
+	};
+
+	NEED(1500, false);
+	FOR_ROWS (row, rows) {
+		struct tap_frame in = frame_of(&row->packet, row->mss);
+
+		translate(strchr(row->packet.src, ':'));
+		leaves_as_by_xdp(&in, NULL);
+	}
+}
+
 /* --- splices ---------------------------------------------------------------------------------- */
 
 enum { SLOT = 3, GENERATION = 5, FLOOR = 0x7fffff00, DRAIN = 0x10000000 };
