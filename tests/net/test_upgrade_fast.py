@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness import config, steady
 from tests.harness.lab import BUILD, WEB_VIP, wait_until
-from tests.harness.run import PATIENCE
+from tests.harness.run import PATIENCE, SHUNTD
 
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
 V4, V6 = "203.0.113.11", "2001:db8:53::11"
