@@ -331,6 +331,40 @@ __noinline int cookie_wanted(const struct guard_ask *ask)
 	return (int)g->cookies;
 }
 
+/*
+ * Whether the stack has this very connection, most often its end (TIME-WAIT): it knows what a SYN
+ * means then, and would take no ACK of a cookie. Who opens many connections uses ports again.
+ */
+__noinline int cookie_is_taken(PKT_CTX *ctx, const struct flow_key *flow)
+{
+	struct bpf_sock_tuple tuple = { 0 };
+	struct bpf_sock *sk;
+	__u32 len;
+	int taken;
+
+	if (!flow)
+		return 0;
+	if (!flow->src[0] && !flow->src[1] && flow->src[2] == bpf_htonl(0xffff)) {
+		tuple.ipv4.saddr = flow->src[3];
+		tuple.ipv4.daddr = flow->dst[3];
+		tuple.ipv4.sport = flow->sport;
+		tuple.ipv4.dport = flow->dport;
+		len = sizeof(tuple.ipv4);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, flow->src, sizeof(tuple.ipv6.saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, flow->dst, sizeof(tuple.ipv6.daddr));
+		tuple.ipv6.sport = flow->sport;
+		tuple.ipv6.dport = flow->dport;
+		len = sizeof(tuple.ipv6);
+	}
+	sk = bpf_skc_lookup_tcp(ctx, &tuple, len, (__u64)BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return 0;
+	taken = sk->state != BPF_TCP_LISTEN;
+	bpf_sk_release(sk);
+	return taken;
+}
+
 static __noinline int cookie_packet(const struct pkt *p)
 {
 	__u32 l3_at = (__u32)((long)p->l3 - (long)p->start);
@@ -346,7 +380,7 @@ static __noinline int cookie_packet(const struct pkt *p)
 	w->ask.how = p->vip->flags & VIP_PRESSED ? GUARD_HOW_PRESSED : 0;
 	w->ask.bytes = p->arrived_bytes;
 	how = cookie_wanted(&w->ask);
-	if (!how)
+	if (!how || cookie_is_taken(p->ctx, &p->flow))
 		return 0;
 	return p->flags & PKT_V6 ? cookie_answer_v6(p->ctx, l3_at, (__u32)how)
 				 : cookie_answer_v4(p->ctx, l3_at, (__u32)how);

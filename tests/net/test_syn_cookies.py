@@ -12,6 +12,17 @@ from tests.harness.run import wait_until
 
 GUARD = "node:\n  guard: { %s }\n"
 HONEST = 300
+# Reads until the proxy has closed, so that it is there that the connection is remembered.
+SAME_PORT = """
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.settimeout(20)
+s.bind(("", 27000))
+s.connect((sys.argv[1], 80))
+s.sendall(b"GET / HTTP/1.1\\r\\nHost: a.example.com\\r\\nConnection: close\\r\\n\\r\\n")
+print(b"".join(iter(lambda: s.recv(4096), b"")).decode())
+"""
 
 
 def guarded(words):
@@ -53,6 +64,16 @@ def test_connections_come_of_cookies(shunt, vip, stamps):
     assert get(shunt, vip, 30) == 30
     assert shunt.only("COOKIE_SENT") > before
     assert failed(shunt) == bad
+
+
+@pytest.mark.parametrize("vip", [WEB_VIP, WEB_VIP6])
+def test_a_port_may_be_used_again_at_once(shunt, vip):
+    """The last connection of that port is in TIME-WAIT here, where an ACK of a cookie would end."""
+    sysctl(shunt, 2, 2)
+    shunt.reload(guarded("syn_cookies: always"))
+    for turn in range(6):
+        got = shunt.sh("client", PYTHON, "-c", SAME_PORT, vip, check=False)
+        assert "web_a a.example.com" in got.stdout, (turn, got.stderr)
 
 
 def test_observed_ones_are_left_to_the_kernel(shunt):
