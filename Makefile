@@ -43,7 +43,8 @@ HARNESS_SRC := $(filter-out $(BPF_HARNESS),$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 TSAN_TESTS := $(patsubst tests/unit/%.c,$(B)/tsan/%,$(shell grep -l pthread_create tests/unit/*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures null_relay http_load tls_load udp_pour)
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures null_relay http_load tls_load udp_pour \
+	syn_flood honest_load)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
@@ -198,7 +199,8 @@ $(B)/bench/packet_bench: $(patsubst %,$(B)/obj/tools/bench/%.o,packet_bench benc
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(B)/bench/figures: $(B)/obj/tools/bench/figures.o $(B)/libshunt.a
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
-$(addprefix $(B)/bench/,null_relay http_load tls_load udp_pour): $(B)/bench/%: $(B)/obj/tools/bench/%.o
+$(addprefix $(B)/bench/,null_relay http_load tls_load udp_pour syn_flood honest_load): \
+		$(B)/bench/%: $(B)/obj/tools/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ -lssl -lcrypto
 $(B)/soak/%: $(B)/obj/tools/soak/%.o $(B)/obj/tools/soak/soak.o
