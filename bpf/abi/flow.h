@@ -48,7 +48,12 @@ enum nat_flag {
 };
 #define NAT_FINS         (NAT_FIN_CLIENT | NAT_FIN_ENDPOINT)
 #define NAT_IS_OVER(nat) ((nat) & NAT_RESET || ((nat) & NAT_FINS) == NAT_FINS)
-#define NAT_IS_KEPT(nat) ((nat) & NAT_KEPT && !NAT_IS_OVER(nat))
+/*
+ * Whether an entry, silent for so many seconds, keeps its place and port. What is over may still be
+ * on its way, or sent again by an end that lacks the last ACK, for two segment lifetimes.
+ */
+#define NAT_REST_S             60
+#define NAT_IS_KEPT(nat, idle) (NAT_IS_OVER(nat) ? (idle) < NAT_REST_S : (nat) & NAT_KEPT)
 #define NAT_FLAGS        0xff
 #define NAT_MORE(nat)    ((nat) >> 8)
 

@@ -17,8 +17,6 @@ static __always_inline __u32 gives_way(const struct flow_entry *e, __u64 word,
 		if (is_same_flow(&e->key, key))
 			return RANK_SAME;
 		return e->confirmed == FLOW_CONFIRMED ? 0 : RANK_UNCONFIRMED + chance;
-	case FLOW_NAT:
-		return NAT_IS_KEPT(e->nat) ? 0 : RANK_UNCONFIRMED + chance;
 	default:
 		return 0;
 	}

@@ -38,6 +38,11 @@ static __always_inline __u32 frame_bytes(const struct __sk_buff *skb)
 	return skb->len + PKT_TAGS_BESIDE(skb) * sizeof(struct vlan_tag);
 }
 
+static __always_inline __u32 frame_vlan(const struct __sk_buff *skb, __u32 first)
+{
+	return skb->vlan_present ? skb->vlan_tci : first;
+}
+
 static __always_inline bool frame_holds(const struct pkt *p, const void *here, __u32 n)
 {
 	return (__u32)((long)here - (long)p->start) + n <= p->ctx->len;

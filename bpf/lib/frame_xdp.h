@@ -24,6 +24,12 @@ static __always_inline __u32 frame_bytes(const struct xdp_md *xdp)
 	return (__u32)(xdp->data_end - xdp->data);
 }
 
+/* The outer tag's information; first: what stands where a frame has it. */
+static __always_inline __u32 frame_vlan(const struct xdp_md *xdp, __u32 first)
+{
+	return first;
+}
+
 /* True where the frame goes on for n bytes at least from here. */
 static __always_inline bool frame_holds(const struct pkt *p, const void *here, __u32 n)
 {

@@ -41,7 +41,7 @@ static __always_inline bool link_read(const struct pkt *p, struct flow_link *out
 		return false;
 	__builtin_memcpy(out_from->mac, eth->h_source, ETH_ALEN);
 	__builtin_memcpy(out_to->mac, eth->h_dest, ETH_ALEN);
-	out_from->more = p->vlan_tags && FRAME_TAGS ? bpf_ntohs(tag->tci) & VLAN_ID : 0;
+	out_from->more = p->vlan_tags ? frame_vlan(p->ctx, bpf_ntohs(tag->tci)) & VLAN_ID : 0;
 	return true;
 }
 

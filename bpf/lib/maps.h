@@ -74,6 +74,7 @@ struct nat_job {
 	__u32 device;                   /* of the client */
 	__u32 endpoint;                 /* and its generation */
 	__u32 generation;
+	__u64 back_hash;
 	__u32 front, turn, other; /* where its entries are; see nat_enter.h */
 	__u32 ring, slots;        /* of the vip, where the packet asks: is from the client */
 	__u32 by_client, slot;    /* VIP_BY_CLIENT; the slot that was asked */

@@ -51,7 +51,7 @@ __noinline int nat_is_taken(const struct flow_key *key, __u64 hash, __u32 beside
 			return 1;
 		/* An L4 connection of before the listener's mode changed has no claim. */
 		if (FLOW_KIND(word) == FLOW_NAT && rivals == RIVALS_YIELD &&
-		    (NAT_IS_KEPT(e->nat) || s->epoch - e->seen < NAT_YIELD_S))
+		    (NAT_IS_KEPT(e->nat, s->epoch - e->seen) || s->epoch - e->seen < NAT_YIELD_S))
 			return 1;
 		if (!entry_free(e, word))
 			return 1;
@@ -60,7 +60,7 @@ __noinline int nat_is_taken(const struct flow_key *key, __u64 hash, __u32 beside
 }
 
 /* How gladly an entry gives way to a NATed connection; 0: not at all. */
-static __always_inline __u32 yields(const struct flow_entry *e, __u32 chance)
+static __always_inline __u32 yields(const struct flow_entry *e, __u32 chance, __u32 epoch)
 {
 	switch (FLOW_KIND(READ_WORD(e))) {
 	case FLOW_FREE:
@@ -68,7 +68,7 @@ static __always_inline __u32 yields(const struct flow_entry *e, __u32 chance)
 	case FLOW_L4: /* a cache */
 		return (e->confirmed ? 1 : 16) + chance;
 	case FLOW_NAT:
-		return NAT_IS_KEPT(e->nat) ? 0 : 16 + chance;
+		return NAT_IS_KEPT(e->nat, epoch - e->seen) ? 0 : 16 + chance;
 	default:
 		return 0;
 	}
@@ -88,7 +88,7 @@ __noinline __u32 nat_claim(__u64 hash)
 		__u32 place = place_of(hash, i, s), r;
 
 		e = entry_at(place, s);
-		r = e ? yields(e, chances >> (4 * i) & 15) : 0;
+		r = e ? yields(e, chances >> (4 * i) & 15, s->epoch) : 0;
 		r = forget(r, s->epoch);
 		if (r > rank) {
 			rank = r;
@@ -101,7 +101,7 @@ __noinline __u32 nat_claim(__u64 hash)
 	if (!e)
 		return 0;
 	word = READ_WORD(e);
-	if (!yields(e, 0))
+	if (!yields(e, 0, s->epoch))
 		return 0;
 	busy = FLOW_WORD(FLOW_BUSY, 0, 0, 0, FLOW_TURN(word) + 1);
 	return __sync_val_compare_and_swap(&e->word, word, busy) == word ? at + 1 : 0;
@@ -140,28 +140,29 @@ static __always_inline bool nat_candidate(struct nat_job *job, const struct sett
 	return true;
 }
 
-/* Enters answers to the nth candidate; 0: somebody has it, or there is no place. */
+/* Enters answers to the nth candidate; 0: somebody has it, or there is no place. What it knows is
+ * in the job, for its stack. */
 __noinline int nat_port_try(__u32 n)
 {
 	const struct settings *s = settings_get();
 	struct nat_job *job = nat_job_get();
 	struct flow_entry *e;
-	__u64 hash, word;
+	__u64 word;
 	__u32 place;
 
 	if (!s || !job || !nat_candidate(job, s, n))
 		return 0;
-	hash = hash_flow(&job->back, s->hash_seed);
-	if (nat_is_taken(&job->back, hash, NAT_NOWHERE, RIVALS_YIELD))
+	job->back_hash = hash_flow(&job->back, s->hash_seed);
+	if (nat_is_taken(&job->back, job->back_hash, NAT_NOWHERE, RIVALS_YIELD))
 		return 0;
-	place = nat_claim(hash);
+	place = nat_claim(job->back_hash);
 	e = place ? entry_at(place - 1, s) : NULL;
 	if (!e)
 		return 0;
+	job->other = place - 1;
 	word = FLOW_WORD(FLOW_NAT, 1, job->front, job->turn, FLOW_TURN(READ_WORD(e)));
 	entry_publish(e, &job->back, &job->own, job->device << 8, word);
-	job->other = place - 1;
-	if (!nat_is_taken(&job->back, hash, place - 1, RIVALS_STAY))
+	if (!nat_is_taken(&job->back, job->back_hash, job->other, RIVALS_STAY))
 		return 1;
 	entry_free(e, word);
 	return 0;
@@ -186,7 +187,7 @@ __noinline int nat_enter_front(void)
 	return 1;
 }
 
-__noinline int nat_enter_back(void)
+static __always_inline int nat_enter_back(void)
 {
 	for (__u32 n = 0; n < PORTS_TRIED; n++)
 		if (nat_port_try(n))

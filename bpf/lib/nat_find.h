@@ -45,8 +45,11 @@ static __always_inline void nat_mark(struct flow_entry *front, struct flow_entry
 		__sync_fetch_and_or(&back->nat, bits);
 		back->seen = epoch;
 	}
-	if (front->seen != epoch)
+	if (front->seen != epoch) {
 		front->seen = epoch;
+		if (NAT_IS_OVER(front->nat)) /* its rest begins anew */
+			back->seen = epoch;
+	}
 }
 
 static __always_inline void nat_note(struct flow_entry *front, struct flow_entry *back, bool answer,

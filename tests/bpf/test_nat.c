@@ -195,7 +195,9 @@ TEST(a_port_is_given_once_until_its_connection_is_over)
 	runs(&second, XDP_DROP, COUNT_NAT_FULL);
 	runs(&fin_back, XDP_TX, COUNT_NAT_ANSWERED);
 	runs(&second, XDP_DROP, COUNT_NAT_FULL); /* it rests */
-	live->epoch = 1010;
+	live->epoch = 1059;
+	runs(&second, XDP_DROP, COUNT_NAT_FULL);
+	live->epoch = 1060;
 	runs(&second, XDP_TX, COUNT_NATED);
 }
 
@@ -227,4 +229,143 @@ TEST(both_ends_agree_on_segments_that_fit_either_link)
 	got = runs(&syn, XDP_TX, COUNT_NATED);
 	want.tcp_options = fits;
 	became(&got, &want, SOURCE, port_at(&got, false), ENDPOINT, FAR_PORT, to_endpoint);
+}
+
+/* A connection under way: what left, and the answer that did. */
+struct under_way {
+	struct packet in, answer;
+	struct outcome out, back;
+};
+
+static struct under_way begin(const char *client, const char *vip, const char *source,
+			      const char *endpoint, uint8_t proto)
+{
+	bool v6 = strchr(client, ':');
+	struct under_way w = { .in = TCP4(.flags = SYN, .seq = 7, .payload = "abcd"),
+			       .answer = TCP4(.flags = SYN | ACK, .ack = 8, .payload = "efgh") };
+
+	w.in.proto = w.answer.proto = proto;
+	w.in.src = client;
+	w.in.dst = vip;
+	w.in.sport = 4100;
+	w.in.dport = proto == IPPROTO_UDP ? 53 : L4_PORT;
+	w.out = runs(&w.in, XDP_TX, COUNT_NATED);
+	w.answer.src = endpoint;
+	w.answer.dst = source;
+	w.answer.sport = FAR_PORT;
+	w.answer.dport = port_at(&w.out, v6);
+	w.back = runs(&w.answer, XDP_TX, COUNT_NAT_ANSWERED);
+	return w;
+}
+
+TEST(errors_are_about_what_their_receiver_has_sent)
+{
+	static const struct {
+		const char *name;
+		bool v6, to_client;
+		uint8_t proto, type, code;
+		uint16_t quote; /* bytes behind the quoted IP header */
+	} rows[] = {
+		{ "to the client, as little as allowed", false, true, IPPROTO_TCP, 3, 4, 8 },
+		{ "whole", false, true, IPPROTO_TCP, 3, 4, 24 },
+		{ "UDP: port unreachable", false, true, IPPROTO_UDP, 3, 3, 12 },
+		{ "to the endpoint", false, false, IPPROTO_TCP, 11, 0, 24 },
+		{ "UDP, to the endpoint", false, false, IPPROTO_UDP, 3, 3, 8 },
+		{ "packet too big, to the client", true, true, IPPROTO_TCP, 2, 0, 24 },
+		{ "packet too big, to the endpoint", true, false, IPPROTO_TCP, 2, 0, 18 },
+		{ "UDP over IPv6", true, true, IPPROTO_UDP, 1, 4, 12 },
+	};
+	uint8_t back[12];
+
+	macs_back(back);
+	FOR_ROWS (row, rows) {
+		const char *client = row->v6 ? L4_CLIENT6 : L4_CLIENT;
+		const char *vip = row->v6 ? L4_VIP6 : L4_VIP;
+		const char *source = row->v6 ? SOURCE6 : SOURCE;
+		const char *endpoint = row->v6 ? ENDPOINT6 : ENDPOINT;
+		uint8_t quoted[PACKET_BYTES_MAX], frame[PACKET_BYTES_MAX], want[PACKET_BYTES_MAX];
+		struct icmp_packet error = { .src = row->v6 ? "2001:db8:77::1" : "10.7.7.7",
+					     .dst = row->to_client ? source : vip,
+					     .type = row->type,
+					     .code = row->code,
+					     .rest = 1400,
+					     .body_len = (row->v6 ? 40u : 20u) + row->quote };
+		struct under_way w;
+		struct packet sent;
+		struct counters before;
+		struct outcome got;
+		size_t len;
+
+		NEED_NAT(endpoint, 4000);
+		w = begin(client, vip, source, endpoint, row->proto);
+		error.body = (row->to_client ? w.out.bytes : w.back.bytes) + ETH_HLEN;
+		len = packet_icmp(&error, frame);
+		before = program_counters();
+		got = program_run_bytes(frame, len);
+		CHECK_INT(got.fate, XDP_TX);
+		check_only_counted(&before, COUNT_ERROR_TRANSLATED);
+		sent = row->to_client ? w.in : w.answer;
+		sent.ttl = 63; /* it came one hop further */
+		packet_build(&sent, quoted);
+		error.src = row->to_client ? vip : source;
+		error.dst = row->to_client ? client : endpoint;
+		error.ttl = 63;
+		error.body = quoted + ETH_HLEN;
+		len = packet_icmp(&error, want);
+		memcpy(want, row->to_client ? back : to_endpoint, 12);
+		CHECK_BYTES(got.bytes, got.len, want, len);
+		CHECK(packet_sums_are_right(got.bytes, got.len));
+	}
+}
+
+TEST(answers_go_back_through_the_tag_by_which_the_client_came)
+{
+	struct packet syn = FROM(9500, .flags = SYN, .vlan_tags = 1);
+	struct packet answer =
+		TCP4(.src = ENDPOINT, .dst = SOURCE, .sport = FAR_PORT, .flags = SYN | ACK);
+	struct outcome out, back;
+	struct packet want;
+	uint8_t bytes[PACKET_BYTES_MAX], macs[12];
+	size_t len;
+
+	NEED_NAT(ENDPOINT, 4000);
+	out = runs(&syn, XDP_TX, COUNT_NATED);
+	answer.dport = port_at(&out, false);
+	back = runs(&answer, XDP_TX, COUNT_NAT_ANSWERED);
+	want = answer;
+	want.src = L4_VIP;
+	want.dst = L4_CLIENT;
+	want.sport = L4_PORT;
+	want.dport = 9500;
+	want.ttl = 63;
+	want.vlan_tags = 1;
+	len = packet_build(&want, bytes);
+	macs_back(macs);
+	memcpy(bytes, macs, 12);
+	CHECK_BYTES(back.bytes, back.len, bytes, len);
+}
+
+TEST(an_endpoint_that_is_down_or_drains)
+{
+	struct packet syn = FROM(9000, .flags = SYN), ack = FROM(9000, .flags = ACK),
+		      other = FROM(9001, .flags = SYN);
+	struct endpoint_entry e;
+	uint32_t id = L4_FIRST;
+	int endpoints;
+
+	NEED_NAT(ENDPOINT, 4000);
+	endpoints = bpf_map__fd(program_load()->maps.shunt_endpoints);
+	CHECK_INT(bpf_map_lookup_elem(endpoints, &id, &e), 0);
+	runs(&syn, XDP_TX, COUNT_NATED);
+	e.flags |= ENDPOINT_DRAINING; /* no other is there: as if it did not */
+	program_set(program_load()->maps.shunt_endpoints, &id, &e);
+	runs(&ack, XDP_TX, COUNT_NATED);
+	runs(&other, XDP_TX, COUNT_NATED);
+	e.flags |= ENDPOINT_DOWN;
+	program_set(program_load()->maps.shunt_endpoints, &id, &e);
+	runs(&ack, XDP_DROP, COUNT_NAT_UNKNOWN);
+	runs(&syn, XDP_DROP, COUNT_NO_ENDPOINT);
+	e.flags = ENDPOINT_USED;
+	program_set(program_load()->maps.shunt_endpoints, &id, &e);
+	runs(&ack, XDP_TX, COUNT_NATED); /* it was only away */
 }

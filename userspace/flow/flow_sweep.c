@@ -46,8 +46,8 @@ static uint32_t longest_s(const struct flow_entry *e)
 	bool is_nat = FLOW_KIND(e->word) == FLOW_NAT;
 
 	if (is_nat && NAT_IS_OVER(e->nat))
-		return FLOW_NAT_OVER_S;
-	if (is_nat ? !NAT_IS_KEPT(e->nat) : e->confirmed == FLOW_BEGUN)
+		return NAT_REST_S;
+	if (is_nat ? !NAT_IS_KEPT(e->nat, 0) : e->confirmed == FLOW_BEGUN)
 		return FLOW_UNCONFIRMED_S;
 	return e->key.proto == IPPROTO_UDP ? FLOW_UDP_IDLE_S : FLOW_TCP_IDLE_S;
 }

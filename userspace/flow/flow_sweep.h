@@ -11,7 +11,6 @@ enum {
 	FLOW_TCP_IDLE_S = 7200, /* an L4 connection that is silent for so long is forgotten */
 	FLOW_UDP_IDLE_S = 60,
 	FLOW_UNCONFIRMED_S = 20, /* of which only the first packet came */
-	FLOW_NAT_OVER_S = 60,    /* after the last packet of a NATed connection that was closed */
 };
 
 struct flow_sweep_stats {

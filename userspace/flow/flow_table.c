@@ -48,7 +48,7 @@ static int gives_way(const struct flow_entry *e, uint64_t word)
 	if (FLOW_KIND(word) == FLOW_FREE)
 		return 3;
 	if (FLOW_KIND(word) == FLOW_NAT)
-		return NAT_IS_KEPT(e->nat) ? 0 : 2;
+		return NAT_IS_KEPT(e->nat, 0) ? 0 : 2;
 	if (FLOW_KIND(word) != FLOW_L4)
 		return 0;
 	return e->confirmed == FLOW_CONFIRMED ? 1 : 2;
