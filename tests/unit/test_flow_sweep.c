@@ -158,3 +158,36 @@ TEST(however_many_dead_writers_there_were_all_entries_are_free_in_the_end)
 	CHECK_INT(left, 0);
 	flow_sweep_destroy(sweep);
 }
+
+TEST(a_nated_pair_goes_as_one_and_when_its_time_has_come)
+{
+	static const struct {
+		const char *name;
+		uint32_t nat, age;
+		bool stays;
+	} rows[] = {
+		{ "half open", 0, FLOW_UNCONFIRMED_S, true },
+		{ "half open for too long", NAT_ANSWERED, FLOW_UNCONFIRMED_S + 1, false },
+		{ "both talk", NAT_KEPT, FLOW_TCP_IDLE_S, true },
+		{ "both are silent", NAT_KEPT, FLOW_TCP_IDLE_S + 1, false },
+		{ "one has closed", NAT_KEPT | NAT_FIN_CLIENT, FLOW_TCP_IDLE_S, true },
+		{ "both have, and rest", NAT_KEPT | NAT_FINS, NAT_REST_S, true },
+		{ "both have for long", NAT_KEPT | NAT_FINS, NAT_REST_S + 1, false },
+		{ "reset", NAT_KEPT | NAT_RESET, NAT_REST_S + 1, false },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct flow_sweep *sweep = fresh();
+
+		put(1, 0, FLOW_NAT, IPPROTO_TCP, NOW - row->age, false);
+		buckets[1].ways[0].nat = row->nat | FLOW_PLACE(2, 1) << 8;
+		put(2, 1, FLOW_NAT, IPPROTO_TCP, NOW - row->age, false);
+		buckets[2].ways[1].word = FLOW_WORD(FLOW_NAT, 1, FLOW_PLACE(1, 0), 3, 9);
+		pass(sweep, NOW);
+		CHECK_INT(FLOW_KIND(flow_table_word(&table, 1, 0)),
+			  row->stays ? FLOW_NAT : FLOW_FREE);
+		CHECK_INT(FLOW_KIND(flow_table_word(&table, 2, 1)),
+			  row->stays ? FLOW_NAT : FLOW_FREE);
+		flow_sweep_destroy(sweep);
+	}
+}
