@@ -54,8 +54,8 @@ enum nat_flag {
  */
 #define NAT_REST_S             60
 #define NAT_IS_KEPT(nat, idle) (NAT_IS_OVER(nat) ? (idle) < NAT_REST_S : (nat) & NAT_KEPT)
-#define NAT_FLAGS        0xff
-#define NAT_MORE(nat)    ((nat) >> 8)
+#define NAT_FLAGS              0xff
+#define NAT_MORE(nat)          ((nat) >> 8)
 
 /* Half of how a client is reached: its packets go back the way they came. */
 struct flow_link {
