@@ -14,7 +14,7 @@ static __always_inline void tally_add(struct tally *t, __u32 bytes)
 
 static __always_inline void count(__u32 why, __u32 bytes)
 {
-	struct tally *t = bpf_map_lookup_elem(&shunt_counters, &why);
+	struct tally *t = array_at(&shunt_counters, why);
 
 	if (t)
 		tally_add(t, bytes);
@@ -23,7 +23,7 @@ static __always_inline void count(__u32 why, __u32 bytes)
 /* Of a listener, by the number of its tally. */
 static __always_inline void count_vip(__u32 vip, __u32 bytes, bool dropped)
 {
-	struct vip_tally *t = bpf_map_lookup_elem(&shunt_vip_tallies, &vip);
+	struct vip_tally *t = array_at(&shunt_vip_tallies, vip);
 
 	if (t)
 		tally_add(dropped ? &t->dropped : &t->kept, bytes);
@@ -31,7 +31,7 @@ static __always_inline void count_vip(__u32 vip, __u32 bytes, bool dropped)
 
 static __always_inline void count_endpoint(__u32 id, __u32 bytes)
 {
-	struct tally *t = bpf_map_lookup_elem(&shunt_endpoint_tallies, &id);
+	struct tally *t = array_at(&shunt_endpoint_tallies, id);
 
 	if (t)
 		tally_add(t, bytes);

@@ -16,7 +16,7 @@
 static __always_inline enum verdict direct_send(struct pkt *p)
 {
 	__u32 index = p->to->next_hop;
-	const struct next_hop *hop = bpf_map_lookup_elem(&shunt_next_hops, &index);
+	const struct next_hop *hop = array_at(&shunt_next_hops, index);
 	enum verdict v;
 
 	if (!hop || !hop->ready)

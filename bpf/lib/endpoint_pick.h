@@ -23,7 +23,7 @@ static __always_inline bool starts_connection(const struct pkt *p)
 /* An endpoint that none of `flags` keeps from being sent to, or NULL. */
 static __always_inline const struct endpoint_entry *endpoint_without(__u32 id, __u32 flags)
 {
-	const struct endpoint_entry *e = bpf_map_lookup_elem(&shunt_endpoints, &id);
+	const struct endpoint_entry *e = array_at(&shunt_endpoints, id);
 
 	if (!e || (e->flags & (ENDPOINT_USED | flags)) != ENDPOINT_USED)
 		return NULL;
@@ -58,7 +58,7 @@ static __always_inline __u32 slot_of(__u64 hash, const struct vip_entry *vip)
 static __always_inline __u32 ring_read(__u32 ring, __u32 slot)
 {
 	__u32 at = ring + slot / RING_LINE;
-	const struct ring_line *line = bpf_map_lookup_elem(&shunt_ring_lines, &at);
+	const struct ring_line *line = array_at(&shunt_ring_lines, at);
 
 	return line ? line->slots[slot % RING_LINE] : 0;
 }

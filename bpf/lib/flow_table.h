@@ -17,7 +17,7 @@ static __always_inline struct flow_bucket *bucket_of(__u32 half_of_hash, const s
 {
 	__u32 at = half_of_hash & (s->buckets - 1);
 
-	return bpf_map_lookup_elem(&shunt_flows, &at);
+	return array_at(&shunt_flows, at);
 }
 
 static __always_inline bool is_same_flow(const struct flow_key *a, const struct flow_key *b)

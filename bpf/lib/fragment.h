@@ -38,7 +38,7 @@ __noinline int fragment_keep(const struct flow_key *flow, __u32 id, __u64 seed)
 		return 0;
 	hash = fragment_hash(flow, id, seed);
 	slot = (__u32)hash & (FRAGMENTS_MAX - 1);
-	word = bpf_map_lookup_elem(&shunt_fragments, &slot);
+	word = array_at(&shunt_fragments, slot);
 	if (!word)
 		return 0;
 	*(volatile __u64 *)word = fragment_tag(hash) | (__u32)flow->sport << 16 | flow->dport;
@@ -55,7 +55,7 @@ __noinline int fragment_find(struct flow_key *flow, __u32 id, __u64 seed)
 		return 0;
 	hash = fragment_hash(flow, id, seed);
 	slot = (__u32)hash & (FRAGMENTS_MAX - 1);
-	word = bpf_map_lookup_elem(&shunt_fragments, &slot);
+	word = array_at(&shunt_fragments, slot);
 	if (!word)
 		return 0;
 	kept = *(volatile __u64 *)word;

@@ -102,7 +102,7 @@ __noinline int guard_has_left(const struct guard_ask *ask, const struct guard_ra
 		return 1;
 	tag = source_tag(&ask->flow, ask->seed, which);
 	at = (__u32)(tag >> 32) & (tables.guard_lines - 1);
-	line = bpf_map_lookup_elem(&shunt_guard_sources, &at);
+	line = array_at(&shunt_guard_sources, at);
 	if (!line)
 		return 1;
 	way = guard_way(line, tag);
@@ -152,11 +152,11 @@ __noinline int guard_judge(const struct guard_ask *ask)
 	if (!ask)
 		return 0;
 	at = ask->guard;
-	g = bpf_map_lookup_elem(&shunt_guards, &at);
+	g = array_at(&shunt_guards, at);
 	if (!g)
 		return 0;
 	at = g->also;
-	also = at ? bpf_map_lookup_elem(&shunt_guards, &at) : NULL;
+	also = at ? array_at(&shunt_guards, at) : NULL;
 	why = also ? guard_one(ask, at, also) : 0;
 	return (int)(why ? why : guard_one(ask, ask->guard, g));
 }

@@ -19,7 +19,7 @@ static __always_inline struct quote *quote_get(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&quotes, &zero);
+	return array_at(&quotes, zero);
 }
 
 /* True where an IPv4 packet is quoted that has ports; then all of quote is known but the end. */

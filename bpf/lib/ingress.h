@@ -17,6 +17,7 @@
 #include "bpf/lib/parse_link.h"
 #include "bpf/lib/parse_ports.h"
 #include "bpf/lib/pkt.h"
+#include "bpf/lib/short_way.h"
 #include "bpf/lib/splice_error.h"
 #include "bpf/lib/splice_rules.h"
 #include "bpf/lib/vip_find.h"
@@ -119,7 +120,7 @@ static __always_inline enum verdict receive(struct pkt *p, const struct settings
 					     ?: parse_ip(p) ?: parse_ports(p) ?: merge_parsed(p) ?: read_to_ports(p);
 }
 
-static __always_inline int ingress(PKT_CTX *ctx)
+static __always_inline int long_way(PKT_CTX *ctx)
 {
 	const struct settings *s = settings_get();
 	enum verdict v;
@@ -141,4 +142,25 @@ static __always_inline int ingress(PKT_CTX *ctx)
 	if (v == PASS && p.flags & PKT_UNWRAPPED && p.why == COUNT_NOT_IP)
 		p.why = COUNT_DECAP_TO_STACK;
 	return finish(&p, v);
+}
+
+/*
+ * The long way comes first for a packet that is to be explained, when nothing is on the stack yet:
+ * of what the verifier has seen safe in that state it walks nothing again, wherever the short way
+ * is left.
+ */
+static __always_inline int ingress(PKT_CTX *ctx)
+{
+	__u32 cookie;
+	int action;
+
+	if (__builtin_expect(!frame_is_explained(ctx, &cookie), 0)) {
+		action = short_way(ctx);
+		if (action != LONG_WAY)
+			return action;
+	}
+	/* Nor may it be given anything that was found out. */
+	barrier();
+	barrier_var(ctx);
+	return long_way(ctx);
 }

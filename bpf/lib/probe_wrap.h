@@ -88,7 +88,7 @@ static __always_inline int probe_wrap(struct __sk_buff *skb, const struct settin
 	p.to = endpoint_without(skb->mark & PROBE_MARK_ID, 0);
 	if (p.to) {
 		index = p.to->next_hop;
-		hop = bpf_map_lookup_elem(&shunt_next_hops, &index);
+		hop = array_at(&shunt_next_hops, index);
 	}
 	if (!hop || !hop->ready ||
 	    (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)))

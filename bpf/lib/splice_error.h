@@ -178,7 +178,7 @@ __noinline int splice_error(PKT_CTX *ctx)
 	    FLOW_KIND(word) != FLOW_SPLICE)
 		return NEXT;
 	index = FLOW_INDEX(word);
-	sp = bpf_map_lookup_elem(&shunt_splices, &index);
+	sp = array_at(&shunt_splices, index);
 	if (!sp || (sp->generation & 0xffff) != FLOW_GENERATION(word) || sp->state == SPLICE_FREE)
 		return NEXT;
 	x = &sp->dir[FLOW_DIR(word) ^ 1];
@@ -194,7 +194,7 @@ __noinline int splice_error(PKT_CTX *ctx)
 	if (sp->state == SPLICE_HANDOVER && seq_before(seq, y->drain))
 		return PASS;
 	q->next_hop = y->next_hop;
-	hop = bpf_map_lookup_elem(&shunt_next_hops, &q->next_hop);
+	hop = array_at(&shunt_next_hops, q->next_hop);
 	q->why = COUNT_UNRESOLVED;
 	if (!hop || !hop->ready)
 		return DROP;
@@ -211,7 +211,7 @@ __noinline int splice_error(PKT_CTX *ctx)
 static __always_inline enum verdict error_send(struct pkt *p, struct quote *q)
 {
 	__u32 index = q->next_hop;
-	const struct next_hop *hop = bpf_map_lookup_elem(&shunt_next_hops, &index);
+	const struct next_hop *hop = array_at(&shunt_next_hops, index);
 	enum verdict v = ttl_decrement(p);
 
 	if (v)

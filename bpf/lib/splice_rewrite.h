@@ -130,7 +130,7 @@ static __always_inline enum verdict splice_forward(struct pkt *p, const struct s
 						   struct splice_dir *x, const struct segment *seg)
 {
 	__u32 index = x->next_hop;
-	const struct next_hop *hop = bpf_map_lookup_elem(&shunt_next_hops, &index);
+	const struct next_hop *hop = array_at(&shunt_next_hops, index);
 	struct tcphdr *tcp = p->l4;
 	enum verdict v;
 	__u64 addrs, sum;

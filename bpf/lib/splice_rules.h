@@ -191,7 +191,7 @@ static __always_inline enum verdict splice_find(struct pkt *p, const struct sett
 		return NEXT;
 	index = FLOW_INDEX(word);
 	dir = FLOW_DIR(word);
-	sp = bpf_map_lookup_elem(&shunt_splices, &index);
+	sp = array_at(&shunt_splices, index);
 	if (!sp || (sp->generation & 0xffff) != FLOW_GENERATION(word) || sp->state == SPLICE_FREE)
 		return NEXT;
 	if (p->flags & PKT_EXPLAINED) { /* the rules move the splice: it is only named */

@@ -311,10 +311,10 @@ __noinline int cookie_wanted(const struct guard_ask *ask)
 	if (!ask)
 		return 0;
 	at = ask->guard;
-	g = bpf_map_lookup_elem(&shunt_guards, &at);
+	g = array_at(&shunt_guards, at);
 	if (g && !g->cookies && g->also) {
 		at = g->also;
-		g = bpf_map_lookup_elem(&shunt_guards, &at);
+		g = array_at(&shunt_guards, at);
 	}
 	if (!g || !g->cookies)
 		return 0;

@@ -13,7 +13,7 @@ static __always_inline const struct settings *settings_get(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&shunt_settings, &zero);
+	return array_at(&shunt_settings, zero);
 }
 
 static __always_inline bool is_same_ip(const __be32 a[4], const __be32 b[4])
@@ -31,7 +31,7 @@ static __always_inline const struct addr_entry *addr_find(const struct settings 
 #pragma unroll
 	for (__u32 i = 0; i < PROBES_MAX; i++) {
 		__u32 at = half * size + ((hash + i) & (size - 1));
-		const struct addr_entry *e = bpf_map_lookup_elem(&shunt_addrs, &at);
+		const struct addr_entry *e = array_at(&shunt_addrs, at);
 
 		if (!e || !e->flags)
 			return NULL;
@@ -53,7 +53,7 @@ static __always_inline const struct vip_entry *port_find(const struct settings *
 #pragma unroll
 	for (__u32 i = 0; i < PROBES_MAX; i++) {
 		__u32 at = half * size + ((hash + i) & (size - 1));
-		const struct vip_entry *e = bpf_map_lookup_elem(&shunt_vips, &at);
+		const struct vip_entry *e = array_at(&shunt_vips, at);
 
 		if (!e || !e->key)
 			return NULL;

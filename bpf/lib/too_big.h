@@ -33,7 +33,7 @@ enum {
 static __always_inline bool may_tell(void)
 {
 	__u32 zero = 0, now = (__u32)(bpf_ktime_get_coarse_ns() >> TOLD_SECOND_SHIFT);
-	struct told *told = bpf_map_lookup_elem(&shunt_told, &zero);
+	struct told *told = array_at(&shunt_told, zero);
 
 	if (!told)
 		return false;

@@ -34,3 +34,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct settings);
 } shunt_settings SEC(".maps");
+
+/*
+ * An element of an array. The key takes a whole word of the stack: of a word that is written by
+ * halves the verifier takes what it held before for of use, and walks on once for each such value.
+ */
+static __always_inline void *array_at(void *map, __u32 index)
+{
+	__u64 key = index;
+
+	return bpf_map_lookup_elem(map, &key);
+}

@@ -69,7 +69,7 @@ static __always_inline __u32 mss_of(__u32 mtu, bool v6)
 static __always_inline enum verdict endpoint_send(struct pkt *p, const struct settings *s)
 {
 	__u32 index = p->to->next_hop;
-	const struct next_hop *hop = bpf_map_lookup_elem(&shunt_next_hops, &index);
+	const struct next_hop *hop = array_at(&shunt_next_hops, index);
 	bool v6 = p->to->vtep[0] || p->to->vtep[1] || p->to->vtep[2] != bpf_htonl(0xffff);
 	__u32 wrap = v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES;
 	__u32 l2 = (__u32)((long)p->l3 - (long)p->start);

@@ -148,10 +148,18 @@ static __always_inline void sample_take(struct watch_order *w, const struct pkt 
 	bpf_ringbuf_submit(s, 0);
 }
 
+static __always_inline bool is_watched(void)
+{
+	__u32 zero = 0;
+	struct watch_order *w = array_at(&shunt_watch, zero);
+
+	return !w || *(volatile __u64 *)&w->until_ns;
+}
+
 static __always_inline void watch(const struct pkt *p, __u32 action)
 {
 	__u32 zero = 0;
-	struct watch_order *w = bpf_map_lookup_elem(&shunt_watch, &zero);
+	struct watch_order *w = array_at(&shunt_watch, zero);
 	__u64 until;
 
 	if (!w)
@@ -165,7 +173,7 @@ static __always_inline void watch(const struct pkt *p, __u32 action)
 static __always_inline void explain(const struct pkt *p, __u32 action)
 {
 	__u32 zero = 0;
-	struct sample *s = bpf_map_lookup_elem(&shunt_explained, &zero);
+	struct sample *s = array_at(&shunt_explained, zero);
 
 	if (!s)
 		return;
