@@ -11,7 +11,7 @@ from tests.harness.lab import HARNESS, PYTHON, WEB_VIP, WEB_VIP6
 from tests.harness.run import wait_until
 
 GUARD = "node:\n  guard: { %s }\n"
-HONEST = 300
+HONEST = 200
 # Reads until the proxy has closed, so that it is there that the connection is remembered.
 SAME_PORT = """
 import socket, sys
@@ -50,8 +50,8 @@ def failed(lab):
 def get(lab, vip, count=1):
     """How many of so many connections, one after the other, are answered."""
     host = f"[{vip}]" if ":" in vip else vip
-    got = lab.sh("client", "curl", "-sS", "-m", "9", "-H", "Host: a.example.com", "-H",
-                 "Connection: close", f"http://{host}/?[1-{count}]", check=False, timeout=120)
+    got = lab.sh("client", "curl", "-sS", "-m", "60", "-H", "Host: a.example.com", "-H",
+                 "Connection: close", f"http://{host}/?[1-{count}]", check=False, timeout=600)
     return got.stdout.count("web_a a.example.com")
 
 
@@ -95,15 +95,16 @@ def test_without_the_kernels_help_the_configuration_is_refused(shunt):
 
 
 def test_honest_clients_get_through_a_flood(shunt):
+    """However long it takes: the flood goes on until all have asked. What a flood costs, the bench says."""
     sysctl(shunt, 2, 2)
     shunt.reload(guarded("syn_cookies: auto, syn_cookies_above: 100"))
     mac = json.loads(shunt.sh("router", "ip", "-j", "link", "show", "r-client").stdout)[0]["address"]
     before = shunt.only("COOKIE_SENT")
     flood = shunt.start("client", PYTHON, os.path.join(HARNESS, "syn_flood.py"), "eth0", mac, "198.18",
-                        WEB_VIP, "80", "8", "20000", stdout=subprocess.PIPE, text=True)
-    assert flood.stdout.readline() == "ready\n"
+                        WEB_VIP, "80", "3600", "5000", stdout=subprocess.DEVNULL)
+    wait_until(lambda: shunt.only("COOKIE_SENT") - before > 1000, "cookies are sent")
     answered = get(shunt, WEB_VIP, HONEST)
-    sent = int(flood.stdout.readline())
+    assert flood.poll() is None
+    flood.kill()
+    flood.wait()
     assert answered >= HONEST * 0.99
-    assert shunt.only("COOKIE_SENT") - before > 1000
-    print(f"{sent} SYNs in 8 s, {answered} of {HONEST} honest connections")
