@@ -1,5 +1,6 @@
 /*
- * tc_egress.bpf.c - what our own stack sends: rule R6 of a handover, and health checks.
+ * tc_egress.bpf.c - what our own stack sends: rule R6 of a handover, the shifted numbers of legs,
+ * and health checks.
  *
  * X has been acknowledged through XDP much further than our socket knows; a segment of ours with an
  * old acknowledgement would be dropped by X for ever. What tc_ingress forwards comes by here too,
@@ -19,17 +20,12 @@
 
 #include "bpf/lib/count.h"
 #include "bpf/lib/flow_table.h"
+#include "bpf/lib/leg_sent.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/parse_ip.h"
 #include "bpf/lib/probe_wrap.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-/* As they will arrive from the other end: our destination is their source. */
-struct sent {
-	struct flow_key key;
-	__u32 l4_off;
-};
 
 static __always_inline bool read_ipv4(struct __sk_buff *skb, struct sent *sent)
 {
@@ -126,8 +122,11 @@ int tc_egress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	index = FLOW_INDEX(word);
 	sp = bpf_map_lookup_elem(&shunt_splices, &index);
-	if (!sp || (sp->generation & 0xffff) != FLOW_GENERATION(word) ||
-	    sp->state != SPLICE_HANDOVER)
+	if (!sp || (sp->generation & 0xffff) != FLOW_GENERATION(word))
+		return TC_ACT_UNSPEC;
+	if (sp->state == SPLICE_LEG)
+		return leg_sent(skb, sent.l4_off, sp);
+	if (sp->state != SPLICE_HANDOVER)
 		return TC_ACT_UNSPEC;
 	repair_ack(skb, &sent, &sp->dir[FLOW_DIR(word) ^ 1]);
 	return TC_ACT_UNSPEC;

@@ -61,6 +61,10 @@
 	X(SPLICE_OVER, "dropped: for a spliced connection that has ended")                         \
 	X(SPLICE_SYN, "dropped: a SYN on a spliced connection")                                    \
 	X(SPLICE_FORGED, "dropped: outside the window of a spliced connection")                    \
+	X(LEG_PASSED, "passed: to a socket beside which bodies have gone, its numbers shifted")    \
+	X(LEG_CHANGING, "dropped: while a body's splice begins or ends; its sender tries again")   \
+	X(BODY_BEHIND, "dropped: what follows a body that is spliced, before it has ended")        \
+	X(EGRESS_SHIFTED, "sent by a socket beside which bodies have gone, its numbers shifted")   \
 	X(EGRESS_REPAIRED, "sent by our stack, acknowledgement raised by rule R6")                 \
 	X(EGRESS_PLAIN, "sent by our stack during a handover, unchanged")                          \
 	X(EGRESS_WRAPPED,                                                                          \

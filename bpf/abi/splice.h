@@ -15,6 +15,7 @@ enum splice_state {
 	SPLICE_HANDOVER = 1, /* both kernel sockets still live and are drained (rules R1 to R6) */
 	SPLICE_SPLICED = 2,  /* the sockets are gone, nothing is passed up */
 	SPLICE_CLOSED = 3,   /* ended; the keys linger as TIME_WAIT does */
+	SPLICE_LEG = 4,      /* no splice: a connection whose socket lives, see struct leg */
 };
 
 /* Bits of splice.events, set by the programs with an atomic or, each raised once to shunt_events.
@@ -57,7 +58,50 @@ struct splice_dir {
 };
 ABI_SIZE(struct splice_dir, 120);
 
-/* Element of shunt_splices (BPF_F_MMAPABLE). */
+/* What goes past the socket of a leg now. */
+enum leg_body {
+	LEG_NONE = 0, /* nothing */
+	LEG_OUT = 1,  /* a body to X, from the other leg */
+	LEG_IN = 2,   /* a body from X, to the other leg */
+};
+
+/*
+ * A connection of ours (a leg) past whose socket bodies went: X on the wire and the socket count
+ * differently ever after. Numbers are those on the wire, in the direction that is named, host
+ * order: wire = socket's number + shift. The socket sees no more of [from, to) than its beginning.
+ *
+ * The plan is written by the worker that owns the socket, between two steps of `turn` (odd
+ * meanwhile), together with dir[0]: the recipe for what X sends past the socket.
+ */
+struct leg {
+	__u32 turn;
+	__u32 tx, rx;   /* shifts: bytes that X got, and that X sent, past our socket */
+	__u32 body;     /* enum leg_body */
+	__u32 from, to; /* the body's numbers on this leg; the first `from` are the socket's */
+	__u32 peer;     /* element of the other leg */
+	__u32 peer_generation;
+	__u32 room; /* LEG_OUT: what the other leg's socket lets its X send behind the body */
+	/* Recorded by the programs; the worker begins them with a body. */
+	__u32 heard;    /* LEG_OUT: the socket knows that X has all before `from` */
+	__u32 progress; /* OUT: furthest acknowledgement from X; IN: furthest that X was given */
+	__u32 sent;     /* end of what our socket has sent X */
+	__u32 acked;    /* what our socket has acknowledged to X, */
+	__u32 window;   /* and the window with it, as in the header */
+	__u32 stamp;    /* newest TSval that X was sent, from whomever; valid with LEG_STAMPED */
+	__u32 stamped;  /* enum leg_stamped */
+	__u32 early;    /* IN: X has finished before `to` */
+	__u32 scale;    /* of window */
+	__u32 zero;
+	struct flow_key key; /* of what X sends */
+};
+ABI_SIZE(struct leg, 120);
+
+enum leg_stamped {
+	LEG_STAMP_OWN = 1,  /* our socket's */
+	LEG_STAMP_PAST = 2, /* of what went past it: ours stay behind no more */
+};
+
+/* Element of shunt_splices (BPF_F_MMAPABLE). A leg's: dir[0] and leg. */
 struct splice {
 	__u32 state;       /* enum splice_state */
 	__u32 generation;  /* counts uses of this element */
@@ -66,7 +110,13 @@ struct splice {
 	__u32 worker;      /* who handed it over; a restarted daemon deals orphans out anew */
 	__u32 source_port; /* host order: the reserved port towards the endpoint */
 	__u64 started_ms;  /* CLOCK_BOOTTIME */
-	struct splice_dir dir[2];
+	union {
+		struct splice_dir dir[2];
+		struct {
+			struct splice_dir past; /* from X to the other leg's */
+			struct leg leg;
+		};
+	};
 	__u8 name[32]; /* of the upstream, for shuntctl flows; NUL-ended */
 	__u64 zero[4];
 };

@@ -14,13 +14,26 @@
 
 enum { WINDOW_MAX = 65535 };
 
+static __always_inline bool seq_before(__u32 a, __u32 b)
+{
+	return (__s32)(a - b) < 0;
+}
+
 /* What the rules need to know of a segment; host order. */
 struct segment {
 	__u32 seq, end; /* end counts SYN and FIN */
 	__u32 ack;
 	__u32 payload;
+	__u16 window; /* as in the header */
 	__u8 flags;
 	__u8 doff;
+	/* Of legs, by leg_rules.h. */
+	__u32 why, turn, tx;
+	__u32 stamp; /* TSval as it leaves, with stamped */
+	__u8 stamped;
+	__u8 put_window; /* window is what shall be sent, in its receiver's scale */
+	__u8 no_fin;     /* a FIN is taken off */
+	__u8 zero;
 };
 
 static __always_inline __u64 change_addrs(struct pkt *p, const struct flow_key *in,
@@ -54,6 +67,16 @@ static __always_inline __u64 change_addrs(struct pkt *p, const struct flow_key *
 	return sum; /* the same words stand in TCP's pseudo-header */
 }
 
+static __always_inline __u64 take_fin(struct tcphdr *tcp, const struct segment *seg)
+{
+	__be16 *word = (__be16 *)tcp + 6, old = *word;
+
+	if (!seg->no_fin || !(seg->flags & TCP_FIN))
+		return 0;
+	*word = old & bpf_htons((__u16)~TCP_FIN);
+	return sum_change(0, old, *word);
+}
+
 static __always_inline __u64 change_numbers(struct tcphdr *tcp, const struct segment *seg,
 					    const struct splice_dir *x)
 {
@@ -62,8 +85,11 @@ static __always_inline __u64 change_numbers(struct tcphdr *tcp, const struct seg
 		bpf_htonl((__u32)bpf_ntohs(x->out.sport) << 16 | bpf_ntohs(x->out.dport));
 	__be32 seq = bpf_htonl(seg->seq + x->seq_delta);
 	__be32 ack = bpf_htonl(seg->ack + x->ack_delta);
-	__u32 window = (__u32)bpf_ntohs(tcp->window) << (x->ws_in & 15) >> (x->ws_out & 15);
+	__u32 window = (__u32)seg->window << (x->ws_in & 15) >> (x->ws_out & 15);
 	__u64 sum = 0;
+
+	if (seg->put_window)
+		window = seg->window;
 
 	sum = sum_change(sum, *ports, out_ports);
 	*ports = out_ports;
@@ -77,14 +103,14 @@ static __always_inline __u64 change_numbers(struct tcphdr *tcp, const struct seg
 		window = WINDOW_MAX;
 	sum = sum_change(sum, tcp->window, bpf_htons((__u16)window));
 	tcp->window = bpf_htons((__u16)window);
-	return sum;
+	return sum + take_fin(tcp, seg);
 }
 
 #define OPTIONS_ONLY_TS bpf_htonl(0x0101080a) /* NOP, NOP, timestamps: nearly every segment */
 
 /* needs: l4, start; the segment's options */
 static __always_inline __u64 change_options(struct pkt *p, const struct splice *sp,
-					    const struct splice_dir *x, const struct segment *seg)
+					    const struct splice_dir *x, struct segment *seg)
 {
 	struct option_shift shift = { .ts = x->ts_delta,
 				      .tsecr = x->tsecr_delta,
@@ -101,10 +127,14 @@ static __always_inline __u64 change_options(struct pkt *p, const struct splice *
 		shift_number(&word[1], shift.ts, false, &shift);
 		if (word[2])
 			shift_number(&word[2], shift.tsecr, false, &shift);
+		seg->stamp = bpf_ntohl(word[1]);
+		seg->stamped = 1;
 		return shift.sum;
 	}
 	from = (__u32)((long)p->l4 - (long)p->start) + sizeof(struct tcphdr);
 	options_shift(p->ctx, from, from + (seg->doff - 5) * 4, &shift);
+	seg->stamp = shift.stamp;
+	seg->stamped = shift.stamped;
 	return shift.sum;
 }
 
@@ -127,7 +157,7 @@ static __always_inline __u32 tcp_check_at(const struct pkt *p)
 
 /* seg as it shall be sent, before the deltas: the rules may have raised its ack. */
 static __always_inline enum verdict splice_forward(struct pkt *p, const struct splice *sp,
-						   struct splice_dir *x, const struct segment *seg)
+						   struct splice_dir *x, struct segment *seg)
 {
 	__u32 index = x->next_hop;
 	const struct next_hop *hop = array_at(&shunt_next_hops, index);

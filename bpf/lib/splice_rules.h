@@ -6,15 +6,11 @@
  */
 #pragma once
 #include "bpf/lib/flow_table.h"
+#include "bpf/lib/leg_rules.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/splice_rewrite.h"
 
 enum { WINDOW_SLACK = 65536, OLD_BYTES_MAX = 1 << 30 };
-
-static __always_inline bool seq_before(__u32 a, __u32 b)
-{
-	return (__s32)(a - b) < 0;
-}
 
 /* The one place that sets bits of events; each is told once. */
 static __always_inline void splice_tell(struct splice *sp, __u32 index, __u32 what)
@@ -70,13 +66,12 @@ static __always_inline bool is_plausible(const struct segment *seg, const struct
 	return !seq_before(sent, seg->ack) && !seq_before(seg->ack, x->max_ack - OLD_BYTES_MAX);
 }
 
-static __always_inline void record_ack(const struct segment *seg, struct splice_dir *x,
-				       __u16 window)
+static __always_inline void record_ack(const struct segment *seg, struct splice_dir *x)
 {
 	if (seq_before(seg->ack, x->max_ack))
 		return;
 	x->max_ack = seg->ack;
-	x->window = window;
+	x->window = seg->window;
 }
 
 static __always_inline void record_data(const struct segment *seg, struct splice_dir *x)
@@ -106,7 +101,7 @@ static __always_inline enum verdict splice_reset(struct pkt *p, struct splice *s
 		return pkt_end(p, DROP, COUNT_SPLICE_FORGED);
 	if (exact)
 		splice_tell(sp, index, SPLICE_RESET);
-	return splice_forward(p, sp, x, seg);
+	return REDIRECT;
 }
 
 /* R5: our socket saw less of X than went past it, and would drop an ACK beyond its window. */
@@ -144,12 +139,12 @@ static __always_inline enum verdict splice_handover(struct pkt *p, struct splice
 		seg->ack = x->drain;
 	if (!pure_ack)
 		record_data(seg, x);
-	return splice_forward(p, sp, x, seg); /* R2, R3, and R4 once Y is past its drain */
+	return REDIRECT; /* R2, R3, and R4 once Y is past its drain */
 }
 
 static __always_inline enum verdict splice_segment(struct pkt *p, struct splice *sp, __u32 index,
 						   struct splice_dir *x, struct splice_dir *y,
-						   struct segment *seg, __u16 window)
+						   struct segment *seg)
 {
 	__u32 state = sp->state;
 
@@ -162,7 +157,7 @@ static __always_inline enum verdict splice_segment(struct pkt *p, struct splice 
 	if (!is_plausible(seg, x, y, state))
 		return pkt_end(p, DROP, COUNT_SPLICE_FORGED);
 	x->last_jiffies = bpf_jiffies64();
-	record_ack(seg, x, window);
+	record_ack(seg, x);
 	if (fin_acked(x, y) && fin_acked(y, x))
 		splice_tell(sp, index, SPLICE_ENDED);
 	if (state == SPLICE_HANDOVER) {
@@ -171,7 +166,69 @@ static __always_inline enum verdict splice_segment(struct pkt *p, struct splice 
 		return splice_handover(p, sp, x, y, seg);
 	}
 	record_data(seg, x);
-	return splice_forward(p, sp, x, seg);
+	return REDIRECT;
+}
+
+/* For the socket of a leg, in its numbers. Of timestamps it may know. */
+static __always_inline enum verdict leg_pass(struct pkt *p, const struct segment *seg)
+{
+	struct option_shift shift = { .sack = -seg->tx };
+	__be32 seq = bpf_htonl(seg->seq), ack = bpf_htonl(seg->ack);
+	struct tcphdr *tcp = p->l4;
+	__u32 from = (__u32)((long)p->l4 - (long)p->start) + sizeof(struct tcphdr);
+	__u64 sum = 0;
+
+	/* Two blocks at least; timestamps alone are fewer words. */
+	if (seg->doff > 5 && seg->tx)
+		options_shift(p->ctx, from, from + (seg->doff - 5) * 4, &shift);
+	if ((void *)(tcp + 1) > p->end)
+		return pkt_end(p, DROP, COUNT_SHORT);
+	sum = sum_change(shift.sum, tcp->seq, seq);
+	tcp->seq = seq;
+	if (seg->flags & TCP_ACK) {
+		sum = sum_change(sum, tcp->ack_seq, ack);
+		tcp->ack_seq = ack;
+	}
+	frame_sum(p->ctx, &tcp->check, tcp_check_at(p), 0, sum);
+	return pkt_end(p, PASS, seg->why);
+}
+
+static __always_inline void stamp_past(struct splice *sp, const struct segment *seg)
+{
+	struct splice *peer = leg_peer(sp);
+
+	if (!peer || !seg->stamped)
+		return;
+	if (peer->leg.stamped && seq_before(seg->stamp, peer->leg.stamp))
+		return;
+	peer->leg.stamp = seg->stamp;
+	peer->leg.stamped = LEG_STAMP_OWN | LEG_STAMP_PAST;
+}
+
+/* REDIRECT: to be forwarded, as seg now says. */
+static __always_inline enum verdict leg_segment(struct pkt *p, struct splice *sp,
+						struct segment *seg)
+{
+	int judged = leg_judge(sp, seg);
+
+	if (judged == PASS)
+		return leg_pass(p, seg);
+	return judged == REDIRECT ? REDIRECT : pkt_end(p, DROP, seg->why);
+}
+
+/* Behind a rule that said so. */
+static __always_inline enum verdict splice_go_on(struct pkt *p, struct splice *sp,
+						 struct splice_dir *x, struct segment *seg)
+{
+	enum verdict v = splice_forward(p, sp, x, seg);
+
+	if (sp->state != SPLICE_LEG)
+		return v;
+	stamp_past(sp, seg);
+	/* By a recipe that was changed meanwhile it must not go. */
+	if (*(volatile __u32 *)&sp->leg.turn != seg->turn)
+		return pkt_end(p, DROP, COUNT_LEG_CHANGING);
+	return v;
 }
 
 /* needs: addr, vip, flow, hash, l3, l4, l4_off, l3_len, flags, ttl. NEXT where the packet is of no
@@ -183,6 +240,7 @@ static __always_inline enum verdict splice_find(struct pkt *p, const struct sett
 	struct splice *sp;
 	__u32 index, dir, head;
 	__u64 word = 0;
+	enum verdict v;
 
 	if (p->flow.proto != IPPROTO_TCP || !(p->flags & PKT_PORTS) ||
 	    !(p->addr->flags & ADDR_SPLICES) || (p->vip && p->vip->kind == VIP_L4))
@@ -211,6 +269,10 @@ static __always_inline enum verdict splice_find(struct pkt *p, const struct sett
 	seg.ack = bpf_ntohl(tcp->ack_seq);
 	seg.payload = (p->l3_len - head) & 0xffff;
 	seg.end = seg.seq + seg.payload + (seg.flags & TCP_FIN ? 1 : 0);
-	return splice_segment(p, sp, index, &sp->dir[dir], &sp->dir[dir ^ 1], &seg,
-			      bpf_ntohs(tcp->window));
+	seg.window = bpf_ntohs(tcp->window);
+	if (sp->state == SPLICE_LEG)
+		v = leg_segment(p, sp, &seg);
+	else
+		v = splice_segment(p, sp, index, &sp->dir[dir], &sp->dir[dir ^ 1], &seg);
+	return v == REDIRECT ? splice_go_on(p, sp, &sp->dir[dir], &seg) : v;
 }

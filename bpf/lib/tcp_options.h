@@ -25,6 +25,8 @@ struct option_shift {
 	__u32 ts, tsecr;
 	__u32 sack;
 	__u32 stamps; /* whether ts and tsecr apply */
+	__u32 stamp;  /* TSval as it now is, where there is one: stamped */
+	__u32 stamped;
 };
 
 /* Adds delta to a number in the packet; odd: it begins at an odd offset of the segment. */
@@ -74,6 +76,8 @@ __noinline int option_step(PKT_CTX *ctx, __u32 at, __u32 odd, __u32 left,
 		if ((void *)(stamp + 2) > end)
 			return 0;
 		shift_number(&stamp[0], shift->ts, odd, shift);
+		shift->stamp = bpf_ntohl(stamp[0]);
+		shift->stamped = 1;
 		if (stamp[1]) /* nothing echoed yet: stays so */
 			shift_number(&stamp[1], shift->tsecr, odd, shift);
 	}

@@ -1,0 +1,210 @@
+/*
+ * leg_rules.h - what becomes of a packet for a socket past which bodies go: docs/splice.md, Bodies.
+ *
+ * X is the end that sent the packet. Numbers are compared as signed differences, modulo 2^32. A
+ * function that is verified on its own: it sees no packet, only what was read of it.
+ */
+#pragma once
+#include "bpf/lib/maps.h"
+#include "bpf/lib/splice_rewrite.h"
+
+enum { LEG_WINDOW_SLACK = 65536, LEG_OLD_MAX = 1 << 30 };
+
+/* What the worker wrote last, as a whole. */
+struct leg_plan {
+	__u32 turn, tx, rx, body, from, to;
+};
+
+static __always_inline bool plan_read(const struct leg *leg, struct leg_plan *plan)
+{
+	const volatile struct leg *l = leg;
+
+	plan->turn = l->turn;
+	barrier();
+	plan->tx = l->tx;
+	plan->rx = l->rx;
+	plan->body = l->body;
+	plan->from = l->from;
+	plan->to = l->to;
+	barrier();
+	return !(plan->turn & 1) && l->turn == plan->turn;
+}
+
+/* A number of a stream that is partly spliced, as the socket counts. */
+static __always_inline __u32 to_socket(__u32 number, __u32 shift, __u32 from)
+{
+	return (seq_before(from, number) ? from : number) - shift;
+}
+
+static __always_inline struct splice *leg_peer(const struct splice *sp)
+{
+	__u32 index = sp->leg.peer;
+	struct splice *peer = bpf_map_lookup_elem(&shunt_splices, &index);
+
+	if (!peer || peer->generation != sp->leg.peer_generation || peer->state != SPLICE_LEG)
+		return NULL;
+	return peer;
+}
+
+/* What X may say next, as strictly as the socket would judge it. */
+static __always_inline bool leg_expects(const struct splice *sp, const struct segment *seg)
+{
+	__u32 edge = sp->leg.acked + (sp->leg.window << (sp->leg.scale & 15)) + LEG_WINDOW_SLACK;
+
+	return !seq_before(seg->seq, sp->leg.acked - 1) && !seq_before(edge, seg->end);
+}
+
+/* Of X's window no more is told than the other leg's socket could take behind the body. */
+static __always_inline __u16 window_within(const struct splice *sp, const struct splice *peer,
+					   const struct leg_plan *plan, const struct segment *seg)
+{
+	__u64 most = (__u64)(plan->to - seg->ack) + sp->leg.room;
+	__u64 bytes = (__u64)seg->window << (sp->past.ws_in & 15);
+
+	if (bytes > most)
+		bytes = most;
+	bytes >>= sp->past.ws_out & 15;
+	return bytes > WINDOW_MAX ? WINDOW_MAX : (__u16)bytes;
+}
+
+/*
+ * To X goes a body. What acknowledges it goes to whom it is from; that of the bytes before it, and
+ * whatever else X has to say, to the socket.
+ */
+static __always_inline enum verdict leg_out(struct splice *sp, struct segment *seg,
+					    const struct leg_plan *plan)
+{
+	struct splice *peer = leg_peer(sp);
+	bool pure = seg->seq == seg->end && !(seg->flags & (TCP_FIN | TCP_RST));
+	__u32 reach = plan->from;
+
+	if (!peer || !(seg->flags & TCP_ACK) || seq_before(seg->ack, plan->from))
+		return NEXT;
+	if (seq_before(reach, peer->past.max_seq + peer->past.seq_delta))
+		reach = peer->past.max_seq + peer->past.seq_delta;
+	if (seq_before(reach, seg->ack)) {
+		seg->why = COUNT_SPLICE_FORGED; /* of what nobody has sent (RFC 5961, 5) */
+		return DROP;
+	}
+	if (!leg_expects(sp, seg))
+		return NEXT; /* the socket answers it */
+	if (!seq_before(seg->ack, sp->leg.progress)) {
+		sp->leg.progress = seg->ack;
+		sp->past.window = seg->window;
+	}
+	if (!pure || seq_before(seg->seq, sp->leg.acked)) /* a probe asks the socket */
+		return NEXT;
+	if (!sp->leg.heard) {
+		sp->leg.heard = 1;
+		return NEXT;
+	}
+	peer->leg.progress = seg->ack + sp->past.ack_delta;
+	seg->window = window_within(sp, peer, plan, seg);
+	seg->put_window = 1;
+	seg->seq = peer->leg.sent - sp->past.seq_delta;
+	return REDIRECT;
+}
+
+/* A reset that the other end of the body would heed comes to the socket as one that it heeds. */
+static __always_inline enum verdict leg_reset(struct splice *sp, struct segment *seg,
+					      const struct leg_plan *plan)
+{
+	if (!seq_before(plan->from, seg->seq))
+		return NEXT;
+	if (seg->seq == sp->leg.progress || seg->seq == sp->past.max_seq)
+		return NEXT;
+	seg->why = COUNT_SPLICE_FORGED;
+	return DROP;
+}
+
+/* Without payload: of the socket, but a probe of what went past it. */
+static __always_inline enum verdict leg_bare(struct splice *sp, struct segment *seg,
+					     const struct leg_plan *plan)
+{
+	if (seg->flags & TCP_FIN) {
+		if (seg->seq == plan->to) {
+			seg->why = COUNT_BODY_BEHIND;
+			return DROP; /* not before all in front of it is there */
+		}
+		if (seq_before(plan->from, seg->seq))
+			sp->leg.early = 1;
+		return NEXT;
+	}
+	if (seq_before(plan->from, seg->seq + 1) && seq_before(seg->seq, sp->past.max_seq))
+		return REDIRECT;
+	return NEXT;
+}
+
+/* From X comes a body. */
+static __always_inline enum verdict leg_in(struct splice *sp, struct segment *seg,
+					   const struct leg_plan *plan)
+{
+	struct splice *peer = leg_peer(sp);
+	__u32 end = seg->seq + seg->payload, edge;
+	enum verdict v;
+
+	if (!peer)
+		return NEXT;
+	if (seg->flags & TCP_RST)
+		return leg_reset(sp, seg, plan);
+	if (seg->payload == 0) {
+		v = leg_bare(sp, seg, plan);
+		if (v != REDIRECT)
+			return v;
+		goto past;
+	}
+	if (seq_before(seg->seq, plan->from))
+		return NEXT; /* what it has not seen of this becomes the socket's: it is in order */
+	if (seq_before(plan->to, end)) {
+		seg->why = COUNT_BODY_BEHIND;
+		return DROP;
+	}
+	edge = peer->leg.progress - sp->past.seq_delta +
+	       (peer->past.window << (peer->past.ws_in & 15)) + LEG_WINDOW_SLACK + sp->leg.room;
+	if (seq_before(edge, end) || seq_before(sp->leg.sent, seg->ack) ||
+	    seq_before(seg->ack, sp->leg.sent - LEG_OLD_MAX)) {
+		seg->why = COUNT_SPLICE_FORGED;
+		return DROP;
+	}
+	if (seq_before(sp->past.max_seq, end))
+		sp->past.max_seq = end;
+past:
+	seg->ack = peer->leg.acked - sp->past.ack_delta;
+	seg->window = (__u16)peer->leg.window;
+	seg->put_window = 1;
+	seg->no_fin = 1;
+	return REDIRECT;
+}
+
+/*
+ * PASS: with seq and ack as they now are; REDIRECT: to be forwarded by sp->past, as they now are;
+ * DROP. seg->why is what is counted, seg->turn the plan's.
+ */
+__noinline int leg_judge(struct splice *sp, struct segment *seg)
+{
+	struct leg_plan plan;
+	enum verdict v = NEXT;
+
+	if (!sp || !seg)
+		return DROP;
+	seg->why = COUNT_LEG_CHANGING;
+	if (!plan_read(&sp->leg, &plan))
+		return DROP;
+	seg->why = COUNT_LEG_PASSED;
+	seg->turn = plan.turn;
+	seg->tx = 0;
+	if (seg->flags & TCP_SYN)
+		return PASS; /* the socket's to judge; what it begins is not shifted */
+	if (plan.body == LEG_OUT)
+		v = leg_out(sp, seg, &plan);
+	else if (plan.body == LEG_IN)
+		v = leg_in(sp, seg, &plan);
+	if (v)
+		return v;
+	seg->seq =
+		plan.body == LEG_IN ? to_socket(seg->seq, plan.rx, plan.from) : seg->seq - plan.rx;
+	seg->ack =
+		plan.body == LEG_OUT ? to_socket(seg->ack, plan.tx, plan.from) : seg->ack - plan.tx;
+	seg->tx = plan.tx;
+	return PASS;
+}

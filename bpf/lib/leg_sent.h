@@ -1,0 +1,186 @@
+/*
+ * leg_sent.h - what a socket past which bodies went sends: its numbers become those on the wire
+ * (bpf/abi/splice.h, struct leg; docs/splice.md, Bodies).
+ *
+ * Our own stack writes options in one order: timestamps first, then SACK blocks.
+ */
+#pragma once
+#include <stddef.h>
+
+#include "bpf/lib/count.h"
+#include "bpf/lib/frame_tc.h"
+#include "bpf/lib/leg_rules.h"
+#include "bpf/lib/parse_ports.h"
+
+/* As they will arrive from the other end: our destination is their source. */
+struct sent {
+	struct flow_key key;
+	__u32 l4_off;
+};
+
+enum { PLAN_TRIES = 16, SACK_EDGES_MAX = 8 };
+
+struct sent_numbers {
+	__be32 seq, ack;
+};
+
+/* A tuple of which one of us begins anew: whatever was before, nothing is shifted now. */
+static __always_inline void leg_forget(struct splice *sp)
+{
+	sp->leg.tx = sp->leg.rx = 0;
+	sp->leg.body = LEG_NONE;
+	sp->leg.stamped = 0;
+}
+
+static __always_inline __u32 sent_seq(struct splice *sp, const struct leg_plan *plan, __u32 seq,
+				      __u32 payload)
+{
+	seq += plan->tx;
+	if (plan->body == LEG_OUT && payload)
+		sp->leg.heard = 0; /* what X says of it is for the socket */
+	if (plan->body == LEG_OUT && !payload && seq_before(seq, sp->leg.progress))
+		return sp->leg.progress; /* older ones X would not look at */
+	if (plan->body == LEG_IN && !payload && seq_before(seq, sp->leg.sent))
+		return sp->leg.sent; /* a probe, to be heeded */
+	return seq;
+}
+
+/* Never more than somebody has: of a body, what its other end has acknowledged. */
+static __always_inline __u32 sent_ack(struct splice *sp, const struct leg_plan *plan, __u32 ack)
+{
+	struct splice *peer;
+	__u32 there;
+
+	ack += plan->rx;
+	if (plan->body != LEG_IN)
+		return ack;
+	if (seq_before(plan->from, ack))
+		ack = plan->from;
+	peer = leg_peer(sp);
+	if (!peer)
+		return ack;
+	there = peer->leg.progress - sp->past.seq_delta;
+	if (seq_before(plan->to, there))
+		there = plan->to;
+	if (seq_before(ack, there))
+		ack = there;
+	if (seq_before(sp->leg.progress, ack))
+		sp->leg.progress = ack;
+	return ack;
+}
+
+/* Its TSval never falls behind what X got past the socket. */
+static __always_inline __u64 sent_stamp(struct __sk_buff *skb, __u32 at, struct splice *sp,
+					const struct leg_plan *plan)
+{
+	struct leg *leg = &sp->leg;
+	__be32 old, new;
+	__u32 own, stamp;
+
+	if (bpf_skb_load_bytes(skb, at, &old, sizeof(old)))
+		return 0;
+	own = stamp = bpf_ntohl(old);
+	if (leg->stamped & LEG_STAMP_PAST && (plan->body || seq_before(own, leg->stamp)))
+		stamp = leg->stamp;
+	if (!leg->stamped || seq_before(leg->stamp, stamp)) {
+		leg->stamp = stamp;
+		leg->stamped |= LEG_STAMP_OWN;
+	}
+	if (stamp == own)
+		return 0;
+	new = bpf_htonl(stamp);
+	bpf_skb_store_bytes(skb, at, &new, sizeof(new), 0);
+	return sum_change(0, old, new);
+}
+
+static __always_inline __u64 sent_sack(struct __sk_buff *skb, __u32 at, __u32 bytes, __u32 shift)
+{
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < SACK_EDGES_MAX; i++) {
+		__be32 old, new;
+
+		if (2 + (i + 1) * sizeof(old) > bytes ||
+		    bpf_skb_load_bytes(skb, at + i * sizeof(old), &old, sizeof(old)))
+			break;
+		new = bpf_htonl(bpf_ntohl(old) + shift);
+		bpf_skb_store_bytes(skb, at + i * sizeof(old), &new, sizeof(new), 0);
+		sum = sum_change(sum, old, new);
+	}
+	return sum;
+}
+
+static __always_inline __u64 sent_options(struct __sk_buff *skb, __u32 at, __u32 end,
+					  struct splice *sp, const struct leg_plan *plan)
+{
+	__u8 head[4];
+	__u64 sum = 0;
+
+	if (at >= end || bpf_skb_load_bytes(skb, at, head, sizeof(head)))
+		return 0;
+	if (head[2] == OPTION_TS) {
+		sum = sent_stamp(skb, at + sizeof(head), sp, plan);
+		at += sizeof(head) + 8;
+		if (at >= end || bpf_skb_load_bytes(skb, at, head, sizeof(head)))
+			return sum;
+	}
+	if (head[2] == OPTION_SACK && plan->rx)
+		sum += sent_sack(skb, at + sizeof(head), head[3], plan->rx);
+	return sum;
+}
+
+static __always_inline void record_sent(struct leg *leg, __u32 end, __u32 ack, __u16 window)
+{
+	if (seq_before(leg->sent, end))
+		leg->sent = end;
+	if (!seq_before(ack, leg->acked)) {
+		leg->acked = ack;
+		leg->window = window;
+	}
+}
+
+static __always_inline bool plan_wait(const struct leg *leg, struct leg_plan *plan)
+{
+	for (int i = 0; i < PLAN_TRIES; i++)
+		if (plan_read(leg, plan))
+			return true;
+	return false;
+}
+
+static __always_inline int leg_sent(struct __sk_buff *skb, __u32 l4_off, struct splice *sp)
+{
+	__u32 seq, ack, payload, head, check_at = l4_off + offsetof(struct tcphdr, check);
+	struct leg_plan plan;
+	struct sent_numbers new;
+	struct tcphdr tcp;
+	__u8 flags;
+	__u64 sum;
+
+	if (bpf_skb_load_bytes(skb, l4_off, &tcp, sizeof(tcp)))
+		return TC_ACT_UNSPEC;
+	flags = ((__u8 *)&tcp)[13];
+	if (flags & TCP_SYN) {
+		leg_forget(sp);
+		return TC_ACT_UNSPEC;
+	}
+	if (!plan_wait(&sp->leg, &plan)) {
+		count(COUNT_LEG_CHANGING, skb->len);
+		return TC_ACT_SHOT;
+	}
+	head = tcp.doff * 4;
+	payload = skb->len - l4_off - head;
+	seq = sent_seq(sp, &plan, bpf_ntohl(tcp.seq), payload);
+	ack = flags & TCP_ACK ? sent_ack(sp, &plan, bpf_ntohl(tcp.ack_seq)) : 0;
+	new.seq = bpf_htonl(seq);
+	new.ack = bpf_htonl(ack);
+	sum = sent_options(skb, l4_off + sizeof(tcp), l4_off + head, sp, &plan);
+	sum = sum_change(sum, tcp.seq, new.seq);
+	sum = sum_change(sum, tcp.ack_seq, new.ack);
+	bpf_skb_store_bytes(skb, l4_off + offsetof(struct tcphdr, seq), &new, sizeof(new), 0);
+	frame_sum(skb, NULL, check_at, 0, sum);
+	if (flags & TCP_ACK)
+		record_sent(&sp->leg, seq + payload + (flags & TCP_FIN ? 1 : 0), ack,
+			    bpf_ntohs(tcp.window));
+	count(COUNT_EGRESS_SHIFTED, skb->len);
+	return TC_ACT_UNSPEC;
+}
