@@ -1,11 +1,12 @@
 """A small HTTP origin: /usr/bin/python3 origin.py NAME PORT. Says its name, path and what it got.
 
 /echo-length answers how many bytes came and their SHA-256; /slow never answers; /chunked answers in
-chunks; /big/N sends N bytes; /close answers and closes. An Upgrade to websocket becomes an echo of
+chunks; /big/N sends N bytes, /pattern/SEED/N N bytes that differ; /close answers and closes. An Upgrade to websocket becomes an echo of
 raw bytes; /stream too, without one (for routes with splice: connection).
 """
 import hashlib
 import http.server
+import random
 import socket
 import socketserver
 import sys
@@ -61,6 +62,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
         elif self.path.startswith("/big/"):
             self.answer(b"x" * int(self.path[5:]))
+        elif self.path.startswith("/pattern/"):
+            seed, count = self.path.split("/")[2:]
+            self.answer(random.Random(int(seed)).randbytes(int(count)))
         else:
             self.answer(f"{self.server.name} {self.headers['Host']} {self.path}\n".encode())
 

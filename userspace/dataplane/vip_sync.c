@@ -368,10 +368,14 @@ static bool add_addresses(struct vip_sync *sync, const struct node *node, struct
 	for (uint32_t i = 0; i < sync->mapped.sizes.of[MAP_SIZE_SPLICES]; i++) {
 		const struct splice *sp = &sync->mapped.splices[i];
 
-		if (sp->state != SPLICE_FREE &&
-		    (!vip_table_add(sync->table, sp->dir[0].out.src, ADDR_SPLICES, err) ||
-		     !vip_table_add(sync->table, sp->dir[1].out.src, ADDR_SPLICES, err)))
+		if (sp->state == SPLICE_LEG) {
+			if (!vip_table_add(sync->table, sp->leg.key.dst, ADDR_SPLICES, err))
+				return false;
+		} else if (sp->state != SPLICE_FREE &&
+			   (!vip_table_add(sync->table, sp->dir[0].out.src, ADDR_SPLICES, err) ||
+			    !vip_table_add(sync->table, sp->dir[1].out.src, ADDR_SPLICES, err))) {
 			return false;
+		}
 	}
 	return true;
 }

@@ -187,6 +187,7 @@ struct route {
 	const char *to;      /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
 	uint32_t timeout_ms; /* until the response head; 0: the listener's */
 	enum splice_policy splice;
+	uint64_t splice_threshold; /* bytes of a body from which on it is spliced */
 	uint32_t order; /* of writing */
 	struct place at;
 };

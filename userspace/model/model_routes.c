@@ -10,6 +10,11 @@
 
 enum { TIMEOUT_MS_MAX = 3600000, BODY_BYTES_MAX = 4096, PATH_BYTES_MAX = 4096 };
 
+/* Of a body, to be spliced: docs/splice.md says what it costs. */
+#define THRESHOLD_DEFAULT ((uint64_t)256 << 10)
+#define THRESHOLD_LEAST   ((uint64_t)4 << 10)
+#define THRESHOLD_MOST    ((uint64_t)1 << 50)
+
 static void read_host(struct reading *r, const struct key *key, const struct yaml *value,
 		      void *into)
 {
@@ -197,6 +202,8 @@ const struct key route_keys[] = {
 	{ "respond", read_respond },
 	{ "timeout", read_duration, offsetof(struct route, timeout_ms), 1, TIMEOUT_MS_MAX },
 	{ "splice", read_splice, offsetof(struct route, splice) },
+	{ "splice_threshold", read_size, offsetof(struct route, splice_threshold), THRESHOLD_LEAST,
+	  THRESHOLD_MOST },
 	{ "split", NULL },
 	{ "retry", NULL },
 	{ "filters", NULL },
@@ -215,6 +222,7 @@ static void build_route(struct building *b, const struct yaml *value, struct rou
 
 	route->at = value->at;
 	route->path = "";
+	route->splice_threshold = THRESHOLD_DEFAULT;
 	schema_read(&b->reading, route_keys, value, route);
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		count += yaml_get(value, actions[i]) != NULL;

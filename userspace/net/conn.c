@@ -224,5 +224,7 @@ void conn_close(struct conn *conn)
 		conn->ops->free(conn);
 	free(conn->prelude);
 	close(conn->fd);
+	if (conn->on_closed)
+		conn->on_closed(conn->closed_context);
 	free(conn);
 }

@@ -39,6 +39,9 @@ struct conn {
 	uint32_t first_write, first_copied;
 	uint16_t reserved_port; /* host order; 0: an ephemeral one */
 	uint32_t exchanges;     /* served on it */
+	/* Of who has state for its packets: heard of once its socket is closed. NULL: nobody. */
+	void (*on_closed)(void *context);
+	void *closed_context;
 	/* of whoever keeps it while it is idle */
 	struct conn *idle_next, *idle_prev;
 	void *idle_home;

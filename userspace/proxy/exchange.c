@@ -81,16 +81,21 @@ static uint64_t written(const struct session *s)
 static bool client_step(struct session *s)
 {
 	struct exchange *ex = &s->ex;
+	uint64_t before = s->ends[CLIENT]->got;
 	enum conn_result got = session_read(s, CLIENT);
 	bool moved = got == CONN_OK;
+
+	exchange_spliced_read(s, CLIENT, before);
 
 	if (got == CONN_ERROR) {
 		session_fail(s, END_CLIENT_GONE);
 		return true;
 	}
 	moved = request_body_step(s) || moved;
+	if (s->state == SESSION_FORWARDING && !ex->request_done)
+		exchange_try_splice(s, CLIENT);
 	if (s->state == SESSION_FORWARDING && s->ends[CLIENT]->eof && !ex->request_done && !moved &&
-	    session_is_stuck(s, CLIENT)) {
+	    !exchange_waits_for_splice(s, CLIENT) && session_is_stuck(s, CLIENT)) {
 		session_fail(s, END_CLIENT_CUT);
 		return true;
 	}
@@ -119,8 +124,11 @@ static bool is_tunnel_now(const struct session *s)
 bool exchange_step(struct session *s)
 {
 	uint64_t before = written(s);
-	bool moved = client_step(s);
+	bool moved = exchange_splice_step(s);
 
+	if (s->state != SESSION_FORWARDING)
+		return true;
+	moved = client_step(s) || moved;
 	if (s->state != SESSION_FORWARDING)
 		return true;
 	flush_server(s);

@@ -67,10 +67,19 @@ static struct conn *connect_reserved(struct session *s, const struct addr *to,
 	return NULL;
 }
 
+/* Bodies may be spliced to any client that this connection will serve: most are like this one. */
+static uint32_t max_segment(const struct session *s)
+{
+	bool may = s->proxy->options.splicer && !s->ends[CLIENT]->ops &&
+		   !s->ex.upstream->tls.used && s->ex.route && s->ex.route->splice != SPLICE_OFF;
+
+	return may ? splicer_max_segment(s->ends[CLIENT]) : 0;
+}
+
 static struct conn *connect_new(struct session *s, const struct endpoint *to)
 {
 	const struct addr *source = source_for(s, &to->address);
-	struct connect_options how = { .source = source };
+	struct connect_options how = { .source = source, .max_segment = max_segment(s) };
 	struct conn *conn = NULL;
 
 	s->ex.tries++;
@@ -404,10 +413,13 @@ bool exchange_response_step(struct session *s)
 	struct exchange *ex = &s->ex;
 	enum conn_result got;
 	bool moved = false;
+	uint64_t before;
 
 	if (!s->ends[SERVER] || s->ends[SERVER]->connecting || ex->response_done)
 		return false;
+	before = s->ends[SERVER]->got;
 	got = session_read(s, SERVER);
+	exchange_spliced_read(s, SERVER, before);
 	if (!ex->response_begun)
 		moved = read_response_head(s);
 	if (s->state != SESSION_FORWARDING || !s->ends[SERVER])
@@ -416,6 +428,10 @@ bool exchange_response_step(struct session *s)
 		moved = read_response_body(s) || moved;
 	if (s->state != SESSION_FORWARDING || !s->ends[SERVER])
 		return true;
+	if (ex->response_begun && !ex->response_done && ex->request_done)
+		exchange_try_splice(s, SERVER);
+	if (exchange_waits_for_splice(s, SERVER) && got != CONN_ERROR)
+		return moved || got == CONN_OK;
 	if (!ex->response_done && (got == CONN_EOF || got == CONN_ERROR) &&
 	    (buf_len(&s->in[SERVER]) == 0 ||
 	     (ex->response_begun && !moved && session_is_stuck(s, SERVER))))

@@ -10,7 +10,8 @@ static enum pace_of pace_of_exchange(const struct session *s)
 {
 	const struct exchange *ex = &s->ex;
 
-	if (!s->ends[SERVER] || s->ends[SERVER]->connecting)
+	/* What the kernel carries is timed by its progress alone. */
+	if (!s->ends[SERVER] || s->ends[SERVER]->connecting || ex->bounded)
 		return PACE_NONE;
 	if (!ex->request_done && buf_len(&s->out[SERVER]) > 0)
 		return PACE_TAKER;

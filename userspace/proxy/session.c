@@ -180,6 +180,7 @@ void session_drop_server(struct session *s)
 {
 	struct conn *conn = s->ends[SERVER];
 
+	exchange_drop_splice(s);
 	s->ends[SERVER] = NULL;
 	s->readable[SERVER] = false;
 	buf_clear(&s->in[SERVER], &s->proxy->blocks);

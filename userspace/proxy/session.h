@@ -65,6 +65,13 @@ struct exchange {
 	bool request_last, response_last; /* the last chunk's line was written */
 	uint16_t status;
 	uint64_t bytes_in, bytes_out;
+	struct bounded *bounded;  /* a body that the kernel carries now; NULL: none */
+	uint64_t bytes_spliced;   /* of both bodies; they are in bytes_in and bytes_out too */
+	uint64_t looked;          /* how far bounded had got at the last look */
+	uint8_t bounded_from;     /* enum side */
+	uint8_t look_ms;          /* until the next */
+	uint8_t looks;            /* whether a body may be spliced, so far */
+	uint8_t splice_reason;    /* enum splice_reason, of the last of them */
 	const char *detail;       /* of end; NULL: none. Lives as long as the call that ends it */
 	uint8_t end;              /* enum end_reason */
 	struct access_note *note; /* what its line will say of its head; NULL: nothing */
@@ -191,6 +198,18 @@ struct body_copy {
 };
 /* As far as there is room; *out_done: the body has ended. Whether anything moved. */
 bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *out_done);
+
+/* exchange_splice.c: bodies that the kernel carries. */
+/* If the rest of the body from that side is worth it, and can be. */
+void exchange_try_splice(struct session *s, enum side from);
+/* What that side's socket still had of it was read, from this count of bytes on. */
+void exchange_spliced_read(struct session *s, enum side from, uint64_t before);
+/* Looks how far it has got. True: it has ended, or the session has. */
+bool exchange_splice_step(struct session *s);
+/* A body from that side is under way past its socket: that this has ended says nothing. */
+bool exchange_waits_for_splice(const struct session *s, enum side from);
+/* Before its sockets are closed. */
+void exchange_drop_splice(struct session *s);
 
 /* exchange_reply.c */
 /* Our own answer instead of the endpoint's; ends the exchange. Never after response_begun. */

@@ -25,6 +25,8 @@
 	X(bad_requests) \
 	X(bad_responses) \
 	X(tunnels) \
+	X(bodies_spliced) \
+	X(bytes_spliced) \
 	X(accept_errors) \
 	X(sessions_shed) \
 	X(requests_shed) \

@@ -58,8 +58,7 @@ uint32_t splicer_max_segment(const struct conn *client)
 	return info.tcpi_snd_mss + (info.tcpi_options & TCPI_OPT_TIMESTAMPS ? TIMESTAMP_BYTES : 0);
 }
 
-/* What each end may be sent must fit what the other was told to send (docs/splice.md, MSS). */
-static bool segments_fit(const struct conn *from, const struct conn *to)
+bool segments_fit(const struct conn *from, const struct conn *to)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
@@ -99,6 +98,8 @@ static enum splice_reason check_ends(const struct handover_request *request)
 
 	if (!client->noted || !server->noted)
 		return SPLICE_REASON_NO_QUERY;
+	if (client->on_closed || server->on_closed)
+		return SPLICE_REASON_SHIFTED;
 	if (!server->reserved_port)
 		return SPLICE_REASON_NO_PORT;
 	if (addr_is_v4(&client->peer) != addr_is_v4(&server->peer))
@@ -110,7 +111,7 @@ static enum splice_reason check_ends(const struct handover_request *request)
 	return SPLICE_REASON_DONE;
 }
 
-static struct flow_key key_of(const struct addr *src, const struct addr *dst)
+struct flow_key splice_key(const struct addr *src, const struct addr *dst)
 {
 	struct flow_key key = { .sport = src->port, .dport = dst->port, .proto = IPPROTO_TCP };
 
@@ -152,7 +153,7 @@ static void fill(struct splice *sp, const struct handover_request *request,
 
 		fill_dir(&sp->dir[side], &st[side], &st[!side], request->pending[side],
 			 request->pending[!side]);
-		sp->dir[side].out = key_of(conn_local(to), &to->peer);
+		sp->dir[side].out = splice_key(conn_local(to), &to->peer);
 		sp->dir[side].next_hop = next_hops[!side];
 	}
 	for (int side = 0; side < 2; side++) {
@@ -193,7 +194,8 @@ static enum splice_reason install(struct splicer *splicer, const struct handover
 	sp = &splicer->maps.splices[slot];
 	fill(sp, request, st, next_hops);
 	for (int side = 0; side < 2; side++)
-		keys[side] = key_of(&request->ends[side]->peer, conn_local(request->ends[side]));
+		keys[side] =
+			splice_key(&request->ends[side]->peer, conn_local(request->ends[side]));
 	/* Everything is in its place before the programs may look at it. */
 	__atomic_store_n(&sp->state, SPLICE_HANDOVER, __ATOMIC_RELEASE);
 	if (!slot_install(splicer, slot, keys)) {

@@ -75,6 +75,8 @@ struct flow_key slot_key(const struct splice *sp, uint32_t dir)
 	const struct flow_key *out = &sp->dir[!dir].out;
 	struct flow_key key = { .sport = out->dport, .dport = out->sport, .proto = out->proto };
 
+	if (sp->state == SPLICE_LEG)
+		return sp->leg.key;
 	memcpy(key.src, out->dst, sizeof(key.src));
 	memcpy(key.dst, out->src, sizeof(key.dst));
 	return key;
@@ -84,7 +86,7 @@ void slot_uninstall(struct splicer *splicer, uint32_t i)
 {
 	struct splice *sp = &splicer->maps.splices[i];
 
-	for (uint32_t dir = 0; dir < 2; dir++) {
+	for (uint32_t dir = 0; dir < (sp->state == SPLICE_LEG ? 1 : 2); dir++) {
 		struct flow_key key = slot_key(sp, dir);
 
 		flow_table_remove_splice(&splicer->maps.flows, &key, i, sp->generation);
@@ -99,7 +101,9 @@ void slot_to_control(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
 	slot->idle_ms = idle_ms;
 	slot->packets = 0;
 	slot->changed_ms = 0; /* the next sweep sets it */
-	slot->linger_ms = 0;
+	slot->linger_ms = splicer->maps.splices[i].state == SPLICE_LEG
+				  ? clock_monotonic_ms() + LINGER_ENDED_MS
+				  : 0;
 	atomic_store(&slot->owner, SLOT_CONTROL);
 }
 
@@ -118,7 +122,8 @@ void slot_end(struct splicer *splicer, uint32_t i)
 	uint16_t port = (uint16_t)sp->source_port;
 
 	slot_uninstall(splicer, i);
-	ports_give(splicer->ports, &to, port);
+	if (port)
+		ports_give(splicer->ports, &to, port);
 	slot_give(splicer, i);
 }
 
@@ -197,9 +202,10 @@ static void sweep_slot(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
 {
 	struct splice *sp = &splicer->maps.splices[i];
 	struct slot *slot = &splicer->slots[i];
-	uint64_t packets = sp->dir[0].packets + sp->dir[1].packets;
+	uint64_t packets;
 
-	look_at_events(splicer, i); /* events get lost when the ring buffer is full */
+	if (sp->state != SPLICE_LEG)
+		look_at_events(splicer, i); /* they get lost when the ring buffer is full */
 	if (atomic_load(&slot->owner) != SLOT_CONTROL)
 		return;
 	if (slot->linger_ms > 0) {
@@ -207,6 +213,7 @@ static void sweep_slot(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
 			slot_end(splicer, i);
 		return;
 	}
+	packets = sp->dir[0].packets + sp->dir[1].packets;
 	if (packets != slot->packets || slot->changed_ms == 0) {
 		slot->packets = packets;
 		slot->changed_ms = splicer->now_ms;

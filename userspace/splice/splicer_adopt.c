@@ -36,8 +36,13 @@ void slot_look_at_foreign(struct splicer *splicer, uint32_t i, bool is_last)
 		if (is_last)
 			end_lost(splicer, i);
 		return;
+	case SPLICE_LEG: /* with its socket gone it only lingers */
+		if (is_last)
+			slot_to_control(splicer, i, 0);
+		return;
 	case SPLICE_FREE: /* the relay went on instead */
-		splicer_port_give(splicer, &to, (uint16_t)sp->source_port);
+		if (sp->source_port)
+			splicer_port_give(splicer, &to, (uint16_t)sp->source_port);
 		slot_give(splicer, i);
 		return;
 	default:
@@ -51,7 +56,8 @@ static void adopt(struct splicer *splicer, uint32_t i, bool is_last)
 	struct addr to = slot_endpoint(sp);
 
 	atomic_store(&splicer->slots[i].owner, SLOT_FOREIGN);
-	ports_mark(splicer->ports, &to, (uint16_t)sp->source_port);
+	if (sp->source_port)
+		ports_mark(splicer->ports, &to, (uint16_t)sp->source_port);
 	slot_look_at_foreign(splicer, i, is_last);
 }
 

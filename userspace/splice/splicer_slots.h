@@ -54,7 +54,7 @@ uint32_t slot_take(struct splicer *splicer);
 void slot_give(struct splicer *splicer, uint32_t i);
 bool slot_install(struct splicer *splicer, uint32_t i, const struct flow_key keys[2]);
 void slot_uninstall(struct splicer *splicer, uint32_t i);
-/* The key under which packets of that direction arrive: the other direction's way out, reversed. */
+/* The key under which packets of that direction arrive; a leg has direction 0 only. */
 struct flow_key slot_key(const struct splice *sp, uint32_t dir);
 /* The control thread owns it from here on. */
 void slot_to_control(struct splicer *splicer, uint32_t i, uint32_t idle_ms);
@@ -71,4 +71,9 @@ struct addr slot_endpoint(const struct splice *sp);
 void splicer_adopt(struct splicer *splicer, bool is_last);
 void slot_look_at_foreign(struct splicer *splicer, uint32_t i, bool is_last);
 
+/* --- handover.c */
+
 bool sk_state_read(int fd, struct sk_state *out_state);
+/* What each end may be sent must fit what the other was told to send (docs/splice.md, MSS). */
+bool segments_fit(const struct conn *from, const struct conn *to);
+struct flow_key splice_key(const struct addr *src, const struct addr *dst);

@@ -1,0 +1,243 @@
+#include "userspace/splice/bounded.h"
+
+#include <netinet/tcp.h>
+#include <stdlib.h>
+
+#include "userspace/base/must.h"
+#include "userspace/splice/leg.h"
+
+enum { FROM, TO };
+
+struct bounded {
+	struct conn *ends[2];
+	struct splice *legs[2];
+	uint32_t expected; /* bytes of the body that were in the socket at the beginning */
+	uint32_t told;     /* progress of FROM at the last look that found it behind */
+	bool behind;
+};
+
+/* What the first leg's numbers become on the second. */
+static uint32_t delta(const struct bounded *b)
+{
+	return b->legs[FROM]->past.seq_delta;
+}
+
+static uint32_t load(const __u32 *field)
+{
+	return __atomic_load_n(field, __ATOMIC_ACQUIRE);
+}
+
+static enum splice_reason check(const struct bounded_request *r, const struct sk_state st[2])
+{
+	if (st[FROM].tcp_state != TCP_ESTABLISHED || st[TO].tcp_state != TCP_ESTABLISHED)
+		return SPLICE_REASON_FINISHED;
+	/* Its acknowledgements will ride on what goes past the socket. */
+	if (st[FROM].snd_una != st[FROM].write_seq)
+		return SPLICE_REASON_NOT_QUIET;
+	for (int i = 0; i < 2; i++)
+		if (st[i].flags & SK_OUT_OF_ORDER)
+			return SPLICE_REASON_OUT_OF_ORDER;
+	if ((st[FROM].flags ^ st[TO].flags) & SK_TIMESTAMPS)
+		return SPLICE_REASON_TIMESTAMPS;
+	if ((st[FROM].flags ^ st[TO].flags) & SK_ECN)
+		return SPLICE_REASON_ECN;
+	if (addr_is_v4(&r->from->peer) != addr_is_v4(&r->to->peer))
+		return SPLICE_REASON_FAMILY;
+	if (r->from->eof || r->from->shut || r->to->eof || r->to->shut)
+		return SPLICE_REASON_FINISHED;
+	return segments_fit(r->from, r->to) && segments_fit(r->to, r->from) ? SPLICE_REASON_DONE
+									    : SPLICE_REASON_MSS;
+}
+
+static uint32_t stamp_base(const struct splice *leg, const struct sk_state *st)
+{
+	return leg->leg.stamped && (int32_t)(leg->leg.stamp - st->ts_now) > 0 ? leg->leg.stamp
+									      : st->ts_now;
+}
+
+/* The recipe for what X sends past its socket, to the other leg. */
+static void write_past(struct splice *leg, struct splice *other, struct conn *to,
+		       const struct sk_state *own, const struct sk_state *others, uint32_t hop)
+{
+	struct splice_dir *d = &leg->past;
+
+	d->out = splice_key(conn_local(to), &to->peer);
+	d->next_hop = hop;
+	d->ts_delta = stamp_base(other, others) - own->ts_recent;
+	d->ws_in = own->snd_wscale;
+	d->ws_out = others->rcv_wscale;
+	d->window = UINT16_MAX; /* not seen yet: the largest there is */
+}
+
+static void write_plan(struct splice *leg, const struct splice *other, uint32_t other_slot,
+		       enum leg_body body, uint32_t from, uint32_t n)
+{
+	struct leg *l = &leg->leg;
+
+	l->body = body;
+	l->from = from;
+	l->to = from + n;
+	l->peer = other_slot;
+	l->peer_generation = other->generation;
+	l->early = 0;
+}
+
+static void begin_plans(const struct bounded *b, const struct bounded_request *r,
+			const struct sk_state st[2], const uint32_t hops[2], uint32_t n,
+			const struct splicer *splicer)
+{
+	struct splice *in = b->legs[FROM], *out = b->legs[TO];
+	uint32_t first = st[FROM].rcv_nxt + in->leg.rx;
+	uint32_t out_first = st[TO].write_seq + r->pending + b->expected + out->leg.tx;
+
+	leg_plan_begin(&in->leg);
+	leg_plan_begin(&out->leg);
+	write_past(in, out, r->to, &st[FROM], &st[TO], hops[TO]);
+	write_past(out, in, r->from, &st[TO], &st[FROM], hops[FROM]);
+	in->past.seq_delta = out_first - first;
+	in->past.ack_delta = 0; /* what acknowledges is put anew */
+	out->past.seq_delta = 0;
+	out->past.ack_delta = first - out_first;
+	in->past.tsecr_delta = -out->past.ts_delta;
+	out->past.tsecr_delta = -in->past.ts_delta;
+	write_plan(out, in, (uint32_t)(in - splicer->maps.splices), LEG_OUT, out_first, n);
+	write_plan(in, out, (uint32_t)(out - splicer->maps.splices), LEG_IN, first, n);
+	in->past.max_seq = in->leg.progress = first;
+	out->leg.progress = st[TO].snd_una + out->leg.tx;
+	out->leg.heard = st[TO].snd_una + out->leg.tx == out_first;
+	in->leg.room = out->leg.room = st[FROM].rcv_wnd;
+	leg_plan_end(&out->leg); /* acknowledgements find their way before there are any */
+	leg_plan_end(&in->leg);
+}
+
+static enum splice_reason take_legs(struct splicer *splicer, const struct bounded_request *r,
+				    const struct sk_state st[2], struct splice *legs[2])
+{
+	enum splice_reason reason =
+		leg_of(splicer, r->from, &st[FROM], r->worker, r->name, &legs[FROM]);
+
+	if (reason != SPLICE_REASON_DONE)
+		return reason;
+	return leg_of(splicer, r->to, &st[TO], r->worker, r->name, &legs[TO]);
+}
+
+enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_request *r,
+				 struct bounded **out_bounded)
+{
+	struct conn *ends[2] = { r->from, r->to };
+	struct bounded b = { .ends = { r->from, r->to } };
+	enum splice_reason reason;
+	struct sk_state st[2];
+	uint32_t hops[2];
+	uint64_t n;
+
+	for (int i = 0; i < 2; i++)
+		if (!splicer->maps.next_hop(splicer->maps.context, &ends[i]->peer, &hops[i]))
+			return SPLICE_REASON_UNRESOLVED;
+	for (int i = 0; i < 2; i++)
+		if (!sk_state_read(ends[i]->fd, &st[i]))
+			return SPLICE_REASON_NO_QUERY;
+	reason = check(r, st);
+	if (reason != SPLICE_REASON_DONE)
+		return reason;
+	b.expected = st[FROM].rcv_nxt - st[FROM].copied_seq;
+	if (r->left < b.expected + r->least)
+		return SPLICE_REASON_SMALL;
+	n = r->left - b.expected;
+	if (n > BOUNDED_BYTES_MAX)
+		n = BOUNDED_BYTES_MAX;
+	reason = take_legs(splicer, r, st, b.legs);
+	if (reason != SPLICE_REASON_DONE)
+		return reason;
+	begin_plans(&b, r, st, hops, (uint32_t)n, splicer);
+	*out_bounded = must_alloc(sizeof(**out_bounded));
+	**out_bounded = b;
+	return SPLICE_REASON_DONE;
+}
+
+void bounded_read(struct bounded *b, uint32_t n)
+{
+	struct leg *in = &b->legs[FROM]->leg, *out = &b->legs[TO]->leg;
+	uint32_t before = n < b->expected ? n : b->expected;
+
+	b->expected -= before;
+	n -= before;
+	if (n == 0)
+		return;
+	leg_plan_begin(in);
+	leg_plan_begin(out);
+	in->from += n;
+	out->from += n;
+	__atomic_store_n(&out->heard, 0, __ATOMIC_RELAXED);
+	leg_plan_end(out);
+	leg_plan_end(in);
+	leg_raise(&b->legs[FROM]->past.max_seq, in->from);
+}
+
+uint64_t bounded_progress(const struct bounded *b)
+{
+	const struct leg *out = &b->legs[TO]->leg;
+	int32_t n = (int32_t)(load(&out->progress) - out->from);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+bool bounded_is_done(const struct bounded *b)
+{
+	const struct leg *out = &b->legs[TO]->leg;
+
+	return b->expected == 0 && (int32_t)(load(&out->progress) - out->to) >= 0;
+}
+
+bool bounded_is_cut(const struct bounded *b)
+{
+	return load(&b->legs[FROM]->leg.early);
+}
+
+void bounded_tend(struct bounded *b)
+{
+	uint32_t there = load(&b->legs[TO]->leg.progress) - delta(b);
+	uint32_t told = load(&b->legs[FROM]->leg.progress);
+
+	if ((int32_t)(there - told) <= 0) {
+		b->behind = false;
+		return;
+	}
+	/* Twice in a row: then nobody is about to tell it. */
+	if (b->behind && b->told == told)
+		leg_poke(b->ends[FROM]);
+	b->behind = true;
+	b->told = told;
+}
+
+/* So many bytes of it went past the sockets, and it goes on with them. */
+static void fold(struct bounded *b, uint32_t n)
+{
+	struct leg *in = &b->legs[FROM]->leg, *out = &b->legs[TO]->leg;
+
+	leg_plan_begin(in);
+	leg_plan_begin(out);
+	out->tx += n;
+	in->rx += n;
+	in->body = out->body = LEG_NONE;
+	leg_plan_end(out);
+	leg_plan_end(in);
+}
+
+uint64_t bounded_end(struct bounded *b)
+{
+	struct leg *in = &b->legs[FROM]->leg;
+	uint32_t n = in->to - in->from;
+
+	fold(b, n);
+	if ((int32_t)(load(&in->progress) - in->to) < 0)
+		leg_poke(b->ends[FROM]);
+	free(b);
+	return n;
+}
+
+void bounded_abandon(struct bounded *b)
+{
+	fold(b, (uint32_t)bounded_progress(b));
+	free(b);
+}
