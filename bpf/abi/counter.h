@@ -63,6 +63,7 @@
 	X(SPLICE_FORGED, "dropped: outside the window of a spliced connection")                    \
 	X(LEG_PASSED, "passed: to a socket beside which bodies have gone, its numbers shifted")    \
 	X(LEG_CHANGING, "dropped: while a body's splice begins or ends; its sender tries again")   \
+	X(BODY_BEFORE, "dropped: what is before a spliced body and in it; its sender must be told") \
 	X(BODY_BEHIND, "dropped: what follows a body that is spliced, before it has ended")        \
 	X(EGRESS_SHIFTED, "sent by a socket beside which bodies have gone, its numbers shifted")   \
 	X(EGRESS_REPAIRED, "sent by our stack, acknowledgement raised by rule R6")                 \

@@ -71,7 +71,8 @@ enum leg_body {
  * order: wire = socket's number + shift. The socket sees no more of [from, to) than its beginning.
  *
  * The plan is written by the worker that owns the socket, between two steps of `turn` (odd
- * meanwhile), together with dir[0]: the recipe for what X sends past the socket.
+ * meanwhile), together with dir[0]: the recipe for what X sends past the socket; of LEG_IN,
+ * past.floor is where the body begins: from there on both legs have the same bytes.
  */
 struct leg {
 	__u32 turn;
@@ -89,12 +90,18 @@ struct leg {
 	__u32 window;   /* and the window with it, as in the header */
 	__u32 stamp;    /* newest TSval that X was sent, from whomever; valid with LEG_STAMPED */
 	__u32 stamped;  /* enum leg_stamped */
-	__u32 early;    /* IN: X has finished before `to` */
+	__u32 notes;    /* enum leg_note */
 	__u32 scale;    /* of window */
-	__u32 zero;
+	__u32 passed;   /* end of what X sent that was passed to the socket, as that counts */
 	struct flow_key key; /* of what X sends */
 };
 ABI_SIZE(struct leg, 120);
+
+/* LEG_IN, of this body. */
+enum leg_note {
+	LEG_EARLY = 1, /* X has finished before `to` */
+	LEG_DEAF = 2,  /* X has not heard that the socket has all before `from` */
+};
 
 enum leg_stamped {
 	LEG_STAMP_OWN = 1,  /* our socket's */

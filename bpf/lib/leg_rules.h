@@ -58,13 +58,14 @@ static __always_inline bool leg_expects(const struct splice *sp, const struct se
 static __always_inline __u16 window_within(const struct splice *sp, const struct splice *peer,
 					   const struct leg_plan *plan, const struct segment *seg)
 {
-	__u64 most = (__u64)(plan->to - seg->ack) + sp->leg.room;
-	__u64 bytes = (__u64)seg->window << (sp->past.ws_in & 15);
+	__u32 scale = sp->past.ws_out & 15;
+	/* Whole units: with less than one left, the rest of the body could not be sent at all. */
+	__u64 most = ((__u64)(plan->to - seg->ack) + sp->leg.room + (1u << scale) - 1) >> scale;
+	__u64 units = (__u64)seg->window << (sp->past.ws_in & 15) >> scale;
 
-	if (bytes > most)
-		bytes = most;
-	bytes >>= sp->past.ws_out & 15;
-	return bytes > WINDOW_MAX ? WINDOW_MAX : (__u16)bytes;
+	if (units > most)
+		units = most;
+	return units > WINDOW_MAX ? WINDOW_MAX : (__u16)units;
 }
 
 /*
@@ -127,7 +128,7 @@ static __always_inline enum verdict leg_bare(struct splice *sp, struct segment *
 			return DROP; /* not before all in front of it is there */
 		}
 		if (seq_before(plan->from, seg->seq))
-			sp->leg.early = 1;
+			sp->leg.notes |= LEG_EARLY;
 		return NEXT;
 	}
 	if (seq_before(plan->from, seg->seq + 1) && seq_before(seg->seq, sp->past.max_seq))
@@ -153,8 +154,13 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 			return v;
 		goto past;
 	}
-	if (seq_before(seg->seq, plan->from))
-		return NEXT; /* what it has not seen of this becomes the socket's: it is in order */
+	if (!seq_before(plan->from, end))
+		return NEXT; /* the socket says again that it has it */
+	if (seq_before(seg->seq, sp->past.floor)) {
+		sp->leg.notes |= LEG_DEAF; /* nothing more of the body may reach the socket */
+		seg->why = COUNT_BODY_BEFORE;
+		return DROP;
+	}
 	if (seq_before(plan->to, end)) {
 		seg->why = COUNT_BODY_BEHIND;
 		return DROP;
@@ -206,5 +212,7 @@ __noinline int leg_judge(struct splice *sp, struct segment *seg)
 	seg->ack =
 		plan.body == LEG_OUT ? to_socket(seg->ack, plan.tx, plan.from) : seg->ack - plan.tx;
 	seg->tx = plan.tx;
+	if (seg->payload && seq_before(sp->leg.passed, seg->seq + seg->payload))
+		sp->leg.passed = seg->seq + seg->payload;
 	return PASS;
 }

@@ -70,8 +70,7 @@ static __always_inline __u32 sent_ack(struct splice *sp, const struct leg_plan *
 }
 
 /* Its TSval never falls behind what X got past the socket. */
-static __always_inline __u64 sent_stamp(struct __sk_buff *skb, __u32 at, struct splice *sp,
-					const struct leg_plan *plan)
+static __always_inline __u64 sent_stamp(struct __sk_buff *skb, __u32 at, struct splice *sp)
 {
 	struct leg *leg = &sp->leg;
 	__be32 old, new;
@@ -80,7 +79,7 @@ static __always_inline __u64 sent_stamp(struct __sk_buff *skb, __u32 at, struct 
 	if (bpf_skb_load_bytes(skb, at, &old, sizeof(old)))
 		return 0;
 	own = stamp = bpf_ntohl(old);
-	if (leg->stamped & LEG_STAMP_PAST && (plan->body || seq_before(own, leg->stamp)))
+	if (leg->stamped & LEG_STAMP_PAST && seq_before(own, leg->stamp))
 		stamp = leg->stamp;
 	if (!leg->stamped || seq_before(leg->stamp, stamp)) {
 		leg->stamp = stamp;
@@ -119,7 +118,7 @@ static __always_inline __u64 sent_options(struct __sk_buff *skb, __u32 at, __u32
 	if (at >= end || bpf_skb_load_bytes(skb, at, head, sizeof(head)))
 		return 0;
 	if (head[2] == OPTION_TS) {
-		sum = sent_stamp(skb, at + sizeof(head), sp, plan);
+		sum = sent_stamp(skb, at + sizeof(head), sp);
 		at += sizeof(head) + 8;
 		if (at >= end || bpf_skb_load_bytes(skb, at, head, sizeof(head)))
 			return sum;

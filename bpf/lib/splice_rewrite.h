@@ -28,12 +28,15 @@ struct segment {
 	__u8 flags;
 	__u8 doff;
 	/* Of legs, by leg_rules.h. */
-	__u32 why, turn, tx;
-	__u32 stamp; /* TSval as it leaves, with stamped */
+	__u32 turn;
+	union {
+		__u32 tx;    /* to be passed: to be taken off what acknowledges */
+		__u32 stamp; /* else, with stamped: least TSval that may leave, then that which does */
+	};
+	__u8 why;
 	__u8 stamped;
 	__u8 put_window; /* window is what shall be sent, in its receiver's scale */
 	__u8 no_fin;     /* a FIN is taken off */
-	__u8 zero;
 };
 
 static __always_inline __u64 change_addrs(struct pkt *p, const struct flow_key *in,
@@ -108,6 +111,13 @@ static __always_inline __u64 change_numbers(struct tcphdr *tcp, const struct seg
 
 #define OPTIONS_ONLY_TS bpf_htonl(0x0101080a) /* NOP, NOP, timestamps: nearly every segment */
 
+static __always_inline __u32 stamps_of(const struct splice *sp, const struct segment *seg)
+{
+	if (!(sp->flags & SPLICE_TIMESTAMPS))
+		return 0;
+	return seg->stamped ? STAMP_SHIFT | STAMP_LEAST : STAMP_SHIFT;
+}
+
 /* needs: l4, start; the segment's options */
 static __always_inline __u64 change_options(struct pkt *p, const struct splice *sp,
 					    const struct splice_dir *x, struct segment *seg)
@@ -115,7 +125,8 @@ static __always_inline __u64 change_options(struct pkt *p, const struct splice *
 	struct option_shift shift = { .ts = x->ts_delta,
 				      .tsecr = x->tsecr_delta,
 				      .sack = x->ack_delta,
-				      .stamps = sp->flags & SPLICE_TIMESTAMPS };
+				      .stamps = stamps_of(sp, seg),
+				      .stamp = seg->stamp };
 	__be32 *word = p->l4 + sizeof(struct tcphdr);
 	__u32 from;
 
@@ -124,17 +135,17 @@ static __always_inline __u64 change_options(struct pkt *p, const struct splice *
 	if (seg->doff == 8 && (void *)(word + 3) <= p->end && word[0] == OPTIONS_ONLY_TS) {
 		if (!shift.stamps)
 			return 0;
-		shift_number(&word[1], shift.ts, false, &shift);
+		shift_stamp(&word[1], false, &shift);
 		if (word[2])
 			shift_number(&word[2], shift.tsecr, false, &shift);
-		seg->stamp = bpf_ntohl(word[1]);
-		seg->stamped = 1;
+		seg->stamp = shift.stamp;
+		seg->stamped = true;
 		return shift.sum;
 	}
 	from = (__u32)((long)p->l4 - (long)p->start) + sizeof(struct tcphdr);
 	options_shift(p->ctx, from, from + (seg->doff - 5) * 4, &shift);
 	seg->stamp = shift.stamp;
-	seg->stamped = shift.stamped;
+	seg->stamped = (shift.stamps & STAMP_THERE) != 0;
 	return shift.sum;
 }
 

@@ -193,6 +193,17 @@ static __always_inline enum verdict leg_pass(struct pkt *p, const struct segment
 	return pkt_end(p, PASS, seg->why);
 }
 
+/* Time on the other leg goes on from what its socket has sent. */
+static __always_inline void stamp_least(const struct splice *sp, struct segment *seg)
+{
+	const struct splice *peer = leg_peer(sp);
+
+	if (!peer || !peer->leg.stamped)
+		return;
+	seg->stamp = peer->leg.stamp;
+	seg->stamped = 1;
+}
+
 static __always_inline void stamp_past(struct splice *sp, const struct segment *seg)
 {
 	struct splice *peer = leg_peer(sp);
@@ -220,9 +231,13 @@ static __always_inline enum verdict leg_segment(struct pkt *p, struct splice *sp
 static __always_inline enum verdict splice_go_on(struct pkt *p, struct splice *sp,
 						 struct splice_dir *x, struct segment *seg)
 {
-	enum verdict v = splice_forward(p, sp, x, seg);
+	bool is_leg = sp->state == SPLICE_LEG;
+	enum verdict v;
 
-	if (sp->state != SPLICE_LEG)
+	if (is_leg)
+		stamp_least(sp, seg);
+	v = splice_forward(p, sp, x, seg);
+	if (!is_leg)
 		return v;
 	stamp_past(sp, seg);
 	/* By a recipe that was changed meanwhile it must not go. */

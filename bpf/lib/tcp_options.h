@@ -24,9 +24,14 @@ struct option_shift {
 	__u64 sum; /* of all changes, for the checksum */
 	__u32 ts, tsecr;
 	__u32 sack;
-	__u32 stamps; /* whether ts and tsecr apply */
-	__u32 stamp;  /* TSval as it now is, where there is one: stamped */
-	__u32 stamped;
+	__u32 stamps; /* enum stamp_shift */
+	__u32 stamp;  /* least TSval that may leave, then that which does */
+};
+
+enum stamp_shift {
+	STAMP_SHIFT = 1, /* ts and tsecr apply */
+	STAMP_LEAST = 2, /* so does stamp */
+	STAMP_THERE = 4, /* it was found, stamp is set */
 };
 
 /* Adds delta to a number in the packet; odd: it begins at an odd offset of the segment. */
@@ -43,6 +48,17 @@ static __always_inline void shift_number(__be32 *at, __u32 delta, bool odd,
 	}
 	change = sum_fold(sum_change(0, old, new));
 	shift->sum += (__u16)(change << 8 | change >> 8); /* RFC 1071, 2 (B) */
+}
+
+static __always_inline void shift_stamp(__be32 *stamp, bool odd, struct option_shift *shift)
+{
+	__u32 delta = shift->ts, moved = bpf_ntohl(*stamp) + delta;
+
+	if (shift->stamps & STAMP_LEAST && (__s32)(moved - shift->stamp) < 0)
+		delta += shift->stamp - moved;
+	shift_number(stamp, delta, odd, shift);
+	shift->stamp = bpf_ntohl(*stamp);
+	shift->stamps |= STAMP_THERE;
 }
 
 /*
@@ -70,14 +86,12 @@ __noinline int option_step(PKT_CTX *ctx, __u32 at, __u32 odd, __u32 left,
 	len = option[1];
 	if (len < 2 || len > left)
 		return 0;
-	if (option[0] == OPTION_TS && len == OPTION_TS_BYTES && shift->stamps) {
+	if (option[0] == OPTION_TS && len == OPTION_TS_BYTES && shift->stamps & STAMP_SHIFT) {
 		__be32 *stamp = (void *)option + 2;
 
 		if ((void *)(stamp + 2) > end)
 			return 0;
-		shift_number(&stamp[0], shift->ts, odd, shift);
-		shift->stamp = bpf_ntohl(stamp[0]);
-		shift->stamped = 1;
+		shift_stamp(&stamp[0], odd, shift);
 		if (stamp[1]) /* nothing echoed yet: stays so */
 			shift_number(&stamp[1], shift->tsecr, odd, shift);
 	}

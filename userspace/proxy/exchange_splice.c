@@ -6,7 +6,7 @@
 enum {
 	FIRST_LOOK_MS = 1, /* at how far it has got, */
 	LAST_LOOK_MS = 16, /* twice as rarely each time that it has not moved */
-	LOOKS_MAX = 20,    /* where the reason against it may pass */
+	LOOKS_MAX = 250,   /* where the reason against it may pass */
 };
 
 static struct h1_body *body_from(struct session *s, enum side from)
@@ -42,6 +42,7 @@ static enum splice_reason begin(struct session *s, enum side from)
 		.from = s->ends[from],
 		.to = s->ends[!from],
 		.pending = buf_len(&s->out[!from]) + buf_len(&s->in[from]),
+		.unwritten = buf_len(&s->in[from]),
 		.left = h1_body_left(body_from(s, from)) - buf_len(&s->in[from]),
 		.least = s->ex.route->splice_threshold,
 		.worker = s->proxy->options.worker,
@@ -109,7 +110,8 @@ bool exchange_splice_step(struct session *s)
 
 	if (!ex->bounded)
 		return false;
-	if (bounded_is_done(ex->bounded)) {
+	if (buf_len(&s->out[!ex->bounded_from]) + buf_len(&s->in[ex->bounded_from]) == 0 &&
+	    bounded_is_done(ex->bounded)) {
 		end_splice(s);
 		return true;
 	}

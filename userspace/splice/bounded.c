@@ -14,6 +14,8 @@ struct bounded {
 	uint32_t expected; /* bytes of the body that were in the socket at the beginning */
 	uint32_t told;     /* progress of FROM at the last look that found it behind */
 	bool behind;
+	struct splicer *splicer;
+	uint64_t fence; /* ticket, once asked for: what was passed to FROM has come, or is lost */
 };
 
 /* What the first leg's numbers become on the second. */
@@ -79,7 +81,7 @@ static void write_plan(struct splice *leg, const struct splice *other, uint32_t 
 	l->to = from + n;
 	l->peer = other_slot;
 	l->peer_generation = other->generation;
-	l->early = 0;
+	l->notes = 0;
 }
 
 static void begin_plans(const struct bounded *b, const struct bounded_request *r,
@@ -103,6 +105,7 @@ static void begin_plans(const struct bounded *b, const struct bounded_request *r
 	write_plan(out, in, (uint32_t)(in - splicer->maps.splices), LEG_OUT, out_first, n);
 	write_plan(in, out, (uint32_t)(out - splicer->maps.splices), LEG_IN, first, n);
 	in->past.max_seq = in->leg.progress = first;
+	in->past.floor = st[FROM].copied_seq + in->leg.rx - r->unwritten;
 	out->leg.progress = st[TO].snd_una + out->leg.tx;
 	out->leg.heard = st[TO].snd_una + out->leg.tx == out_first;
 	in->leg.room = out->leg.room = st[FROM].rcv_wnd;
@@ -125,7 +128,7 @@ enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_r
 				 struct bounded **out_bounded)
 {
 	struct conn *ends[2] = { r->from, r->to };
-	struct bounded b = { .ends = { r->from, r->to } };
+	struct bounded b = { .ends = { r->from, r->to }, .splicer = splicer };
 	enum splice_reason reason;
 	struct sk_state st[2];
 	uint32_t hops[2];
@@ -182,22 +185,45 @@ uint64_t bounded_progress(const struct bounded *b)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-bool bounded_is_done(const struct bounded *b)
+/*
+ * What was passed up before this body's plan has reached the socket, and was read. Who sends it is
+ * judged on one processor at a time, and by this plan by now: nothing else is on its way.
+ */
+static bool is_settled(struct bounded *b)
+{
+	struct sk_state st;
+
+	if (!sk_state_read(b->ends[FROM]->fd, &st) || st.rcv_nxt != st.copied_seq)
+		return false;
+	if ((int32_t)(st.rcv_nxt - load(&b->legs[FROM]->leg.passed)) >= 0)
+		return true;
+	if (!b->fence)
+		b->fence = fence_request(b->splicer->fence);
+	return fence_is_past(b->splicer->fence, b->fence);
+}
+
+bool bounded_is_done(struct bounded *b)
 {
 	const struct leg *out = &b->legs[TO]->leg;
 
-	return b->expected == 0 && (int32_t)(load(&out->progress) - out->to) >= 0;
+	return b->expected == 0 && (int32_t)(load(&out->progress) - out->to) >= 0 && is_settled(b);
 }
 
 bool bounded_is_cut(const struct bounded *b)
 {
-	return load(&b->legs[FROM]->leg.early);
+	return load(&b->legs[FROM]->leg.notes) & LEG_EARLY;
 }
 
 void bounded_tend(struct bounded *b)
 {
 	uint32_t there = load(&b->legs[TO]->leg.progress) - delta(b);
 	uint32_t told = load(&b->legs[FROM]->leg.progress);
+	__u32 *notes = &b->legs[FROM]->leg.notes;
+
+	if (load(notes) & LEG_DEAF) {
+		__atomic_and_fetch(notes, ~(__u32)LEG_DEAF, __ATOMIC_ACQ_REL);
+		leg_poke(b->ends[FROM]);
+	}
 
 	if ((int32_t)(there - told) <= 0) {
 		b->behind = false;

@@ -19,6 +19,7 @@ enum { BOUNDED_BYTES_MAX = 1 << 30 /* of one; a longer body goes in several */ }
 struct bounded_request {
 	struct conn *from, *to; /* borrowed until bounded_end or bounded_abandon */
 	uint32_t pending;       /* bytes that will be written to `to` before what comes next */
+	uint32_t unwritten;     /* of them, at their end: the body's that were read as they are */
 	uint64_t left;          /* bytes of the body that were not read yet */
 	uint64_t least;         /* of them past the sockets, or it is not worth it */
 	uint32_t worker;
@@ -35,8 +36,8 @@ enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_r
 void bounded_read(struct bounded *b, uint32_t n);
 /* Payload bytes that `to` has acknowledged of those that the kernel carries. */
 uint64_t bounded_progress(const struct bounded *b);
-/* `to` has all of it. */
-bool bounded_is_done(const struct bounded *b);
+/* `to` has all of it, and nothing of it will come any more. The caller has nothing pending. */
+bool bounded_is_done(struct bounded *b);
 /* `from` has finished in the middle of it. */
 bool bounded_is_cut(const struct bounded *b);
 /* Asked for every few milliseconds: who sends it hears of acknowledgements that have gone astray.

@@ -10,6 +10,7 @@
 struct conn_leg {
 	struct splicer *splicer;
 	uint32_t slot;
+	uint64_t fence; /* ticket: what came before the key is in the socket; 0: is past */
 };
 
 /* The kernel still speaks for it: FIN, what is resent, TIME_WAIT. */
@@ -37,6 +38,7 @@ static void fill(struct splice *sp, struct conn *conn, const struct sk_state *st
 	sp->leg.acked = st->rcv_nxt;
 	sp->leg.window = st->rcv_wnd >> st->rcv_wscale;
 	sp->leg.scale = st->rcv_wscale;
+	sp->leg.passed = st->rcv_nxt;
 }
 
 static bool enter(struct splicer *splicer, const struct splice *sp, uint32_t slot)
@@ -56,6 +58,9 @@ enum splice_reason leg_of(struct splicer *splicer, struct conn *conn, const stru
 	uint32_t slot;
 
 	if (own) {
+		if (own->fence && !fence_is_past(splicer->fence, own->fence))
+			return SPLICE_REASON_NOT_QUIET;
+		own->fence = 0;
 		*out_leg = &splicer->maps.splices[own->slot];
 		return SPLICE_REASON_DONE;
 	}
@@ -73,10 +78,10 @@ enum splice_reason leg_of(struct splicer *splicer, struct conn *conn, const stru
 	own = must_alloc(sizeof(*own));
 	own->splicer = splicer;
 	own->slot = slot;
+	own->fence = fence_request(splicer->fence);
 	conn->closed_context = own;
 	conn->on_closed = on_closed;
-	*out_leg = sp;
-	return SPLICE_REASON_DONE;
+	return SPLICE_REASON_NOT_QUIET;
 }
 
 void leg_plan_begin(struct leg *leg)

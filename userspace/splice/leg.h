@@ -9,7 +9,10 @@
 #include "userspace/net/conn.h"
 #include "userspace/splice/splicer_slots.h"
 
-/* The connection's element, made and entered where it has none. SPLICE_REASON_DONE, or why not. */
+/*
+ * The connection's element, made and entered where it has none. SPLICE_REASON_DONE, or why not:
+ * NOT_QUIET as long as packets may be under way to the socket that the programs have not seen.
+ */
 enum splice_reason leg_of(struct splicer *splicer, struct conn *conn, const struct sk_state *st,
 			  uint32_t worker, const char *name, struct splice **out_leg);
 /* Between these two the programs take nothing of it for granted; no other may write it. */
