@@ -68,12 +68,12 @@ static struct flow_key key_of(const struct packet *p)
 }
 
 /* Each connection's both ways, as flow keys. */
-struct leg {
+struct side {
 	uint32_t slot;
 	struct packet from_c, to_e, from_e, to_c;
 };
 
-static const struct leg legs[] = {
+static const struct side legs[] = {
 	{ SLOT6, FROM_C6(), TO_E6(), FROM_E6(), TO_C6() },
 	{ SLOT4, FROM_C4(), TO_E4(),
 	  TCP4(.src = ENDPOINT4, .dst = SELF4, .sport = 80, .dport = 20000),
