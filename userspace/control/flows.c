@@ -17,6 +17,7 @@ static const char *const state_names[] = {
 	[SPLICE_HANDOVER] = "handover",
 	[SPLICE_SPLICED] = "spliced",
 	[SPLICE_CLOSED] = "closed",
+	[SPLICE_LEG] = "leg",
 };
 
 const char *flows_state_name(uint32_t state)
@@ -66,6 +67,12 @@ static bool table_is_ours(int fd, struct bpf_map_info *out_info)
 	       out_info->value_size == sizeof(struct splice);
 }
 
+/* A leg is a session's, and no spliced connection. */
+static bool is_shown(const struct splice *splice)
+{
+	return splice->state != SPLICE_FREE && splice->state != SPLICE_LEG;
+}
+
 static char *table_print(int fd, uint32_t count)
 {
 	uint64_t now_ms = clock_ns(CLOCK_BOOTTIME) / 1000000u;
@@ -74,7 +81,7 @@ static char *table_print(int fd, uint32_t count)
 	char *text;
 
 	for (uint32_t i = 0; i < count; i++)
-		if (bpf_map_lookup_elem(fd, &i, &splice) == 0 && splice.state != SPLICE_FREE)
+		if (bpf_map_lookup_elem(fd, &i, &splice) == 0 && is_shown(&splice))
 			json_array_append_new(all, flows_entry(&splice, now_ms));
 	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	json_decref(all);
