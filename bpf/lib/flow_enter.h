@@ -41,6 +41,26 @@ static __always_inline struct flow_entry *better_way(struct flow_bucket *b, stru
 	return best;
 }
 
+static __always_inline __u32 room_in(const struct flow_bucket *b)
+{
+	__u32 room = 0;
+
+#pragma unroll
+	for (int i = 0; i < FLOW_WAYS; i++)
+		room += FLOW_KIND(READ_WORD(&b->ways[i])) == FLOW_FREE;
+	return room;
+}
+
+/* Whether the second bucket of two is to be filled first. So they fill evenly, and connections
+ * displace each other only where half of the table is full; else a quarter were enough. */
+static __always_inline bool is_second_emptier(__u64 hash, const struct settings *s)
+{
+	const struct flow_bucket *a = bucket_of((__u32)hash, s);
+	const struct flow_bucket *b = bucket_of((__u32)(hash >> 32), s);
+
+	return a && b && room_in(b) > room_in(a);
+}
+
 /*
  * Remembers an L4 connection. Only for a cache: where both buckets are full, or somebody else takes
  * the entry at this moment, it is not entered. Never takes the place of a splice, nor of a
@@ -57,6 +77,8 @@ __noinline int flow_enter(const struct flow_key *key, __u64 hash, __u32 endpoint
 
 	if (!s || !key)
 		return 0;
+	if (is_second_emptier(hash, s))
+		hash = hash >> 32 | hash << 32;
 	a = bucket_of((__u32)hash, s);
 	b = bucket_of((__u32)(hash >> 32), s);
 	if (!a || !b)

@@ -263,6 +263,39 @@ TEST(a_million_flows_stay_where_they_are_while_endpoints_change)
 	}
 }
 
+static uint32_t entries(uint32_t count)
+{
+	struct flow_table flows = maps_flows(program_maps());
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t way = 0; way < FLOW_WAYS; way++)
+			found += FLOW_KIND(flows.buckets[i].ways[way].word) == FLOW_L4;
+	return found;
+}
+
+/* With the first bucket that has room, instead of the emptier one, ten of these are displaced. */
+TEST(in_a_table_that_is_two_fifths_full_no_connection_displaces_another)
+{
+	enum { FEW = FLOW_BUCKETS / 16, AT_ONCE = 1000, WANTED = FEW * FLOW_WAYS * 2 / 5 };
+	struct vip *v = &vips[0];
+	uint32_t count = 0;
+
+	NEED_L4_MAPS;
+	set_up();
+	maps_live_settings(program_maps())->buckets = FEW;
+	change(0);
+	change(1);
+	for (; count < FLOWS && entries(FEW) < WANTED; count += AT_ONCE)
+		for (uint32_t i = count; i < count + AT_ONCE; i++)
+			v->at[i] = (uint16_t)send_one(v, i, true);
+	print_message("%u entries in %u places\n", entries(FEW), FEW * FLOW_WAYS);
+	CHECK(entries(FEW) >= WANTED);
+	CHECK_INT(moved(v, count), 0);
+	maps_live_settings(program_maps())->buckets = FLOW_BUCKETS;
+	memset(maps_flows(program_maps()).buckets, 0, FLOW_BUCKETS * sizeof(struct flow_bucket));
+}
+
 /* Splices take no other's place, and lose theirs to nobody. */
 static void fill_table(void)
 {

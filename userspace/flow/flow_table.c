@@ -42,11 +42,12 @@ static uint64_t word_if(const struct flow_entry *e, const struct flow_key *key)
 	return load_word(e) == word ? word : 0;
 }
 
-/* How gladly an entry gives way to a splice; 0: not at all. */
-static int gives_way(const struct flow_entry *e, uint64_t word)
+/* How gladly an entry gives way to a splice, a free one the more the emptier its bucket is; 0: not
+ * at all. */
+static int gives_way(const struct flow_entry *e, uint64_t word, int room)
 {
 	if (FLOW_KIND(word) == FLOW_FREE)
-		return 3;
+		return 2 + room;
 	if (FLOW_KIND(word) == FLOW_NAT)
 		return NAT_IS_KEPT(e->nat, 0) ? 0 : 2;
 	if (FLOW_KIND(word) != FLOW_L4)
@@ -54,20 +55,30 @@ static int gives_way(const struct flow_entry *e, uint64_t word)
 	return e->confirmed == FLOW_CONFIRMED ? 1 : 2;
 }
 
+static int room_in(struct flow_entry *const places[FLOW_WAYS])
+{
+	int room = 0;
+
+	for (uint32_t i = 0; i < FLOW_WAYS; i++)
+		room += FLOW_KIND(load_word(places[i])) == FLOW_FREE;
+	return room;
+}
+
 /* The entry is ours, and its word busy; NULL: there is no place. */
 static struct flow_entry *claim(struct flow_entry *const places[PLACES], uint64_t *out_busy)
 {
 	for (uint32_t tries = 0; tries < PLACES; tries++) {
 		struct flow_entry *best = NULL;
+		int rank = 0, room[2] = { room_in(places), room_in(places + FLOW_WAYS) };
 		uint64_t best_word = 0;
-		int rank = 0;
 
 		for (uint32_t i = 0; i < PLACES; i++) {
 			uint64_t word = load_word(places[i]);
+			int r = gives_way(places[i], word, 1 + room[i / FLOW_WAYS]);
 
-			if (gives_way(places[i], word) <= rank)
+			if (r <= rank)
 				continue;
-			rank = gives_way(places[i], word);
+			rank = r;
 			best = places[i];
 			best_word = word;
 		}
