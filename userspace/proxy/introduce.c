@@ -44,8 +44,10 @@ static void refuse(struct session *s)
 
 static void introduced(struct session *s, const struct proxy_header *header)
 {
-	if (header->has_addresses && !header->is_datagram)
+	if (header->has_addresses && !header->is_datagram) {
 		s->client = header->source;
+		s->asked = header->destination;
+	}
 	buf_clear(&s->in[CLIENT], &s->proxy->blocks);
 	s->readable[CLIENT] = true;
 	session_begin(s);
@@ -85,9 +87,12 @@ bool introduce_read(struct session *s)
 void introduce_client(struct session *s, struct conn *conn, const struct upstream *upstream)
 {
 	char bytes[PROXY_HEADER_WRITE_MAX];
-	struct proxy_header header = { .source = s->client,
-				       .destination = *conn_local(s->ends[CLIENT]),
-				       .has_addresses = true };
+	/* Whom the client asked, its first proxy knows: the same family as the client's, too. */
+	struct proxy_header header = {
+		.source = s->client,
+		.destination = s->asked.port ? s->asked : *conn_local(s->ends[CLIENT]),
+		.has_addresses = true,
+	};
 	size_t len;
 
 	if (upstream->proxy_protocol == PROXY_PROTOCOL_NONE)

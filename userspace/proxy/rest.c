@@ -16,7 +16,7 @@ struct rest {
 	struct snapshot *snapshot;
 	const struct listener *listener;
 	uint64_t id;
-	struct addr client;
+	struct addr client, asked;
 	uint32_t counted : 1;
 	uint32_t handshake_us : 31; /* not yet logged */
 };
@@ -151,6 +151,7 @@ static void note(const struct session *s)
 				  .listener = s->listener,
 				  .id = s->id,
 				  .client = s->client,
+				  .asked = s->asked,
 				  .counted = s->counted,
 				  .handshake_us = s->handshake_us & INT32_MAX };
 }
@@ -175,6 +176,7 @@ static void on_ready(void *context, int events)
 	s->listener = rest->listener;
 	s->id = rest->id;
 	s->client = rest->client;
+	s->asked = rest->asked;
 	s->counted = rest->counted;
 	s->handshake_us = rest->handshake_us;
 	s->idle_from_us = conn->idle_since_ms * 1000; /* to a few milliseconds */

@@ -97,6 +97,7 @@ struct session {
 	enum session_state state;
 	struct conn *ends[2];
 	struct addr client; /* who it is: the peer, or whom a trusted peer speaks for */
+	struct addr asked;  /* whom it asked, where a trusted peer said so; port 0: our socket's */
 	struct buf in[2];   /* read from that side */
 	struct buf out[2];  /* made by us, goes to that side before anything of the other's in */
 	bool readable[2];
