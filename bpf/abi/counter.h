@@ -16,6 +16,7 @@
 	X(FORWARDED, "sent to an L4 endpoint by its ring")                                         \
 	X(FORWARDED_STICKY,                                                                        \
 	  "sent to the L4 endpoint that the connection had before its ring changed")               \
+	X(FORWARDED_QUIC, "sent to the L4 endpoint that its QUIC connection id names")             \
 	X(NATED, "sent to an L4 endpoint from an address and port of ours")                        \
 	X(NAT_ANSWERED, "an L4 endpoint's answer to us, sent to its client")                       \
 	X(SPLICED, "forwarded between both ends of a spliced connection")                          \
@@ -63,7 +64,8 @@
 	X(SPLICE_FORGED, "dropped: outside the window of a spliced connection")                    \
 	X(LEG_PASSED, "passed: to a socket beside which bodies have gone, its numbers shifted")    \
 	X(LEG_CHANGING, "dropped: while a body's splice begins or ends; its sender tries again")   \
-	X(BODY_BEFORE, "dropped: what is before a spliced body and in it; its sender must be told") \
+	X(BODY_BEFORE,                                                                             \
+	  "dropped: what is before a spliced body and in it; its sender must be told")             \
 	X(BODY_BEHIND, "dropped: what follows a body that is spliced, before it has ended")        \
 	X(EGRESS_SHIFTED, "sent by a socket beside which bodies have gone, its numbers shifted")   \
 	X(EGRESS_REPAIRED, "sent by our stack, acknowledgement raised by rule R6")                 \

@@ -20,6 +20,7 @@
 #define PIN_GUARDS        "shunt_guards"
 #define PIN_GUARD_NETS    "shunt_guard_nets"
 #define PIN_GUARD_SOURCES "shunt_guard_sources"
+#define PIN_QUIC          "shunt_quic"
 
 /* Watching: sample.h. */
 #define PIN_VIP_TALLIES      "shunt_vip_tallies"

@@ -18,6 +18,7 @@ enum {
 	RING_LINE = 32,           /* slots */
 	RING_LINES_MAX = 1 << 17, /* of all rings */
 	ENDPOINTS_MAX = 20480,    /* of a snapshot, and those of rings that were */
+	QUIC_IDS_MAX = 16384,     /* of all listeners: server id to endpoint */
 	NEXT_HOPS_MAX = 4096,
 	SPLICES_MAX = 65536,        /* spliced connections; two flow keys each */
 	FLOW_BUCKETS = SPLICES_MAX, /* of four entries; a power of two */

@@ -64,6 +64,7 @@ enum vip_flag {
 	VIP_SETTLED = 1,     /* no UDP flow is left that the ring before this one has given away */
 	VIP_DSR = 2,         /* sent to endpoints on the same link as they are, by their MACs */
 	VIP_NAT = 4,         /* sent to endpoints from an address and port of ours, and back */
+	VIP_QUIC = 512,      /* by connection ids first; VIP_QUIC_LAYOUT says which */
 	VIP_BY_CLIENT = 256, /* the ring is asked for the client's address alone: hash_ring */
 	VIP_PRESSED = 1 << 15, /* of VIP_L7: its accept queue fills, SYNs get cookies */
 };
@@ -85,6 +86,7 @@ enum endpoint_flag {
 	ENDPOINT_DOWN = 2, /* gets nothing at all; another slot is asked */
 	/* Gets nothing new while others are there. What it has stays, but for UDP's flows. */
 	ENDPOINT_DRAINING = 4,
+	ENDPOINT_REMOVED = 8, /* no upstream names it any more: as draining */
 };
 
 /* How a client's packet reaches one endpoint of an L4 listener: wrapped in VXLAN (RFC 7348),

@@ -11,6 +11,7 @@
 #include "bpf/lib/flow_table.h"
 #include "bpf/lib/maps.h"
 #include "bpf/lib/pkt.h"
+#include "bpf/lib/quic.h"
 
 /* With half of all slots without a use, one connection in 2^32 finds none. */
 enum { SLOTS_TRIED = 32 };
@@ -33,7 +34,7 @@ static __always_inline const struct endpoint_entry *endpoint_without(__u32 id, _
 /* For what is new. */
 static __always_inline const struct endpoint_entry *endpoint_usable(__u32 id)
 {
-	return endpoint_without(id, ENDPOINT_DOWN | ENDPOINT_DRAINING);
+	return endpoint_without(id, ENDPOINT_DOWN | ENDPOINT_DRAINING | ENDPOINT_REMOVED);
 }
 
 /* For what it has, and for anything where no other is usable. */
@@ -85,9 +86,10 @@ __noinline __u64 flow_known(const struct flow_key *key, __u64 hash, __u32 how)
 	known = flow_find(key, hash, s, &word);
 	if (!known || FLOW_KIND(word) != FLOW_L4)
 		return 0;
-	to = endpoint_without(FLOW_INDEX(word), how & KNOWN_MOVES
-							? ENDPOINT_DOWN | ENDPOINT_DRAINING
-							: ENDPOINT_DOWN);
+	to = endpoint_without(FLOW_INDEX(word),
+			      how & KNOWN_MOVES
+				      ? ENDPOINT_DOWN | ENDPOINT_DRAINING | ENDPOINT_REMOVED
+				      : ENDPOINT_DOWN);
 	/* Another generation: the id belongs to a stranger now. */
 	if (!to || (to->generation & 0xffff) != FLOW_GENERATION(word))
 		return 0;
@@ -147,14 +149,40 @@ static __always_inline bool suits(const struct pkt *p, __u32 id)
 }
 
 /* Where it was before, where it would be now, or elsewhere. */
-static __always_inline __u32 pick_by_ring(const struct pkt *p, __u32 now, __u32 before)
+static __always_inline __u32 pick_by_ring(const struct pkt *p, __u32 now, __u32 before, bool begins)
 {
-	if (may_be_old(p) && suits(p, before))
+	if (!begins && may_be_old(p) && suits(p, before))
 		return before;
 	if (suits(p, now))
 		return now;
 	/* All are draining: as if none was. */
 	return pick_other(p->vip->ring, p->vip->slots, ring_hash(p)) ?: now;
+}
+
+/*
+ * What the connection id of a datagram says, see quic_endpoint. Parts of a datagram and what only
+ * quotes one have no connection id that could be read, or not ours: all of these go by the ring.
+ */
+static __always_inline __u32 quic_named(const struct pkt *p)
+{
+	__u32 l3_at = (__u32)((long)p->l3 - (long)p->start);
+
+	if (p->flags & (PKT_FRAGMENT | PKT_ERROR | PKT_BORROWED))
+		return 0;
+	return quic_endpoint(p->ctx, l3_at + p->l4_off, p->vip->index, p->vip->flags);
+}
+
+/* An endpoint that is down or gone is nobody's (the draft's "unroutable": all that is so falls
+ * back, whatever the reason); one that drains keeps what names it. */
+static __always_inline bool pick_named(struct pkt *p, __u32 named)
+{
+	p->to = endpoint_there(named);
+	p->endpoint = named;
+	if (!p->to)
+		return false;
+	p->why = COUNT_FORWARDED_QUIC;
+	p->ring_slot = SAMPLE_NONE;
+	return true;
 }
 
 /* A slot that has changed, or whose endpoint is down. A function of its own: it is rare. */
@@ -174,7 +202,7 @@ static __noinline enum verdict pick_carefully(struct pkt *p, __u32 slot)
 	}
 	if (ring & RING_CHANGED)
 		before = ring_read(p->vip->before, slot) & RING_ID;
-	id = pick_by_ring(p, now, before);
+	id = pick_by_ring(p, now, before, p->endpoint == QUIC_BEGINS);
 	if (pick_take(p, id, COUNT_FORWARDED))
 		return DROP;
 	if ((id != now || id != before) && !asked)
@@ -183,17 +211,31 @@ static __noinline enum verdict pick_carefully(struct pkt *p, __u32 slot)
 	return NEXT;
 }
 
+/* What the ring says of a slot that is as it was. */
+static __always_inline bool pick_unchanged(struct pkt *p, __u32 id)
+{
+	if (id & RING_CHANGED)
+		return false;
+	p->to = endpoint_usable(id);
+	p->endpoint = id;
+	p->why = COUNT_FORWARDED;
+	return p->to;
+}
+
+/* By its connection id, or where the ring is as it was. Leaves QUIC_BEGINS in p->endpoint. */
+static __noinline bool pick_quic(struct pkt *p)
+{
+	p->endpoint = quic_named(p);
+	return pick_named(p, p->endpoint) ||
+	       pick_unchanged(p, ring_read(p->vip->ring, p->ring_slot));
+}
+
 /* needs: flow, vip, hash; sets: to, endpoint */
 static __always_inline enum verdict endpoint_pick(struct pkt *p)
 {
-	__u32 slot = slot_of(ring_hash(p), p->vip);
-	__u32 id = ring_read(p->vip->ring, slot);
-
-	p->ring_slot = slot;
-	if (!(id & RING_CHANGED)) {
-		p->to = endpoint_usable(id);
-		p->endpoint = id;
-		p->why = COUNT_FORWARDED;
-	}
-	return p->to ? NEXT : pick_carefully(p, slot);
+	p->ring_slot = slot_of(ring_hash(p), p->vip);
+	if (p->vip->flags & VIP_QUIC ? pick_quic(p)
+				     : pick_unchanged(p, ring_read(p->vip->ring, p->ring_slot)))
+		return NEXT;
+	return pick_carefully(p, p->ring_slot);
 }

@@ -67,6 +67,11 @@ static __always_inline bool has_tcp(void *data, void *end)
 	return (void *)(tcp + 1) <= end && (void *)tcp + tcp->doff * 4 <= end;
 }
 
+static __always_inline long frame_read(struct __sk_buff *skb, __u32 at, void *to, __u32 n)
+{
+	return bpf_skb_load_bytes(skb, at, to, n);
+}
+
 /* All headers come into one piece. Mostly they are; verified on its own. */
 __noinline int frame_pull(struct __sk_buff *skb)
 {

@@ -36,6 +36,12 @@ static __always_inline bool frame_holds(const struct pkt *p, const void *here, _
 	return here + n <= p->end;
 }
 
+/* Bytes of the frame, wherever they are; less than 0: it has them not. */
+static __always_inline long frame_read(struct xdp_md *xdp, __u32 at, void *to, __u32 n)
+{
+	return bpf_xdp_load_bytes(xdp, at, to, n);
+}
+
 /* All headers can be read as they are. */
 static __always_inline void frame_pull(struct xdp_md *xdp)
 {

@@ -8,6 +8,7 @@
 
 #include "bpf/abi/counter.h"
 #include "bpf/abi/event.h"
+#include "bpf/abi/quic.h"
 #include "bpf/abi/sample.h"
 #include "bpf/abi/sizes.h"
 #include "bpf/abi/splice.h"
@@ -30,6 +31,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct ring_line);
 } shunt_ring_lines SEC(".maps");
+
+/* Not in advance: most nodes have none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, QUIC_IDS_MAX);
+	__type(key, struct quic_key);
+	__type(value, __u32);
+} shunt_quic SEC(".maps");
 
 /* See fragment.h. */
 struct {

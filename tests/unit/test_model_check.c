@@ -241,6 +241,65 @@ TEST(a_ring_has_a_prime_number_of_slots)
 	}
 }
 
+#define QUIC_VIP(quic)                                                                             \
+	"vips: [ { name: v, addresses: [10.1.1.1], listeners: [ { port: 443, protocol: udp, "      \
+	"upstream: q, forward: dsr, quic: " quic " } ] } ]\n"
+#define QUIC_ENDPOINTS(first, second)                                                              \
+	"upstreams: { q: { endpoints: [ { address: \"10.0.0.1:443\"" first " },\n"                 \
+	" { address: \"10.0.0.2:443\"" second " } ] } }\n"
+
+TEST(server_ids_must_fit_the_listener)
+{
+	static const struct {
+		const char *name, *text, *want;
+	} rows[] = {
+		{ "none",
+		  QUIC_ENDPOINTS(", server_id: 0a01", "") QUIC_VIP("{ server_id_bytes: 2 }"),
+		  "f:2:2: this endpoint needs \"server_id\", as its server has it: the listener of "
+		  "port 443 with \"quic\" sends by it" },
+		{ "of another length",
+		  QUIC_ENDPOINTS(", server_id: 0a01", ", server_id: 0a0102")
+			  QUIC_VIP("{ server_id_bytes: 2 }"),
+		  "f:2:2: the server_id of this endpoint has 3 bytes, but the listener of port 443 "
+		  "says server_id_bytes: 2" },
+		{ "twice, written otherwise",
+		  QUIC_ENDPOINTS(", server_id: 0a01", ", server_id: 0A01")
+			  QUIC_VIP("{ server_id_bytes: 2 }"),
+		  "f:2:2: this endpoint of upstream \"q\" has the server_id of that at line 1; "
+		  "connection ids would name both" },
+		{ "half a byte",
+		  QUIC_ENDPOINTS(", server_id: 0a01", ", server_id: 0a1")
+			  QUIC_VIP("{ server_id_bytes: 2 }"),
+		  "f:2:40: expected 1 to 15 bytes in hexadecimal such as \"0a01\" for "
+		  "\"server_id\", "
+		  "found \"0a1\"" },
+		{ "the configuration of none",
+		  QUIC_ENDPOINTS(", server_id: 0a01", ", server_id: 0a02")
+			  QUIC_VIP("{ server_id_bytes: 2, config_id: 7 }"),
+		  "f:3:150: expected a number from 0 to 6 for \"config_id\", found \"7\"" },
+	};
+
+	FOR_ROWS (row, rows)
+		check_refused(row->text, row->want);
+}
+
+TEST(server_ids_are_read_as_bytes)
+{
+	static const char text[] = QUIC_ENDPOINTS(", server_id: 0a01", ", server_id: \"00Ff\"")
+		QUIC_VIP("{ server_id_bytes: 2, config_id: 6 }");
+	struct findings findings;
+	struct model *m = model_load_text("f", text, strlen(text), &findings);
+	const struct endpoint *e;
+
+	CHECK(m);
+	e = m->vips[0].listeners[0].upstream->endpoints;
+	CHECK_INT(m->vips[0].listeners[0].quic.config_id, 6);
+	CHECK_INT(e[0].server_id_bytes, 2);
+	CHECK_INT(e[0].server_id[0] << 8 | e[0].server_id[1], 0x0a01);
+	CHECK_INT(e[1].server_id[0] << 8 | e[1].server_id[1], 0x00ff);
+	model_destroy(m);
+}
+
 TEST(rings_that_do_not_fit_are_refused)
 {
 	static const char many[] =
@@ -262,6 +321,8 @@ TEST(rings_that_do_not_fit_are_refused)
 		  SITE ROUTES VIP(
 			  "{ port: 80, protocol: http, routes: r, affinity: client-address }"),
 		  "f:3:56: a listener of protocol http has no \"affinity\"; remove it" },
+		{ "quic of TCP", SITE L4_VIP(", quic: { server_id_bytes: 1 }"),
+		  "f:2:56: a listener of protocol tcp has no \"quic\"; remove it" },
 		{ "another affinity", SITE L4_VIP(", affinity: client"),
 		  "f:2:120: expected one of connection, client-address for \"affinity\", found "
 		  "\"client\"" },

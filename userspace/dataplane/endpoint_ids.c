@@ -45,7 +45,8 @@ struct endpoint_ids *endpoint_ids_create(const struct pinned *maps, struct neigh
 
 		if (bpf_map_lookup_elem(maps->fds[PINNED_ENDPOINTS], &id, &slot->entry) < 0)
 			break;
-		slot->used = slot->entry.flags & ENDPOINT_USED;
+		slot->used =
+			(slot->entry.flags & (ENDPOINT_USED | ENDPOINT_REMOVED)) == ENDPOINT_USED;
 		slot->identity = slot->entry.identity;
 		memcpy(slot->vtep.ip, slot->entry.vtep, sizeof(slot->vtep.ip));
 	}
@@ -134,9 +135,15 @@ uint32_t endpoint_ids_take(struct endpoint_ids *ids, const struct endpoint *endp
 
 void endpoint_ids_end(struct endpoint_ids *ids)
 {
-	for (uint32_t id = 0; id < ids->max; id++)
-		if (!ids->slots[id].kept)
-			ids->slots[id].used = false;
+	for (uint32_t id = 0; id < ids->max; id++) {
+		struct endpoint_slot *slot = &ids->slots[id];
+
+		if (slot->kept || !slot->used)
+			continue;
+		slot->used = false;
+		slot->entry.flags |= ENDPOINT_REMOVED;
+		write_entry(ids, id);
+	}
 }
 
 uint32_t endpoint_ids_find(const struct endpoint_ids *ids, const struct endpoint *endpoint)

@@ -13,7 +13,10 @@
 #include "userspace/dataplane/endpoint_ids.h"
 #include "userspace/dataplane/guard_sync.h"
 #include "userspace/dataplane/ring_store.h"
+#include "userspace/dataplane/quic_sync.h"
 #include "userspace/dataplane/tallies.h"
+#include "userspace/dataplane/vip_addrs.h"
+#include "userspace/dataplane/vip_mode.h"
 #include "userspace/dataplane/vip_table.h"
 #include "userspace/flow/flow_sweep.h"
 #include "userspace/snapshot/compile_rings.h"
@@ -39,9 +42,11 @@ struct vip_sync {
 	struct ring_store *rings;
 	struct endpoint_ids *endpoints;
 	struct flow_sweep *sweep;
+	struct quic_sync *quic;
 	struct neighbours *neighbours;
-	uint32_t now_s;   /* of the last tick */
-	uint32_t commits; /* of the tables, when they were read or written last */
+	uint32_t now_s;                 /* of the last tick */
+	uint32_t commits;               /* of the tables, when they were read or written last */
+	uint32_t udp_idle_s[RINGS_MAX]; /* by vip_entry.index, of the last snapshot */
 	struct vip_slot vips[VIPS_MAX];
 };
 
@@ -83,7 +88,9 @@ static bool keep_flow(void *context, const struct flow_entry *e)
 
 	memcpy(key.addr, e->key.dst, sizeof(key.addr));
 	vip = vip_table_find(sync->table, &key);
-	return vip && vip->kind == VIP_L4 &&
+	return vip && vip->kind == VIP_L4 && vip->index < RINGS_MAX &&
+	       (key.proto != IPPROTO_UDP ||
+		flow_sweep_age(e, sync->now_s) <= sync->udp_idle_s[vip->index]) &&
 	       ring_store_keeps(sync->rings, vip->index,
 				hash_ring(&e->key, sync->mapped.settings->hash_seed,
 					  vip->flags & VIP_BY_CLIENT),
@@ -97,10 +104,12 @@ static void know_maps(struct vip_sync *sync)
 	read_back(sync);
 	sync->endpoints = endpoint_ids_create(&sync->maps, sync->neighbours, sync->rings,
 					      sync->mapped.sizes.of[MAP_SIZE_ENDPOINTS]);
+	sync->quic = quic_sync_create(&sync->maps);
 }
 
 static void forget_maps(struct vip_sync *sync)
 {
+	quic_sync_destroy(sync->quic);
 	endpoint_ids_destroy(sync->endpoints);
 	ring_store_destroy(sync->rings);
 }
@@ -113,6 +122,8 @@ struct vip_sync *vip_sync_create(const struct pinned *pinned, const struct mappe
 				    &mapped->settings->hash_seed };
 	struct table_sizes tables = mapped_tables(mapped);
 
+	for (uint32_t i = 0; i < RINGS_MAX; i++)
+		sync->udp_idle_s[i] = FLOW_UDP_IDLE_S; /* until a snapshot says it */
 	sync->maps = *pinned;
 	sync->mapped = *mapped;
 	sync->neighbours = neighbours;
@@ -132,9 +143,10 @@ void vip_sync_destroy(struct vip_sync *sync)
 	free(sync);
 }
 
-static bool take_endpoints(struct vip_sync *sync, const struct upstream *u,
+static bool take_endpoints(struct vip_sync *sync, const struct listener *l, uint32_t index,
 			   struct ring_member *out_members, struct err *err)
 {
+	const struct upstream *u = l->upstream;
 	uint32_t max = sync->mapped.sizes.of[MAP_SIZE_ENDPOINTS];
 
 	for (uint32_t i = 0; i < u->endpoint_count; i++) {
@@ -146,6 +158,9 @@ static bool take_endpoints(struct vip_sync *sync, const struct upstream *u,
 				       "more than %u endpoints of L4 listeners, counting those "
 				       "that were removed lately%s",
 				       max - 1, max < ENDPOINTS_MAX ? MAPS_GROW : "");
+		if (l->quic.given &&
+		    !quic_sync_add(sync->quic, index, e->server_id, e->server_id_bytes, id, err))
+			return false;
 		out_members[i] = (struct ring_member){ endpoint_identity(e), id, e->weight };
 	}
 	return true;
@@ -158,7 +173,7 @@ static bool sync_ring(struct vip_sync *sync, const struct snapshot *snapshot,
 	const uint32_t count = listener_ring(l);
 	struct ring_member *members = must_alloc(l->upstream->endpoint_count * sizeof(*members));
 	uint32_t *ids = must_alloc(count * sizeof(*ids));
-	bool done = take_endpoints(sync, l->upstream, members, err);
+	bool done = take_endpoints(sync, l, index, members, err);
 
 	if (done) {
 		/* An upstream without endpoints: slots of nobody, a counted drop. */
@@ -170,20 +185,6 @@ static bool sync_ring(struct vip_sync *sync, const struct snapshot *snapshot,
 	free(ids);
 	free(members);
 	return done;
-}
-
-static bool is_l4(const struct listener *l)
-{
-	return l->protocol == LISTENER_TCP || l->protocol == LISTENER_UDP;
-}
-
-static struct vip_key key_of(const struct listener *l, const struct addr *address)
-{
-	struct vip_key key = { .port = htons(l->port),
-			       .proto = l->protocol == LISTENER_UDP ? IPPROTO_UDP : IPPROTO_TCP };
-
-	memcpy(key.addr, address->ip, sizeof(key.addr));
-	return key;
 }
 
 /* Whether a vip has this number of a ring or of a row; kept: in the new snapshot. */
@@ -208,7 +209,7 @@ static uint32_t free_index(const struct vip_sync *sync, uint32_t kind, uint32_t 
 static uint32_t ring_of(struct vip_sync *sync, const struct listener *l)
 {
 	for (uint32_t i = 0; i < l->vip->address_count; i++) {
-		struct vip_key key = key_of(l, &l->vip->addresses[i]);
+		struct vip_key key = vip_mode_key(l, &l->vip->addresses[i]);
 		struct vip_slot *slot = find_vip(sync, &key);
 
 		if (slot && slot->vip.kind == VIP_L4 &&
@@ -228,18 +229,13 @@ static uint32_t row_of(struct vip_sync *sync, const struct vip_key *key)
 	return free_index(sync, VIP_L7, STEERED_MAX);
 }
 
-static uint32_t tally_of(const struct vip_entry *vip)
-{
-	return vip->kind == VIP_L7 ? VIP_TALLY_L7(vip->index) : VIP_TALLY_L4(vip->index);
-}
-
 /* The number may have been another listener's. */
 static void reset_tally(struct vip_sync *sync, const struct vip_entry *vip)
 {
 	for (uint32_t i = 0; i < VIPS_MAX; i++)
-		if (sync->vips[i].used && tally_of(&sync->vips[i].vip) == tally_of(vip))
+		if (sync->vips[i].used && vip_mode_tally(&sync->vips[i].vip) == vip_mode_tally(vip))
 			return; /* another address of the same listener */
-	tallies_reset_vip(&sync->maps, tally_of(vip));
+	tallies_reset_vip(&sync->maps, vip_mode_tally(vip));
 }
 
 static bool write_vip(struct vip_sync *sync, const struct vip_key *key, const struct vip_entry *vip,
@@ -268,14 +264,9 @@ static uint32_t settled_flags(const struct vip_sync *sync, uint32_t index)
 {
 	uint32_t changed_s = ring_store_changed_s(sync->rings, index);
 
-	return !changed_s || sync->now_s - changed_s > FLOW_UDP_IDLE_S ? VIP_SETTLED : 0;
-}
+	uint32_t idle_s = sync->udp_idle_s[index];
 
-static uint32_t mode_flags(const struct listener *l)
-{
-	return (l->forward == FORWARD_DSR ? VIP_DSR : 0) |
-	       (l->forward == FORWARD_NAT ? VIP_NAT : 0) |
-	       (l->affinity == AFFINITY_CLIENT_ADDRESS ? VIP_BY_CLIENT : 0);
+	return !changed_s || !idle_s || sync->now_s - changed_s > idle_s ? VIP_SETTLED : 0;
 }
 
 static bool sync_l4(struct vip_sync *sync, const struct snapshot *snapshot,
@@ -286,14 +277,15 @@ static bool sync_l4(struct vip_sync *sync, const struct snapshot *snapshot,
 
 	if (vip.index == UINT32_MAX)
 		return err_set(err, "more than %d L4 listeners", RINGS_MAX);
+	sync->udp_idle_s[vip.index] = vip_mode_udp_idle_s(l);
 	if (!sync_ring(sync, snapshot, l, vip.index, &place, err))
 		return false;
 	vip.ring = place.ring;
 	vip.before = place.before;
 	vip.slots = place.slots;
-	vip.flags = settled_flags(sync, vip.index) | mode_flags(l);
+	vip.flags = settled_flags(sync, vip.index) | vip_mode_flags(l);
 	for (uint32_t i = 0; i < l->vip->address_count; i++) {
-		struct vip_key key = key_of(l, &l->vip->addresses[i]);
+		struct vip_key key = vip_mode_key(l, &l->vip->addresses[i]);
 
 		if (!write_vip(sync, &key, &vip, l->vip->ping, err))
 			return false;
@@ -304,7 +296,7 @@ static bool sync_l4(struct vip_sync *sync, const struct snapshot *snapshot,
 static bool sync_l7(struct vip_sync *sync, const struct listener *l, struct err *err)
 {
 	for (uint32_t i = 0; i < l->vip->address_count; i++) {
-		struct vip_key key = key_of(l, &l->vip->addresses[i]);
+		struct vip_key key = vip_mode_key(l, &l->vip->addresses[i]);
 		struct vip_entry vip = { .kind = VIP_L7, .index = row_of(sync, &key) };
 
 		if (vip.index == UINT32_MAX)
@@ -330,11 +322,7 @@ static uint32_t addr_flags(const struct vip_sync *sync, const __be32 addr[4])
 		proxy |= slot->vip.kind == VIP_L7;
 		wanted[slot->ping] = true;
 	}
-	if (wanted[PING_DROP])
-		return ADDR_NO_ANSWER | (proxy ? ADDR_STACK : 0);
-	if (wanted[PING_PASS] || (proxy && !wanted[PING_ANSWER]))
-		return proxy ? ADDR_STACK : 0;
-	return ADDR_ANSWER | (proxy ? ADDR_STACK : 0);
+	return vip_mode_addr(proxy, wanted);
 }
 
 /* The vips' own flags, as far as they say what becomes of other packets. */
@@ -351,59 +339,17 @@ static bool add_addr_flags(struct vip_sync *sync, struct err *err)
 	return true;
 }
 
-static bool is_set(const struct addr *a)
-{
-	return a->ip[0] | a->ip[1] | a->ip[2] | a->ip[3];
-}
-
-/* Addresses that are no vips: our vtep, and both of each splice, also of vips that are no more. */
-static bool add_addresses(struct vip_sync *sync, const struct node *node, struct err *err)
-{
-	if (is_set(&node->tunnel_address) &&
-	    !vip_table_add(sync->table, node->tunnel_address.ip, ADDR_TUNNEL, err))
-		return false;
-	for (uint32_t i = 0; i < node->source_count; i++)
-		if (!vip_table_add(sync->table, node->sources[i].ip, ADDR_SPLICES | ADDR_OWN, err))
-			return false;
-	for (uint32_t i = 0; i < sync->mapped.sizes.of[MAP_SIZE_SPLICES]; i++) {
-		const struct splice *sp = &sync->mapped.splices[i];
-
-		if (sp->state == SPLICE_LEG) {
-			if (!vip_table_add(sync->table, sp->leg.key.dst, ADDR_SPLICES, err))
-				return false;
-		} else if (sp->state != SPLICE_FREE &&
-			   (!vip_table_add(sync->table, sp->dir[0].out.src, ADDR_SPLICES, err) ||
-			    !vip_table_add(sync->table, sp->dir[1].out.src, ADDR_SPLICES, err))) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool add_guards(struct vip_sync *sync, const struct model *model, struct err *err)
-{
-	uint32_t half = vip_table_next_half(sync->table);
-
-	if (!guard_sync_stage(&sync->maps, sync->mapped.guards, half, model, err))
-		return false;
-	for (uint32_t i = 0; i < model->vip_count; i++)
-		for (uint32_t k = 0; k < model->vips[i].address_count; k++)
-			vip_table_guard(sync->table, model->vips[i].addresses[k].ip,
-					guard_sync_of(model, half, &model->vips[i]),
-					guard_sync_has_cookies(model, &model->vips[i]));
-	return true;
-}
-
 static bool stage_all(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err)
 {
 	vip_table_begin(sync->table);
 	for (uint32_t i = 0; i < snapshot->model->listener_count; i++)
-		if (is_l4(snapshot->listeners[i])
+		if (vip_mode_is_l4(snapshot->listeners[i])
 			    ? !sync_l4(sync, snapshot, snapshot->listeners[i], err)
 			    : !sync_l7(sync, snapshot->listeners[i], err))
 			return false;
-	return add_addr_flags(sync, err) && add_addresses(sync, &snapshot->model->node, err) &&
-	       add_guards(sync, snapshot->model, err);
+	return add_addr_flags(sync, err) &&
+	       vip_addrs_add(sync->table, &sync->mapped, &snapshot->model->node, err) &&
+	       vip_addrs_guard(sync->table, &sync->maps, &sync->mapped, snapshot->model, err);
 }
 
 /* Vips that are no more. */
@@ -432,6 +378,7 @@ bool vip_sync_apply(struct vip_sync *sync, const struct snapshot *snapshot, stru
 	for (uint32_t i = 0; i < VIPS_MAX; i++)
 		sync->vips[i].kept = false;
 	endpoint_ids_begin(sync->endpoints);
+	quic_sync_begin(sync->quic);
 	if (!stage_all(sync, snapshot, err) || !vip_table_commit(sync->table, err)) {
 		reread(sync); /* rings that nobody uses would age in place of those in use */
 		return false;
@@ -440,6 +387,7 @@ bool vip_sync_apply(struct vip_sync *sync, const struct snapshot *snapshot, stru
 	guard_sync_retire(&sync->maps, vip_table_next_half(sync->table));
 	remove_rest(sync);
 	endpoint_ids_end(sync->endpoints);
+	quic_sync_end(sync->quic);
 	ring_store_retire(sync->rings);
 	return true;
 }
@@ -449,18 +397,28 @@ void vip_sync_refresh(struct vip_sync *sync)
 	endpoint_ids_refresh(sync->endpoints);
 }
 
+static void settle_vips(struct vip_sync *sync)
+{
+	for (uint32_t i = 0; i < VIPS_MAX; i++) {
+		struct vip_entry *vip = &sync->vips[i].vip;
+		uint32_t flags = vip->flags & ~VIP_SETTLED;
+
+		if (!sync->vips[i].used || vip->kind != VIP_L4)
+			continue;
+		flags |= settled_flags(sync, vip->index);
+		if (flags != vip->flags)
+			vip_table_flag(sync->table, vip->index, flags);
+		vip->flags = flags;
+	}
+}
+
 void vip_sync_tick(struct vip_sync *sync, uint32_t epoch)
 {
 	sync->now_s = epoch;
 	__atomic_store_n(&sync->mapped.settings->epoch, epoch, __ATOMIC_RELAXED);
-	if (!flow_sweep_tick(sync->sweep, epoch))
-		return;
-	ring_store_settle(sync->rings, epoch);
-	for (uint32_t i = 0; i < VIPS_MAX; i++)
-		if (sync->vips[i].used && sync->vips[i].vip.kind == VIP_L4)
-			vip_table_flag(sync->table, sync->vips[i].vip.index,
-				       settled_flags(sync, sync->vips[i].vip.index) |
-					       (sync->vips[i].vip.flags & ~VIP_SETTLED));
+	if (flow_sweep_tick(sync->sweep, epoch))
+		ring_store_settle(sync->rings, epoch);
+	settle_vips(sync);
 }
 
 uint32_t vip_sync_row(struct vip_sync *sync, const struct addr *address)
@@ -475,10 +433,10 @@ uint32_t vip_sync_row(struct vip_sync *sync, const struct addr *address)
 
 uint32_t vip_sync_tally(struct vip_sync *sync, const struct listener *l, const struct addr *address)
 {
-	struct vip_key key = key_of(l, address);
+	struct vip_key key = vip_mode_key(l, address);
 	struct vip_slot *slot = find_vip(sync, &key);
 
-	return slot ? tally_of(&slot->vip) : SAMPLE_NONE;
+	return slot ? vip_mode_tally(&slot->vip) : SAMPLE_NONE;
 }
 
 uint32_t vip_sync_endpoint(struct vip_sync *sync, const struct endpoint *endpoint)

@@ -41,6 +41,14 @@ void flow_sweep_destroy(struct flow_sweep *sweep)
 	free(sweep);
 }
 
+uint32_t flow_sweep_age(const struct flow_entry *e, uint32_t epoch)
+{
+	uint32_t age = epoch - e->seen;
+
+	/* Used since the epoch began, or entered by an older daemon. */
+	return age > UINT32_MAX / 2 ? 0 : age;
+}
+
 static uint32_t longest_s(const struct flow_entry *e)
 {
 	bool is_nat = FLOW_KIND(e->word) == FLOW_NAT;
@@ -49,16 +57,14 @@ static uint32_t longest_s(const struct flow_entry *e)
 		return NAT_REST_S;
 	if (is_nat ? !NAT_IS_KEPT(e->nat, 0) : e->confirmed == FLOW_BEGUN)
 		return FLOW_UNCONFIRMED_S;
-	return e->key.proto == IPPROTO_UDP ? FLOW_UDP_IDLE_S : FLOW_TCP_IDLE_S;
+	if (e->key.proto == IPPROTO_UDP)
+		return is_nat ? FLOW_UDP_IDLE_S : FLOW_UDP_IDLE_MAX_S; /* or as `keep` says */
+	return FLOW_TCP_IDLE_S;
 }
 
 static bool is_old(const struct flow_entry *e, uint32_t epoch)
 {
-	uint32_t age = epoch - e->seen;
-
-	if (age > UINT32_MAX / 2) /* used since this epoch began, or entered by an older daemon */
-		return false;
-	return age > longest_s(e);
+	return flow_sweep_age(e, epoch) > longest_s(e);
 }
 
 /* Of answers: it goes when the client's entry has gone. That is busy while the pair is entered. */

@@ -113,6 +113,8 @@ struct vpc {
 	struct place at;
 };
 
+enum { SERVER_ID_MAX = 15, QUIC_CONFIG_MAX = 6 };
+
 struct endpoint {
 	struct addr address;   /* with port */
 	uint32_t weight;       /* 0 to 1000; 0 gets nothing new */
@@ -120,7 +122,9 @@ struct endpoint {
 	const struct vpc *vpc; /* NULL: the classic network */
 	struct addr host;      /* vtep behind which it is; for a classic endpoint its own address */
 	uint8_t mac[6];        /* inner destination for VXLAN */
-	uint32_t index;        /* dense over the whole model, in order of writing */
+	uint8_t server_id[SERVER_ID_MAX]; /* in QUIC connection ids */
+	uint32_t server_id_bytes;         /* 0: it has none */
+	uint32_t index;                   /* dense over the whole model, in order of writing */
 	struct place at;
 };
 
@@ -188,7 +192,7 @@ struct route {
 	uint32_t timeout_ms; /* until the response head; 0: the listener's */
 	enum splice_policy splice;
 	uint64_t splice_threshold; /* bytes of a body from which on it is spliced */
-	uint32_t order; /* of writing */
+	uint32_t order;            /* of writing */
 	struct place at;
 };
 
@@ -214,6 +218,7 @@ struct timeouts {
 	uint32_t tunnel_ms;    /* a tunnel without a byte, relayed or spliced */
 	uint32_t drain_ms;     /* of a stopping worker or a refused session */
 	uint32_t handshake_ms; /* of TLS, whole */
+	uint32_t udp_idle_ms;  /* LISTENER_UDP: what is silent for longer begins anew */
 };
 
 /* The least that peers must move while they are waited for, in bytes a second; 0: anything. */
@@ -222,6 +227,13 @@ struct rates {
 	uint32_t response; /* the client takes a response */
 	uint32_t endpoint; /* the endpoint sends a response's body, or takes a request's */
 	uint32_t over_ms;  /* the window in which that is measured */
+};
+
+/* How connection ids name endpoints: draft-ietf-quic-load-balancers, plaintext. */
+struct listener_quic {
+	bool given;
+	uint32_t config_id;       /* 0 to QUIC_CONFIG_MAX */
+	uint32_t server_id_bytes; /* 1 to SERVER_ID_MAX */
 };
 
 struct listener {
@@ -242,6 +254,7 @@ struct listener {
 	enum forward_mode forward;       /* LISTENER_TCP, _UDP */
 	uint32_t ring;                   /* LISTENER_TCP, _UDP: slots, a prime; 0: not given */
 	enum affinity affinity;          /* LISTENER_TCP, _UDP */
+	struct listener_quic quic;       /* LISTENER_UDP */
 	enum splice_policy splice;       /* LISTENER_TLS_PASSTHROUGH, _TCP_PROXY */
 	struct timeouts timeouts;
 	struct rates rates;
@@ -353,6 +366,7 @@ enum {
 	VIP_ROWS_MAX = 4096,
 	LISTENERS_MAX = 1024,
 	ENDPOINTS_LIMIT = 16384,
+	QUIC_IDS_LIMIT = 8192,
 	GUARDS_LIMIT = 1000,
 	GUARD_NETWORKS_LIMIT = 16384
 };

@@ -51,6 +51,7 @@ static void check_keys(struct building *b, const struct listener *l)
 	if (l->tls.client_certificate != CLIENT_CERTIFICATE_NONE && !l->tls.client_ca)
 		finding(&b->reading, l->at,
 			"\"client_certificate\" needs \"client_ca\": whom to believe");
+	has_no(b, l, l->quic.given && l->protocol != LISTENER_UDP, "quic");
 	if (is_l4(l)) {
 		needs(b, l, l->forward != FORWARD_NONE, "forward");
 	} else {
@@ -339,6 +340,7 @@ void model_check(struct building *b)
 	check_sizes(b);
 	check_guards(b);
 	check_rings(b);
+	check_quic(b);
 	check_vnis(b);
 	for (uint32_t i = 0; i < m->upstream_count; i++)
 		check_endpoints(b, &m->upstreams[i]);

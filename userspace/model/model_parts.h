@@ -22,13 +22,14 @@ void model_check(struct building *b);
 void check_routes(struct building *b);
 void check_tests(struct building *b);
 void check_guards(struct building *b);
+void check_quic(struct building *b);
 
 /* All tables of keys; model_schema names them. */
 extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], timeout_keys[],
 	route_keys[], match_keys[], redirect_keys[], respond_keys[], upstream_keys[],
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
 	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
-extern const struct key rate_keys[], guard_keys[], health_keys[], health_udp_keys[],
+extern const struct key quic_keys[], rate_keys[], guard_keys[], health_keys[], health_udp_keys[],
 	health_expect_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */

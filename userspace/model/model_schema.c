@@ -9,6 +9,7 @@ const struct schema_section model_schema[] = {
 	{ "guard", guard_keys },
 	{ "vip", vip_keys },
 	{ "listener", listener_keys },
+	{ "quic", quic_keys },
 	{ "forwarded", forwarded_keys },
 	{ "requests", requests_keys },
 	{ "request id", request_id_keys },

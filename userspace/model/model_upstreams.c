@@ -50,6 +50,26 @@ static void read_vpc(struct reading *r, const struct key *key, const struct yaml
 	*(const struct vpc **)into = building_vpc(building_of(r), value);
 }
 
+/* Two digits a byte, as many as the listener says. */
+static void read_server_id(struct reading *r, const struct key *key, const struct yaml *value,
+			   void *into)
+{
+	struct endpoint *e = into;
+	const char *text = value->kind == YAML_TEXT ? value->text : "";
+	size_t digits = strspn(text, "0123456789abcdefABCDEF");
+
+	if (digits == 0 || digits % 2 || digits > 2 * SERVER_ID_MAX || text[digits]) {
+		finding(r, value->at,
+			"expected 1 to %d bytes in hexadecimal such as \"0a01\" for \"%s\", found "
+			"%s",
+			SERVER_ID_MAX, key->name, schema_found(value));
+		return;
+	}
+	e->server_id_bytes = (uint32_t)digits / 2;
+	for (uint32_t i = 0; i < e->server_id_bytes; i++)
+		sscanf(text + (size_t)2 * i, "%2hhx", &e->server_id[i]);
+}
+
 const struct key endpoint_keys[] = {
 	{ "address", read_addr, offsetof(struct endpoint, address), .required = true },
 	{ "weight", read_number, offsetof(struct endpoint, weight), 0, WEIGHT_MAX },
@@ -57,6 +77,7 @@ const struct key endpoint_keys[] = {
 	{ "vpc", read_vpc, offsetof(struct endpoint, vpc) },
 	{ "host", read_ip, offsetof(struct endpoint, host) },
 	{ "mac", read_mac, offsetof(struct endpoint, mac) },
+	{ "server_id", read_server_id },
 	{ "priority", NULL },
 	{ 0 },
 };

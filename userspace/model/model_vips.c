@@ -3,7 +3,7 @@
 
 #include "userspace/model/model_parts.h"
 
-enum { STAGE_MS_MAX = 24 * 3600000, RATE_MOST = 1000000000 };
+enum { STAGE_MS_MAX = 24 * 3600000, RATE_MOST = 1000000000, UDP_IDLE_MS_MAX = 3600000 };
 
 static void read_protocol(struct reading *r, const struct key *key, const struct yaml *value,
 			  void *into)
@@ -104,6 +104,7 @@ const struct key timeout_keys[] = {
 	{ "tunnel", read_duration, offsetof(struct timeouts, tunnel_ms), 1, STAGE_MS_MAX },
 	{ "drain", read_duration, offsetof(struct timeouts, drain_ms), 1, STAGE_MS_MAX },
 	{ "handshake", read_duration, offsetof(struct timeouts, handshake_ms), 1, STAGE_MS_MAX },
+	{ "udp_idle", read_duration, offsetof(struct timeouts, udp_idle_ms), 0, UDP_IDLE_MS_MAX },
 	{ 0 },
 };
 
@@ -115,6 +116,7 @@ static const struct timeouts default_timeouts = {
 	.tunnel_ms = 3600000,
 	.drain_ms = 10000,
 	.handshake_ms = 10000,
+	.udp_idle_ms = 60000,
 };
 
 static void read_timeouts(struct reading *r, const struct key *key, const struct yaml *value,
@@ -142,6 +144,23 @@ static void read_rates(struct reading *r, const struct key *key, const struct ya
 	schema_read(r, rate_keys, value, into);
 }
 
+const struct key quic_keys[] = {
+	{ "config_id", read_number, offsetof(struct listener_quic, config_id), 0, QUIC_CONFIG_MAX },
+	{ "server_id_bytes", read_number, offsetof(struct listener_quic, server_id_bytes), 1,
+	  SERVER_ID_MAX, true },
+	{ 0 },
+};
+
+static void read_quic(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	struct listener_quic *quic = into;
+
+	(void)key;
+	quic->given = true;
+	schema_read(r, quic_keys, value, quic);
+}
+
 const struct key listener_keys[] = {
 	{ "port", read_port, offsetof(struct listener, port), 1, 65535, true },
 	{ "protocol", read_protocol, offsetof(struct listener, protocol), .required = true },
@@ -150,6 +169,7 @@ const struct key listener_keys[] = {
 	{ "upstream", read_upstream, offsetof(struct listener, upstream) },
 	{ "forward", read_forward, offsetof(struct listener, forward) },
 	{ "ring", read_ring, offsetof(struct listener, ring), RING_MIN, RING_MAX },
+	{ "quic", read_quic, offsetof(struct listener, quic) },
 	{ "affinity", read_affinity, offsetof(struct listener, affinity) },
 	{ "splice", read_splice, offsetof(struct listener, splice) },
 	{ "proxy_protocol_from", read_networks, offsetof(struct listener, introducers) },
