@@ -31,7 +31,8 @@ struct segment {
 	__u32 turn;
 	union {
 		__u32 tx;    /* to be passed: to be taken off what acknowledges */
-		__u32 stamp; /* else, with stamped: least TSval that may leave, then that which does */
+		__u32 stamp; /* else, with stamped: least TSval that may leave, then that which does
+			      */
 	};
 	__u8 why;
 	__u8 stamped;

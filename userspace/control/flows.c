@@ -13,11 +13,8 @@
 #include "userspace/base/clock.h"
 
 static const char *const state_names[] = {
-	[SPLICE_FREE] = "free",
-	[SPLICE_HANDOVER] = "handover",
-	[SPLICE_SPLICED] = "spliced",
-	[SPLICE_CLOSED] = "closed",
-	[SPLICE_LEG] = "leg",
+	[SPLICE_FREE] = "free",     [SPLICE_HANDOVER] = "handover", [SPLICE_SPLICED] = "spliced",
+	[SPLICE_CLOSED] = "closed", [SPLICE_LEG] = "leg",
 };
 
 const char *flows_state_name(uint32_t state)
