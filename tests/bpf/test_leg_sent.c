@@ -1,0 +1,420 @@
+/*
+ * What sockets send past which bodies go (docs/splice.md, Bodies), through tc_egress: the client's
+ * leg is OUT, the endpoint's IN. What comes out is compared byte by byte.
+ */
+#include "tests/harness/maps.h"
+#include "tests/harness/packet.h"
+#include "tests/harness/test.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/pkt_cls.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "bpf/abi/counter.h"
+#include "bpf/abi/sample.h"
+#include "bpf/abi/splice.h"
+#include "tc_egress.skel.h"
+
+enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
+enum { C_SLOT = 3, E_SLOT = 4, GENERATION = 5 };
+
+/* All numbers on the wire have `base` added, so that each in turn stands at 2^32. */
+enum {
+	LEN = 0x1000,
+	C_FROM = 0x2000,
+	C_PROGRESS = C_FROM + 0x400,
+	E_FROM = 0x5000,
+	E_TO = E_FROM + LEN,
+	E_PROGRESS = E_FROM + 0x400, /* the client's, as the endpoint counts */
+	DELTA = C_FROM - E_FROM,
+	C_ACKED = 0x7000,
+	E_SENT = 0x9000,
+	C_TX = 0x900,
+	C_RX = 0x20,
+	E_TX = 0x50,
+	E_RX = 0x300,
+};
+
+/* As our sockets count; base is added to these, too. */
+#define C_SEQ(n) ((n) - C_TX)
+#define C_ACK(n) ((n) - C_RX)
+#define E_SEQ(n) ((n) - E_TX)
+#define E_ACK(n) ((n) - E_RX)
+
+static const uint32_t bases[] = { 0,       -C_FROM,  -C_PROGRESS,     -E_FROM, -E_PROGRESS,
+				  -E_TO,   -C_ACKED, -C_ACKED + C_RX, -E_SENT, -E_SENT + E_TX,
+				  -0x2000, -0x20,    0x80000000u };
+
+struct ends {
+	const char *client, *vip, *self, *endpoint;
+};
+
+static const struct ends families[] = {
+	{ "198.51.100.2", "203.0.113.10", "192.0.2.10", "10.0.1.2" },
+	{ "2001:db8:1::2", "2001:db8:53::10", "2001:db8:2::10", "fd00:1::2" },
+};
+
+static struct tc_egress *tc;
+static struct maps *maps;
+static const struct ends *at;
+
+static void ip_into(__be32 out[4], const char *text)
+{
+	memset(out, 0, 16);
+	if (inet_pton(AF_INET6, text, out) == 1)
+		return;
+	out[2] = htonl(0xffff);
+	inet_pton(AF_INET, text, &out[3]);
+}
+
+/* Of what comes from that end. */
+static void enter(const char *src, uint16_t sport, const char *dst, uint16_t dport, uint32_t slot)
+{
+	struct flow_key key = { .sport = htons(sport),
+				.dport = htons(dport),
+				.proto = IPPROTO_TCP };
+
+	ip_into(key.src, src);
+	ip_into(key.dst, dst);
+	maps_splice(maps, &key, 0, slot, GENERATION);
+}
+
+static bool program_ready(void)
+{
+	struct bpf_map *map;
+	int err;
+
+	if (tc || geteuid() != 0)
+		return tc;
+	tc = tc_egress__open();
+	bpf_object__for_each_map(map, tc->obj)
+	{
+		bpf_map__set_pin_path(map, NULL);
+	}
+	err = tc_egress__load(tc);
+	if (err) {
+		tc_egress__destroy(tc);
+		tc = NULL;
+		CHECK_INT(err, -EPERM); /* anything else is the program's fault, and no skip */
+		return false;
+	}
+	maps = maps_open(tc->maps.shunt_settings, NULL, NULL, NULL, tc->maps.shunt_flows);
+	for (int i = 0; i < 2; i++) {
+		const struct ends *e = &families[i];
+
+		enter(e->client, 4000, e->vip, 443, C_SLOT);
+		enter(e->endpoint, 80, e->self, 20000, E_SLOT);
+	}
+	return true;
+}
+
+#define NEED_PROGRAM                                                                               \
+	do {                                                                                       \
+		if (!program_ready())                                                              \
+			TEST_SKIP("loading BPF programs needs root");                              \
+	} while (0)
+
+static void put(const struct splice *sp, uint32_t slot)
+{
+	CHECK_INT(bpf_map_update_elem(bpf_map__fd(tc->maps.shunt_splices), &slot, sp, BPF_ANY), 0);
+}
+
+static struct splice get(uint32_t slot)
+{
+	struct splice sp;
+
+	CHECK_INT(bpf_map_lookup_elem(bpf_map__fd(tc->maps.shunt_splices), &slot, &sp), 0);
+	return sp;
+}
+
+static void begin_client(struct splice *c, uint32_t base)
+{
+	*c = (struct splice){ .state = SPLICE_LEG, .generation = GENERATION };
+	c->leg = (struct leg){ .turn = 8,
+			       .tx = C_TX,
+			       .rx = C_RX,
+			       .body = LEG_OUT,
+			       .from = C_FROM + base,
+			       .to = C_FROM + LEN + base,
+			       .peer = E_SLOT,
+			       .peer_generation = GENERATION,
+			       .heard = 1,
+			       .progress = C_PROGRESS + base,
+			       .sent = C_FROM - 0x10 + base,
+			       .acked = C_ACKED - 0x10 + base };
+}
+
+static void begin_endpoint(struct splice *e, uint32_t base)
+{
+	*e = (struct splice){ .state = SPLICE_LEG, .generation = GENERATION };
+	e->past.seq_delta = DELTA;
+	e->leg = (struct leg){ .turn = 6,
+			       .tx = E_TX,
+			       .rx = E_RX,
+			       .body = LEG_IN,
+			       .from = E_FROM + base,
+			       .to = E_TO + base,
+			       .peer = C_SLOT,
+			       .peer_generation = GENERATION,
+			       .progress = E_FROM + 0x300 + base,
+			       .sent = E_SENT + base,
+			       .acked = E_FROM + base };
+}
+
+struct row {
+	const char *name;
+	bool to_endpoint;
+	struct packet packet; /* numbers without base; addresses are filled in */
+	uint32_t seq, ack;    /* as they leave, without base */
+	void (*tweak)(struct splice *c, struct splice *e);
+};
+
+static void address(struct packet *p, bool to_endpoint)
+{
+	p->src = to_endpoint ? at->self : at->vip;
+	p->dst = to_endpoint ? at->endpoint : at->client;
+	p->sport = to_endpoint ? 20000 : 443;
+	p->dport = to_endpoint ? 80 : 4000;
+}
+
+static int run(const struct packet *packet, uint8_t out[PACKET_BYTES_MAX], size_t *out_len)
+{
+	uint8_t frame[PACKET_BYTES_MAX];
+	size_t len = packet_build(packet, frame);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
+		    .data_out = out, .data_size_out = PACKET_BYTES_MAX, .repeat = 1);
+
+	CHECK_INT(bpf_prog_test_run_opts(bpf_program__fd(tc->progs.tc_egress), &opts), 0);
+	*out_len = opts.data_size_out;
+	return (int)opts.retval;
+}
+
+static void check_same(const uint8_t *got, size_t got_len, const struct packet *want, uint32_t base)
+{
+	uint8_t frame[PACKET_BYTES_MAX];
+	size_t len = packet_build(want, frame);
+
+	CHECK_INT(got_len, len);
+	for (size_t i = 0; i < len; i++)
+		if (got[i] != frame[i])
+			test_fail(__FILE__, __LINE__, "base %#x: byte %zu is %#x, not %#x", base, i,
+				  got[i], frame[i]);
+}
+
+static void check_row(const struct row *row, uint32_t base)
+{
+	struct packet p = row->packet;
+	uint8_t got[PACKET_BYTES_MAX];
+	struct splice c, e;
+	size_t len;
+
+	begin_client(&c, base);
+	begin_endpoint(&e, base);
+	if (row->tweak)
+		row->tweak(&c, &e);
+	put(&c, C_SLOT);
+	put(&e, E_SLOT);
+	address(&p, row->to_endpoint);
+	p.seq += base;
+	p.ack += base;
+	CHECK_INT(run(&p, got, &len), TC_ACT_UNSPEC);
+	p.seq = row->seq + base;
+	p.ack = row->ack + base;
+	check_same(got, len, &p, base);
+}
+
+static void check_rows(const struct row *rows, size_t n)
+{
+	for (size_t family = 0; family < 2; family++) {
+		at = &families[family];
+		for (const struct row *row = rows; row < rows + n; row++) {
+			test_row(row->name);
+			for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
+				check_row(row, bases[i]);
+		}
+	}
+}
+
+#define CHECK_ROWS(rows) check_rows(rows, sizeof(rows) / sizeof((rows)[0]))
+#define P(...)           { .proto = 6, .flags = ACK, __VA_ARGS__ }
+
+static void client_is_behind(struct splice *c, struct splice *e)
+{
+	c->leg.progress = e->leg.from + DELTA - 0x80;
+}
+
+static void client_has_all_and_more(struct splice *c, struct splice *e)
+{
+	(void)e;
+	c->leg.progress = c->leg.to + 5;
+}
+
+static void peer_gone(struct splice *c, struct splice *e)
+{
+	c->leg.peer = e->leg.peer = 4000000000u;
+}
+
+static void no_body(struct splice *c, struct splice *e)
+{
+	c->leg.body = e->leg.body = LEG_NONE;
+}
+
+TEST(numbers_leave_as_they_are_on_the_wire)
+{
+	static const struct row rows[] = {
+		{ "OUT: what comes before the body", false,
+		  P(.seq = C_SEQ(C_FROM - 3), .ack = C_ACK(C_ACKED), .payload = "abc"), C_FROM - 3,
+		  C_ACKED },
+		{ "OUT: a bare segment is as new as what went past", false,
+		  P(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED)), C_PROGRESS, C_ACKED },
+		{ "OUT: one that is newer", false,
+		  P(.seq = C_SEQ(C_PROGRESS + 1), .ack = C_ACK(C_ACKED)), C_PROGRESS + 1, C_ACKED },
+		{ "OUT: its end", false,
+		  P(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED), .flags = FIN | ACK), C_PROGRESS,
+		  C_ACKED },
+		{ "OUT: a reset", false,
+		  P(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED), .flags = RST | ACK), C_PROGRESS,
+		  C_ACKED },
+		{ "IN: a request", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM - 9), .payload = "GET /"), E_SENT,
+		  E_PROGRESS },
+		{ "IN: an ack of the body is what the client has of it", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM)), E_SENT, E_PROGRESS },
+		{ "IN: never of more, whatever the socket has", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM + 0x900)), E_SENT, E_PROGRESS },
+		{ "IN: of no more than the socket has before it, where the client is behind", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM + 9)), E_SENT, E_FROM,
+		  client_is_behind },
+		{ "IN: of less, where the socket has less", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM - 0x70)), E_SENT, E_FROM - 0x70,
+		  client_is_behind },
+		{ "IN: never beyond the body", true, P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM)),
+		  E_SENT, E_TO, client_has_all_and_more },
+		{ "IN: a probe comes with a number that is heeded", true,
+		  P(.seq = E_SEQ(E_SENT - 1), .ack = E_ACK(E_FROM)), E_SENT, E_PROGRESS },
+		{ "IN: what is resent keeps its number", true,
+		  P(.seq = E_SEQ(E_SENT - 5), .ack = E_ACK(E_FROM), .payload = "GET /"), E_SENT - 5,
+		  E_PROGRESS },
+		{ "IN: the other leg is gone", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM + 7)), E_SENT, E_FROM, peer_gone },
+		{ "no body: data", false,
+		  P(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED), .payload = "abc"), C_FROM, C_ACKED,
+		  no_body },
+		{ "no body: a probe keeps its number", true,
+		  P(.seq = E_SEQ(E_SENT - 1), .ack = E_ACK(E_TO)), E_SENT - 1, E_TO, no_body },
+		{ "no body: a reset", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_TO), .flags = RST | ACK), E_SENT, E_TO,
+		  no_body },
+	};
+
+	NEED_PROGRAM;
+	CHECK_ROWS(rows);
+}
+
+/* 12 bytes of timestamps, then a block of SACK where there is room for it. */
+static void put_options(uint8_t out[24], uint32_t stamp, uint32_t left, uint32_t right)
+{
+	const uint32_t words[] = { htonl(0x0101080a), htonl(stamp), htonl(9),
+				   htonl(0x0101050a), htonl(left),  htonl(right) };
+
+	memcpy(out, words, sizeof(words));
+}
+
+TEST(time_never_goes_back_and_sack_blocks_are_shifted)
+{
+	static const struct {
+		const char *name;
+		uint32_t own, stamp, stamped, want;
+	} rows[] = {
+		{ "ahead of what went past", 0x101, 0x100, LEG_STAMP_OWN | LEG_STAMP_PAST, 0x101 },
+		{ "as that", 0x100, 0x100, LEG_STAMP_OWN | LEG_STAMP_PAST, 0x100 },
+		{ "behind it", 0xff, 0x100, LEG_STAMP_OWN | LEG_STAMP_PAST, 0x100 },
+		{ "behind it at the wrap", 0xfffffff0, 5, LEG_STAMP_OWN | LEG_STAMP_PAST, 5 },
+		{ "ahead of it at the wrap", 5, 0xfffffff0, LEG_STAMP_OWN | LEG_STAMP_PAST, 5 },
+		{ "resent, with nothing past", 0xff, 0x100, LEG_STAMP_OWN, 0xff },
+		{ "the first", 0xff, 0, 0, 0xff },
+	};
+
+	NEED_PROGRAM;
+	at = &families[0];
+	FOR_ROWS (row, rows) {
+		uint8_t options[24], got[PACKET_BYTES_MAX];
+		struct packet p =
+			TCP4(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED), .payload = "abc",
+			     .tcp_options = options, .tcp_options_len = sizeof(options));
+		struct splice c;
+		size_t len;
+
+		begin_client(&c, 0);
+		c.leg.stamp = row->stamp;
+		c.leg.stamped = row->stamped;
+		put(&c, C_SLOT);
+		address(&p, false);
+		put_options(options, row->own, -C_RX + 5, 5);
+		CHECK_INT(run(&p, got, &len), TC_ACT_UNSPEC);
+		put_options(options, row->want, 5, C_RX + 5);
+		p.seq = C_FROM;
+		p.ack = C_ACKED;
+		check_same(got, len, &p, 0);
+		CHECK(!row->stamped || get(C_SLOT).leg.stamped & LEG_STAMP_OWN);
+	}
+}
+
+TEST(what_is_sent_is_recorded)
+{
+	struct packet data = TCP4(.seq = C_SEQ(C_FROM - 3), .ack = C_ACK(C_ACKED), .window = 5,
+				  .payload = "abc"),
+		      old = TCP4(.seq = C_SEQ(C_FROM - 9), .ack = C_ACK(C_ACKED - 9), .window = 9),
+		      fin = TCP4(.seq = C_SEQ(C_FROM + LEN), .ack = C_ACK(C_ACKED),
+				 .flags = FIN | ACK);
+	uint8_t got[PACKET_BYTES_MAX];
+	struct splice c;
+	size_t len;
+
+	NEED_PROGRAM;
+	at = &families[0];
+	begin_client(&c, 0);
+	put(&c, C_SLOT);
+	address(&data, false);
+	address(&old, false);
+	address(&fin, false);
+	run(&data, got, &len);
+	CHECK_INT(get(C_SLOT).leg.sent, C_FROM);
+	CHECK_INT(get(C_SLOT).leg.acked, C_ACKED);
+	CHECK_INT(get(C_SLOT).leg.window, 5);
+	CHECK_INT(get(C_SLOT).leg.heard, 0); /* what X says of it is for the socket */
+	run(&old, got, &len);
+	CHECK_INT(get(C_SLOT).leg.acked, C_ACKED);
+	CHECK_INT(get(C_SLOT).leg.window, 5);
+	run(&fin, got, &len);
+	CHECK_INT(get(C_SLOT).leg.sent, C_FROM + LEN + 1);
+}
+
+TEST(nothing_leaves_while_the_plan_changes_and_a_syn_ends_the_shifts)
+{
+	struct packet data = TCP4(.seq = 9, .ack = 9, .payload = "abc"),
+		      syn = TCP4(.seq = 9, .ack = 9, .flags = SYN | ACK);
+	uint8_t got[PACKET_BYTES_MAX];
+	struct splice c, e;
+	size_t len;
+
+	NEED_PROGRAM;
+	at = &families[0];
+	begin_client(&c, 0);
+	begin_endpoint(&e, 0);
+	c.leg.turn++;
+	put(&c, C_SLOT);
+	put(&e, E_SLOT);
+	address(&data, false);
+	address(&syn, false);
+	CHECK_INT(run(&data, got, &len), TC_ACT_SHOT);
+	CHECK_INT(run(&syn, got, &len), TC_ACT_UNSPEC);
+	check_same(got, len, &syn, 0);
+	c = get(C_SLOT);
+	CHECK_INT(c.leg.tx, 0);
+	CHECK_INT(c.leg.rx, 0);
+	CHECK_INT(c.leg.body, LEG_NONE);
+}
