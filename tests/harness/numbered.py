@@ -138,7 +138,7 @@ def with_listener(text, tenants=("a", "b")):
 class Stream:
     """The test's side of one ask."""
 
-    def __init__(self, lab, address, flows=8, rate=1000, host="client"):
+    def __init__(self, lab, address, flows=32, rate=1000, host="client"):
         self.process = lab.start(host, sys.executable, __file__, "ask", address, str(PORT), str(flows),
                                  str(rate), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

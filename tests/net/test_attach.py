@@ -40,9 +40,14 @@ def load_of(lab):
     """Everything that the kernel carries: datagrams, L4 connections, spliced ones."""
     streams = [numbered.Stream(lab, vip) for vip in (L4_VIP, L4_VIP6)]
     talks = [lab.talk(L4_VIP, 8001, 8, STREAM.replace(".example.com", "")), lab.talk("203.0.113.11", 7000, 8, STREAM)]
-    wait_until(lambda: lab.status()["splices"]["active"] == 8 and lab.status()["sessions"] == 0, "8 splices")
-    for stream in streams:
-        wait_until(lambda s=stream: len(s.report()["names"]) == 2, "both tenants answer")
+    try:
+        wait_until(lambda: lab.status()["splices"]["active"] == 8 and lab.status()["sessions"] == 0, "8 splices")
+        for stream in streams:
+            wait_until(lambda s=stream: len(s.report()["names"]) == 2, "both tenants answer")
+    except AssertionError:
+        for one in streams + talks:
+            one.process.kill()  # or the tests after this one would count its splices as theirs
+        raise
     return streams, talks
 
 
