@@ -44,7 +44,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 TSAN_TESTS := $(patsubst tests/unit/%.c,$(B)/tsan/%,$(shell grep -l pthread_create tests/unit/*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures null_relay http_load tls_load udp_pour \
-	syn_flood honest_load)
+	syn_flood honest_load splice_load splice_origin)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
@@ -199,7 +199,7 @@ $(B)/bench/packet_bench: $(patsubst %,$(B)/obj/tools/bench/%.o,packet_bench benc
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(B)/bench/figures: $(B)/obj/tools/bench/figures.o $(B)/libshunt.a
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
-$(addprefix $(B)/bench/,null_relay http_load tls_load udp_pour syn_flood honest_load): \
+$(addprefix $(B)/bench/,null_relay http_load tls_load udp_pour syn_flood honest_load splice_load splice_origin): \
 		$(B)/bench/%: $(B)/obj/tools/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ -lssl -lcrypto
