@@ -21,7 +21,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wmissing-prototypes \
 WARNINGS += $(if $(CI),-Werror)
 CPPFLAGS := -I. -I$(B)/bpf -D_GNU_SOURCE
 CFLAGS := -std=gnu11 -O2 -g -fno-strict-aliasing -pthread $(WARNINGS)
-LDLIBS := -lbpf -lxdp -lev -lssl -lcrypto -lfyaml -ljansson -lmnl -lxxhash -lcap -lpthread
+LDLIBS := -lbpf -lxdp -lev -lssl -lcrypto -lfyaml -ljansson -lmnl -lxxhash -lpcre2-8 -lcap -lpthread
 TSAN := -fsanitize=thread -fno-omit-frame-pointer
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
@@ -47,13 +47,14 @@ BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures null_relay http_l
 	syn_flood honest_load splice_load splice_origin)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+ROUTE_PROGRAMS := $(B)/routes/route_lookup
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
 	$(if $(wildcard loader/main.c),$(B)/shunt-loader) $(if $(CTL_SRC),$(B)/shuntctl)
 C_FILES := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 PACKAGES := gcc make pkg-config clang-19 llvm-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 bpftool \
 	libbpf-dev libxdp-dev libelf-dev libev-dev libssl-dev libfyaml-dev libjansson-dev libmnl-dev \
-	libxxhash-dev libcap-dev libcmocka-dev linux-libc-dev \
+	libxxhash-dev libpcre2-dev libcap-dev libcmocka-dev linux-libc-dev \
 	python3 python3-pytest python3-scapy python3-yaml \
 	nginx-light haproxy varnish curl wrk openssl iproute2 iputils-ping ethtool util-linux mount procps tcpdump
 
@@ -136,7 +137,7 @@ clean: ## remove build/
 # --- rules ---------------------------------------------------------------------------------
 
 programs: $(PROGRAMS)
-build-tests: $(UNIT) $(BPF_TESTS) $(FUZZERS) $(SOAK_PROGRAMS)
+build-tests: $(UNIT) $(BPF_TESTS) $(FUZZERS) $(SOAK_PROGRAMS) $(ROUTE_PROGRAMS)
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HDR)
 	@mkdir -p $(@D)
@@ -206,6 +207,9 @@ $(addprefix $(B)/bench/,null_relay http_load tls_load udp_pour syn_flood honest_
 $(B)/soak/%: $(B)/obj/tools/soak/%.o $(B)/obj/tools/soak/soak.o
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ -lssl -lcrypto
+$(B)/routes/%: $(B)/san/tests/routes/%.o $(B)/libshunt-san.a
+	@mkdir -p $(@D)
+	@echo "  $@" && $(CC) $(CFLAGS) $(SAN) $^ -o $@ $(LDLIBS)
 $(B)/fuzz/%: $(B)/fuzzobj/tests/fuzz/%.o $(B)/libshunt-fuzz.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CLANG) $(SAN) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)

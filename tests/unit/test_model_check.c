@@ -41,8 +41,8 @@ TEST(routes_that_make_no_sense_are_refused)
 		  "all "
 		  "of it" },
 		{ "no path is every path",
-		  "[ { name: x, match: { path: /* }, upstream: a }, { name: y, upstream: a } ]",
-		  "f:2:63: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
+		  "[ { name: x, upstream: a }, { name: y, match: { path: /* }, upstream: a } ]",
+		  "f:2:42: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
 		  "all "
 		  "of it" },
 		{ "methods that are taken",
@@ -75,6 +75,9 @@ TEST(routes_that_only_look_alike_are_fine)
 		  "  { name: y, match: { headers: { a: c } }, upstream: a } ]" },
 		{ "exact and prefix", "[ { name: x, match: { path: /p }, upstream: a },\n"
 				      "  { name: y, match: { path: /p/* }, upstream: a } ]" },
+		{ "the asterisk of OPTIONS is below no prefix",
+		  "[ { name: x, match: { path: /* }, upstream: a },\n"
+		  "  { name: y, upstream: a } ]" },
 		{ "a host", "[ { name: x, match: { host: \"[::1]\" }, upstream: a },\n"
 			    "  { name: y, upstream: a } ]" },
 	};

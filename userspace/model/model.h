@@ -21,6 +21,7 @@
 #include "userspace/http/scrub.h"
 
 struct arena;
+struct route_index;
 
 enum listener_protocol {
 	LISTENER_TCP,
@@ -201,6 +202,7 @@ struct route_table {
 	const char *name;
 	struct route *routes;
 	uint32_t count;
+	const struct route_index *index; /* made by router_compile() */
 	struct place at;
 };
 

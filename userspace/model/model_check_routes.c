@@ -1,6 +1,8 @@
 /* Do the routes of a table make sense beside one another? */
+#include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/must.h"
 #include "userspace/model/model_parts.h"
 #include "userspace/route/router.h"
 
@@ -30,6 +32,9 @@ static bool has_field(const struct route *r, const struct field_match *field)
 static bool hides(const struct route *earlier, const struct route *later)
 {
 	if (later->method_count == 0 && earlier->method_count > 0)
+		return false;
+	/* The asterisk of OPTIONS is below no prefix. */
+	if (later->path_kind == PATH_ANY && earlier->path_kind != PATH_ANY)
 		return false;
 	for (uint32_t i = 0; i < later->method_count; i++)
 		if (!has_method(earlier, later->methods[i]))
@@ -73,14 +78,27 @@ static void check_hidden(struct building *b, const struct route_table *table)
 	}
 }
 
+static int by_name(const void *a, const void *b)
+{
+	const struct route *x = *(const struct route *const *)a;
+	const struct route *y = *(const struct route *const *)b;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : x < y ? -1 : x > y;
+}
+
 static void check_names(struct building *b, const struct route_table *table)
 {
+	const struct route **named = must_alloc((table->count + 1) * sizeof(named[0]));
+
 	for (uint32_t i = 0; i < table->count; i++)
-		for (uint32_t k = 0; k < i; k++)
-			if (strcmp(table->routes[i].name, table->routes[k].name) == 0)
-				finding(&b->reading, table->routes[i].at,
-					"there are two routes \"%s\" in \"%s\"",
-					table->routes[i].name, table->name);
+		named[i] = &table->routes[i];
+	qsort(named, table->count, sizeof(named[0]), by_name);
+	for (uint32_t i = 1; i < table->count; i++)
+		if (strcmp(named[i]->name, named[i - 1]->name) == 0)
+			finding(&b->reading, named[i]->at, "there are two routes \"%s\" in \"%s\"",
+				named[i]->name, table->name);
+	free(named);
 }
 
 void check_routes(struct building *b)

@@ -1,6 +1,5 @@
 /* routes: */
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/http/field.h"
@@ -210,11 +209,6 @@ const struct key route_keys[] = {
 	{ 0 },
 };
 
-static int by_precedence(const void *a, const void *b)
-{
-	return router_compare(a, b);
-}
-
 static void build_route(struct building *b, const struct yaml *value, struct route *route)
 {
 	static const char *const actions[] = { "upstream", "redirect", "respond" };
@@ -255,6 +249,6 @@ void build_routes(struct building *b, const struct yaml *section)
 			build_route(b, item, route);
 		}
 		if (b->reading.findings->count == 0)
-			qsort(table->routes, table->count, sizeof(table->routes[0]), by_precedence);
+			router_compile(m->arena, table);
 	}
 }

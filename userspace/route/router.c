@@ -1,9 +1,10 @@
 #include "userspace/route/router.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/route/host_match.h"
-#include "userspace/route/path_match.h"
+#include "userspace/route/route_index.h"
 
 static bool methods_match(const struct route *route, struct span method)
 {
@@ -24,19 +25,6 @@ static bool headers_match(const struct route *route, const struct route_request 
 	return true;
 }
 
-const struct route *router_find(const struct route_table *table, const struct route_request *req)
-{
-	for (uint32_t i = 0; i < table->count; i++) {
-		const struct route *route = &table->routes[i];
-
-		if (host_match(route->host, req->host) &&
-		    path_match(route->path_kind, route->path, req->path) &&
-		    methods_match(route, req->method) && headers_match(route, req))
-			return route;
-	}
-	return NULL;
-}
-
 static int more_first(uint64_t a, uint64_t b)
 {
 	return a > b ? -1 : a < b;
@@ -50,14 +38,139 @@ static uint64_t path_rank(const struct route *r)
 	return r->path_kind == PATH_PREFIX ? strlen(r->path) : 0;
 }
 
+/* Of two texts of one length, which cannot both match: so that equal ones are neighbours. */
+static int texts_apart(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) : 0;
+}
+
 int router_compare(const struct route *a, const struct route *b)
 {
 	int order = more_first(host_rank(a->host), host_rank(b->host));
 
+	order = order ? order : texts_apart(a->host, b->host);
 	order = order ? order : more_first(path_rank(a), path_rank(b));
+	order = order ? order : texts_apart(a->path, b->path);
 	order = order ? order : more_first(a->method_count > 0, b->method_count > 0);
 	order = order ? order : more_first(a->header_count, b->header_count);
 	return order ? order : more_first(b->order, a->order);
+}
+
+static int by_precedence(const void *a, const void *b)
+{
+	return router_compare(a, b);
+}
+
+/* What a route asks for beside host and path. The asterisk of OPTIONS is below no prefix. */
+static bool rest_matches(const struct route *route, const struct route_request *req)
+{
+	return (route->path_kind != PATH_PREFIX || (req->path.len > 0 && req->path.at[0] == '/')) &&
+	       methods_match(route, req->method) && headers_match(route, req);
+}
+
+static const struct route *find_in_group(const struct route_table *table,
+					 const struct path_group *group,
+					 const struct route_request *req)
+{
+	for (uint32_t i = group->first; i < group->first + group->count; i++)
+		if (rest_matches(&table->routes[i], req))
+			return &table->routes[i];
+	return NULL;
+}
+
+/* The groups of this host for a path: the exact one, and the longest of its prefixes. */
+static const struct path_group *find_groups(const struct route_index *index,
+					    const struct host_entry *host, struct span path,
+					    const struct path_group **out_exact)
+{
+	uint32_t number = (uint32_t)(host - index->hosts);
+	bool exact = host->exact_lengths & length_bit(path.len);
+	const struct path_group *best = NULL, *found;
+	uint64_t hash = 0;
+	size_t at = 0;
+
+	for (;;) {
+		size_t len;
+
+		found = host->prefix_lengths & length_bit(at)
+				? route_index_group(index, number, span_make(path.at, at), false,
+						    hash)
+				: NULL;
+		best = found ? found : best;
+		if (at >= path.len || (!exact && at >= host->longest_prefix))
+			break;
+		len = route_index_segment(path, at);
+		hash = route_index_hash(hash, path.at + at, len);
+		at += len;
+	}
+	*out_exact = exact ? route_index_group(index, number, path, true, hash) : NULL;
+	return best;
+}
+
+static const struct route *find_in_host(const struct route_table *table,
+					const struct host_entry *host,
+					const struct route_request *req)
+{
+	const struct route_index *index = table->index;
+	const struct path_group *exact, *group = find_groups(index, host, req->path, &exact);
+	const struct route *route = exact ? find_in_group(table, exact, req) : NULL;
+
+	while (!route && group) {
+		route = find_in_group(table, group, req);
+		group = group->parent == GROUP_NONE ? NULL
+						    : (const void *)(index->groups + group->parent);
+	}
+	return route;
+}
+
+/* From the first label on, then from the second: the longer suffix first. */
+static const struct route *find_wild(const struct route_table *table, struct span host,
+				     const struct route_request *req)
+{
+	const struct host_entry *entry;
+	const struct route *route = NULL;
+
+	for (size_t at = 1; at < host.len && !route; at++) {
+		entry = host.at[at] == '.'
+				? route_index_host(table->index, span_after(host, at), true)
+				: NULL;
+		route = entry ? find_in_host(table, entry, req) : NULL;
+	}
+	return route;
+}
+
+const struct route *router_find(const struct route_table *table, const struct route_request *req)
+{
+	const struct route_index *index = table->index;
+	const struct host_entry *entry;
+	const struct route *route = NULL;
+	char name[HOST_BYTES_MAX + 1];
+	struct span host = req->host;
+	bool whole;
+
+	if (host.len > 0 && host.at[host.len - 1] == '.')
+		host.len--;
+	/* Of a name that is too long for any pattern, its end may still match a wildcard. */
+	whole = host.len <= HOST_BYTES_MAX;
+	if (!whole)
+		host = span_after(host, host.len - HOST_BYTES_MAX - 1);
+	for (size_t i = 0; i < host.len; i++)
+		name[i] = span_lower(host.at[i]);
+	host.at = name;
+	entry = whole && host.len > 0 ? route_index_host(index, host, false) : NULL;
+	if (entry)
+		route = find_in_host(table, entry, req);
+	if (!route && index->wild_hosts)
+		route = find_wild(table, host, req);
+	if (!route && index->any_host != GROUP_NONE)
+		route = find_in_host(table, &index->hosts[index->any_host], req);
+	return route;
+}
+
+void router_compile(struct arena *arena, struct route_table *table)
+{
+	qsort(table->routes, table->count, sizeof(table->routes[0]), by_precedence);
+	table->index = route_index_create(arena, table->routes, table->count);
 }
 
 const struct upstream *router_find_sni(const struct listener *listener, struct span name)

@@ -3,7 +3,8 @@
  *
  * Knows the precedence (that of the Kubernetes Gateway API: most specific host, exact path, longest
  * prefix, method, number of header matches, order of writing). Pure: takes spans, touches nothing.
- * The table is sorted when the model is built, so the first that matches is the one.
+ * The table is sorted and compiled when the model is built; how long a look-up takes depends on the
+ * length of host and path, not on the number of routes.
  */
 #pragma once
 #include "userspace/base/span.h"
@@ -20,6 +21,8 @@ struct route_request {
 
 /* NULL where no route matches. Any thread. */
 const struct route *router_find(const struct route_table *table, const struct route_request *req);
+/* Sorts the table and makes its index, once, in the model's arena. */
+void router_compile(struct arena *arena, struct route_table *table);
 /* For sorting when a table is built: negative where a comes before b. */
 int router_compare(const struct route *a, const struct route *b);
 /* For tls-passthrough: exact, then longest "*." suffix, then "default"; NULL where none. */

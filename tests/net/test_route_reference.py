@@ -1,0 +1,64 @@
+"""The router against a slow, obvious matcher: random tables, random requests, no disagreement.
+SHUNT_ROUTE_TABLES says how many tables, SHUNT_ROUTE_SEED which."""
+import json
+import os
+import random
+import re
+import subprocess
+
+import pytest
+
+from tests.harness.route_reference import choose
+from tests.harness.route_tables import request, table
+
+TABLES = int(os.environ.get("SHUNT_ROUTE_TABLES", 2000))
+SEED = int(os.environ.get("SHUNT_ROUTE_SEED", 1))
+REQUESTS = 25
+PROGRAM = os.path.join(os.path.dirname(__file__), "../../build/routes/route_lookup")
+
+
+@pytest.fixture(scope="module")
+def router():
+    with subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def ask(router, routes, requests):
+    config = {"upstreams": {"u": {"endpoints": []}}, "routes": {"t": routes}}
+    router.stdin.write(json.dumps({"config": config, "requests": requests}) + "\n")
+    router.stdin.flush()
+    return json.loads(router.stdout.readline())
+
+
+def without_hidden(router, routes, requests):
+    """A table with routes that can never match is refused; none of them may ever have been chosen."""
+    left, answer = routes, ask(router, routes, requests)
+    while "findings" in answer:
+        named = set()
+        for finding in answer["findings"]:
+            name = re.search(r'the route "(\w+)" can never match', finding)
+            assert name, f"a table is refused: {finding}\n{json.dumps(left)}"
+            named.add(name[1])
+        for one in requests:
+            assert choose(routes, one) not in named, f"{named} can match\n{one}\n{json.dumps(left)}"
+        left = [route for route in left if route["name"] not in named]
+        answer = ask(router, left, requests)
+    return left, answer["routes"]
+
+
+def test_the_router_agrees_with_the_reference(router):
+    source = random.Random(SEED)
+    chosen = 0
+    for number in range(TABLES):
+        routes = table(source)
+        requests = [request(source, routes) for _ in range(REQUESTS)]
+        routes, got = without_hidden(router, routes, requests)
+        for one, name in zip(requests, got, strict=True):
+            want = choose(routes, one)
+            chosen += want is not None
+            assert name == want, (f"table {number} of seed {SEED}: got {name}, want {want}\n"
+                                  f"{one}\n{json.dumps(routes)}")
+    # Half of them at least have a route, or nothing was compared.
+    assert chosen > TABLES * REQUESTS / 4
