@@ -21,10 +21,11 @@ enum splice_state {
 /* Bits of splice.events, set by the programs with an atomic or, each raised once to shunt_events.
  */
 enum splice_event {
-	SPLICE_DRAINED = 1, /* both ends have acked what our sockets sent */
-	SPLICE_ENDED = 2,   /* both FINs seen and acked */
-	SPLICE_RESET = 4,   /* an RST at exactly the expected sequence number */
-	SPLICE_REUSED = 8,  /* a SYN on an existing key */
+	SPLICE_DRAINED = 1,            /* both ends have acked what our sockets sent */
+	SPLICE_ENDED = 2,              /* both FINs seen and acked */
+	SPLICE_RESET = 4,              /* an RST at exactly the expected sequence number */
+	SPLICE_REUSED = 8,             /* a SYN on an existing key */
+	SPLICE_RESET_BY_ENDPOINT = 16, /* with SPLICE_RESET: not by the client */
 };
 
 enum splice_flag {
@@ -50,8 +51,8 @@ struct splice_dir {
 	__u32 max_seq; /* end of the furthest segment from X; start value: Pin.rcv_nxt */
 	__u32 max_ack; /* furthest acknowledgement from X; start value: Pin.snd_una */
 	__u32 fin_seq; /* number of X's FIN + 1 (what an ack of it says), valid where fin is set */
-	__u32 fin;
-	__u32 window; /* of X's newest acknowledgement, unscaled; at first the largest there is */
+	__u32 fin;     /* 1: X finished first; 2: after Y */
+	__u32 window;  /* of X's newest acknowledgement, unscaled; at first the largest there is */
 	__u64 last_jiffies;
 	__u64 packets;
 	__u64 bytes; /* payload forwarded */
@@ -125,7 +126,10 @@ struct splice {
 		};
 	};
 	__u8 name[32]; /* of the upstream, for shuntctl flows; NUL-ended */
-	__u64 zero[4];
+	/* Of userspace alone, here so that it outlives a process. */
+	__u64 session;          /* in the access log */
+	__u32 idle_ms, most_ms; /* without a packet, and in all; 0: any time */
+	__u64 zero[2];
 };
 ABI_SIZE(struct splice, 336);
 

@@ -74,13 +74,15 @@ static __always_inline void record_ack(const struct segment *seg, struct splice_
 	x->window = seg->window;
 }
 
-static __always_inline void record_data(const struct segment *seg, struct splice_dir *x)
+static __always_inline void record_data(const struct segment *seg, struct splice_dir *x,
+					const struct splice_dir *y)
 {
 	if (seq_before(x->max_seq, seg->end))
 		x->max_seq = seg->end;
 	if (seg->flags & TCP_FIN) {
 		x->fin_seq = seg->end;
-		x->fin = 1;
+		if (!x->fin)
+			x->fin = y->fin ? 2 : 1;
 	}
 }
 
@@ -100,7 +102,8 @@ static __always_inline enum verdict splice_reset(struct pkt *p, struct splice *s
 	if (seq_before(seg->seq, acked_by(y, x)) || seq_before(edge_of(y, x, sp->state), seg->seq))
 		return pkt_end(p, DROP, COUNT_SPLICE_FORGED);
 	if (exact)
-		splice_tell(sp, index, SPLICE_RESET);
+		splice_tell(sp, index,
+			    SPLICE_RESET | (x == &sp->dir[1] ? SPLICE_RESET_BY_ENDPOINT : 0));
 	return REDIRECT;
 }
 
@@ -138,7 +141,7 @@ static __always_inline enum verdict splice_handover(struct pkt *p, struct splice
 	if (seq_before(seg->ack, x->drain)) /* R3: never an ACK from before Y's time */
 		seg->ack = x->drain;
 	if (!pure_ack)
-		record_data(seg, x);
+		record_data(seg, x, y);
 	return REDIRECT; /* R2, R3, and R4 once Y is past its drain */
 }
 
@@ -165,7 +168,7 @@ static __always_inline enum verdict splice_segment(struct pkt *p, struct splice 
 			splice_tell(sp, index, SPLICE_DRAINED);
 		return splice_handover(p, sp, x, y, seg);
 	}
-	record_data(seg, x);
+	record_data(seg, x, y);
 	return REDIRECT;
 }
 

@@ -7,6 +7,7 @@
 
 #include "tests/harness/test.h"
 #include "userspace/control/admin.h"
+#include "userspace/control/admin_request.h"
 
 struct fixture {
 	char dir[64], path[96];
@@ -25,7 +26,20 @@ static char *on_get(void *context, struct span path)
 	return span_is(path, SPAN("/status")) ? strdup("{\"sessions\": 7}") : NULL;
 }
 
-static const struct admin_hooks hooks = { on_get, NULL };
+static char *on_post(void *context, const struct admin_request *request, uint32_t *out_status)
+{
+	char *text = NULL;
+
+	(void)context;
+	if (!span_is(request->path, SPAN("/echo")))
+		return NULL;
+	*out_status = span_is(request->query, SPAN("bad")) ? 400 : 200;
+	CHECK(asprintf(&text, "{\"bytes\": %zu, \"last\": \"%c\"}", request->body.len,
+		       request->body.len ? request->body.at[request->body.len - 1] : '-') > 0);
+	return text;
+}
+
+static const struct admin_hooks hooks = { on_get, on_post, NULL };
 
 static void setup(struct fixture *f)
 {
@@ -107,7 +121,13 @@ TEST(a_request_gets_its_answer_and_the_end)
 		{ "nothing there", "GET /secret HTTP/1.1\r\n\r\n", "HTTP/1.1 404 Not Found\r\n",
 		  "\r\n\r\n{\"error\": \"Not Found\"}\n" },
 		{ "a write", "DELETE /status HTTP/1.1\r\n\r\n",
-		  "HTTP/1.1 405 Method Not Allowed\r\n", "Allow: GET\r\n" },
+		  "HTTP/1.1 405 Method Not Allowed\r\n", "Allow: GET, POST\r\n" },
+		{ "a POST", "POST /echo HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+		  "HTTP/1.1 200 OK\r\n", "\r\n\r\n{\"bytes\": 3, \"last\": \"c\"}\n" },
+		{ "a POST that is wrong", "POST /echo?bad HTTP/1.1\r\n\r\n",
+		  "HTTP/1.1 400 Bad Request\r\n", "{\"bytes\": 0, \"last\": \"-\"}" },
+		{ "a POST to nowhere", "POST /status HTTP/1.1\r\n\r\n",
+		  "HTTP/1.1 404 Not Found\r\n", "Not Found" },
 		{ "noise", "\x16\x03\x01 whatever\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n", "400" },
 	};
 
@@ -120,6 +140,21 @@ TEST(a_request_gets_its_answer_and_the_end)
 		CHECK(strncmp(f.answer, row->first_line, strlen(row->first_line)) == 0);
 		CHECK(strstr(f.answer, row->body) != NULL);
 	}
+}
+
+TEST(a_body_may_be_longer_than_a_head)
+{
+	static char request[ADMIN_HEAD_MAX + ADMIN_BODY_MAX];
+	struct fixture f;
+	int len = snprintf(request, sizeof(request),
+			   "POST /echo HTTP/1.1\r\nContent-Length: 100000\r\n\r\n");
+
+	memset(request + len, 'x', 100000);
+	request[len + 99999] = 'y';
+	setup(&f);
+	ask(&f, request);
+	teardown(&f);
+	CHECK(strstr(f.answer, "{\"bytes\": 100000, \"last\": \"y\"}") != NULL);
 }
 
 TEST(the_socket_is_for_user_and_group_only)

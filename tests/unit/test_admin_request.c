@@ -21,7 +21,19 @@ TEST(a_request_is_served_or_refused_by_its_head)
 		{ "a head that goes on", "GET /status HTTP/1.1\r\nHost", 0, ADMIN_NEED_MORE, 0,
 		  "" },
 		{ "nothing yet", "", 0, ADMIN_NEED_MORE, 0, "" },
-		{ "another method", "POST /status HTTP/1.1\r\n\r\n", 0, ADMIN_REFUSED, 405, "" },
+		{ "another method", "PUT /status HTTP/1.1\r\n\r\n", 0, ADMIN_REFUSED, 405, "" },
+		{ "a POST", "POST /flows/kill?all HTTP/1.1\r\n\r\n", 0, ADMIN_REQUEST, 0,
+		  "/flows/kill" },
+		{ "a body", "POST /x HTTP/1.1\r\nContent-Length: 2\r\n\r\nab", 0, ADMIN_REQUEST, 0,
+		  "/x" },
+		{ "a body that goes on", "POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nab", 0,
+		  ADMIN_NEED_MORE, 0, "/x" },
+		{ "a body without end", "POST /x HTTP/1.1\r\nContent-Length: 262145\r\n\r\n", 0,
+		  ADMIN_REFUSED, 413, "/x" },
+		{ "a length that is none", "POST /x HTTP/1.1\r\nContent-Length: 2x\r\n\r\nab", 0,
+		  ADMIN_REFUSED, 400, "/x" },
+		{ "no length", "POST /x HTTP/1.1\r\nContent-Length: \r\n\r\n", 0, ADMIN_REFUSED,
+		  400, "/x" },
 		{ "a method in lower case", "get / HTTP/1.1\r\n\r\n", 0, ADMIN_REFUSED, 405, "" },
 		{ "another version", "GET / HTTP/2.0\r\n\r\n", 0, ADMIN_REFUSED, 400, "" },
 		{ "no version", "GET /\r\n\r\n", 0, ADMIN_REFUSED, 400, "" },
@@ -37,7 +49,7 @@ TEST(a_request_is_served_or_refused_by_its_head)
 
 	FOR_ROWS (row, rows) {
 		struct span in = { row->in, row->len ? row->len : strlen(row->in) };
-		struct admin_request request = { SPAN("") };
+		struct admin_request request = { .path = SPAN("") };
 		uint32_t status = 0;
 
 		CHECK_INT(admin_request_parse(in, &request, &status), row->result);

@@ -1,6 +1,7 @@
 #include "tools/shuntctl/admin_get.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,19 @@ free_all:
 	return NULL;
 }
 
+/* Of an answer with a sentence of the daemon's own; true where there is one. */
+static bool explain_refusal(const char *body, struct err *err)
+{
+	json_t *answer = json_loads(body, 0, NULL);
+	const char *text = json_string_value(json_object_get(answer, "error"));
+	bool has = text && strchr(text, ' ') && strcmp(text, "Not Found") != 0;
+
+	if (has)
+		err_set(err, "%s", text);
+	json_decref(answer);
+	return has;
+}
+
 static char *body_of(char *answer, struct err *err)
 {
 	char *head_end = strstr(answer, "\r\n\r\n"), *body = NULL;
@@ -102,27 +116,58 @@ static char *body_of(char *answer, struct err *err)
 
 	if (!head_end || strncmp(answer, "HTTP/1.1 ", 9) != 0)
 		err_set(err, "what answers there is no shuntd");
-	else if (strncmp(answer + 9, "200 ", 4) != 0)
+	else if (strncmp(answer + 9, "200 ", 4) != 0 && !explain_refusal(head_end + 4, err))
 		err_set(err, "shuntd refused: %.*s", (int)(line < 80 ? line : 80), answer);
-	else
+	else if (strncmp(answer + 9, "200 ", 4) == 0)
 		body = strdup(head_end + 4);
 	free(answer);
 	return body;
 }
 
-char *admin_get(const struct admin_at *at, const char *path, struct err *err)
+static bool send_all(int fd, const char *text, size_t len)
 {
-	char request[256], *answer = NULL;
+	while (len > 0) {
+		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+
+		if (n < 0)
+			return false;
+		text += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static char *ask(const struct admin_at *at, const char *head, const char *body, struct err *err)
+{
+	char *answer = NULL;
 	int fd = -1;
-	int len = snprintf(request, sizeof(request),
-			   "GET %s HTTP/1.1\r\nHost: shunt\r\nConnection: close\r\n\r\n", path);
 
 	if (!connect_to(at, &fd, err))
 		return NULL;
-	if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len)
+	if (!send_all(fd, head, strlen(head)) || !send_all(fd, body, strlen(body)))
 		err_sys(err, "cannot ask shuntd");
 	else
 		answer = read_all(fd, at, err);
 	close(fd);
 	return answer ? body_of(answer, err) : NULL;
+}
+
+char *admin_get(const struct admin_at *at, const char *path, struct err *err)
+{
+	char head[256];
+
+	snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: shunt\r\nConnection: close\r\n\r\n",
+		 path);
+	return ask(at, head, "", err);
+}
+
+char *admin_post(const struct admin_at *at, const char *target, const char *body, struct err *err)
+{
+	char head[512];
+
+	snprintf(head, sizeof(head),
+		 "POST %s HTTP/1.1\r\nHost: shunt\r\nContent-Length: %zu\r\n"
+		 "Connection: close\r\n\r\n",
+		 target, strlen(body));
+	return ask(at, head, body, err);
 }

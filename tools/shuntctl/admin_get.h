@@ -13,3 +13,5 @@ struct admin_at {
 
 /* The body of the answer, malloc'ed; NULL and *err where there is none. */
 char *admin_get(const struct admin_at *at, const char *path, struct err *err);
+/* The same for POST; body may be "". What the daemon says is wrong stands in *err. */
+char *admin_post(const struct admin_at *at, const char *target, const char *body, struct err *err);

@@ -14,7 +14,9 @@ struct command_options {
 	bool json;
 	struct admin_at admin; /* of the daemon */
 	const char *pin_dir;
-	const char *operand;            /* NULL: none */
+	const char *operand, *second; /* NULL: none */
+	bool all;                     /* --all */
+	const char *upstream;
 	const char *interval, *timeout; /* the texts of options; NULL: not given */
 	const char *vip, *reason, *endpoint, *rate, *count, *packet, *device;
 	uint32_t interval_ms; /* 0: no rates */

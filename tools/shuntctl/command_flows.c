@@ -1,9 +1,13 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/shuntctl/command.h"
+#include "userspace/base/addr.h"
 #include "userspace/control/flows.h"
+
+enum { NAME_BYTES_MAX = 255 };
 
 static const char *string(const json_t *from, const char *name)
 {
@@ -33,7 +37,7 @@ static void print_table(const json_t *flows)
 	       json_array_size(flows) == 1 ? "" : "s");
 }
 
-int command_flows(const struct command_options *options)
+static int flows_list(const struct command_options *options)
 {
 	struct err err = { .text = "out of memory" };
 	char *text = flows_print(options->pin_dir, &err);
@@ -49,4 +53,73 @@ int command_flows(const struct command_options *options)
 	json_decref(flows);
 	free(text);
 	return EXIT_DONE;
+}
+
+/* One word of a request's target: nothing that would be read otherwise there. */
+static bool is_word(const char *text)
+{
+	for (const char *at = text; *at; at++)
+		if (*at <= ' ' || *at > '~')
+			return false;
+	return *text && strlen(text) <= NAME_BYTES_MAX;
+}
+
+static bool kill_target(const struct command_options *options, char *out, size_t size,
+			struct err *err)
+{
+	int given = (options->second != NULL) + (options->upstream != NULL) + options->all;
+	struct addr client;
+
+	if (given != 1)
+		return err_set(err, "which? One of CLIENT, --upstream NAME and --all");
+	if (options->second && !addr_parse_ip(span_of(options->second), &client) &&
+	    !addr_parse(span_of(options->second), &client))
+		return err_set(err,
+			       "\"%s\" is no client; it is an address with or without a port, such "
+			       "as 198.51.100.7:4000 or [2001:db8::7]:4000",
+			       options->second);
+	if (options->upstream && !is_word(options->upstream))
+		return err_set(err, "the name of an upstream has 1 to %d bytes and no blanks",
+			       NAME_BYTES_MAX);
+	snprintf(out, size, "/flows/kill?%s%s",
+		 options->second     ? "client="
+		 : options->upstream ? "upstream="
+				     : "all",
+		 options->second     ? options->second
+		 : options->upstream ? options->upstream
+				     : "");
+	return true;
+}
+
+static int flows_kill(const struct command_options *options)
+{
+	char target[NAME_BYTES_MAX + 64], *text;
+	json_t *answer;
+	struct err err;
+
+	if (!kill_target(options, target, sizeof(target), &err))
+		return command_refuse("flows kill", &err);
+	text = admin_post(&options->admin, target, "", &err);
+	if (!text)
+		return command_refuse("flows kill", &err);
+	answer = options->json ? NULL : json_loads(text, 0, NULL);
+	if (answer)
+		printf("%lld cut, %lld as soon as the kernel alone has them\n",
+		       integer(answer, "cut"), integer(answer, "later"));
+	else
+		fputs(text, stdout);
+	json_decref(answer);
+	free(text);
+	return EXIT_DONE;
+}
+
+int command_flows(const struct command_options *options)
+{
+	if (!options->operand)
+		return flows_list(options);
+	if (!strcmp(options->operand, "kill"))
+		return flows_kill(options);
+	fprintf(stderr, "shuntctl flows: unknown word \"%s\"; see shuntctl --help\n",
+		options->operand);
+	return EXIT_USAGE;
 }

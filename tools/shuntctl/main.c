@@ -18,11 +18,14 @@ static const char help[] =
 	"  diff FILE    what that configuration would change of what runs, and whom it moves\n"
 	"  status       what a running shuntd does\n"
 	"  flows        spliced connections; works while shuntd is stopped\n"
+	"  flows kill CLIENT | --upstream NAME | --all\n"
+	"               cuts them at once, with a reset to both ends; CLIENT: ADDRESS[:PORT]\n"
 	"  watch        sampled packets and what became of them, until interrupted\n"
 	"  explain      what the attached program does with a packet that you describe\n"
 	"\n"
 	"  --json           for machines\n"
-	"  --admin SOCKET   of shuntd, for status, diff; default " ADMIN_PATH_DEFAULT "\n"
+	"  --admin SOCKET   of shuntd, for status, diff, flows kill; default " ADMIN_PATH_DEFAULT
+	"\n"
 	"  --pin-dir DIR    of the maps, for flows, watch, explain; default " PIN_DIR_DEFAULT "\n"
 	"  --timeout SECONDS  until a shuntd that says nothing is given up, 1 to 3600; default 60\n"
 	"  --interval TIME  status: rates over that time, such as 1s or 500ms\n"
@@ -40,11 +43,12 @@ static const char help[] =
 static const struct command {
 	const char *name;
 	int (*run)(const struct command_options *options);
-	bool takes_operand;
+	bool needs_operand;
+	int operands;
 } commands[] = {
-	{ "check", command_check, true },    { "diff", command_diff, true },
-	{ "status", command_status, false }, { "flows", command_flows, false },
-	{ "watch", command_watch, false },   { "explain", command_explain, false },
+	{ "check", command_check, true, 1 },    { "diff", command_diff, true, 1 },
+	{ "status", command_status, false, 0 }, { "flows", command_flows, false, 2 },
+	{ "watch", command_watch, false, 0 },   { "explain", command_explain, false, 0 },
 };
 
 /* Options with a value; command NULL: of all. */
@@ -58,7 +62,7 @@ static const struct option {
 	{ "--vip", "watch", AT(vip) },           { "--reason", "watch", AT(reason) },
 	{ "--endpoint", "watch", AT(endpoint) }, { "--rate", "watch", AT(rate) },
 	{ "--count", "watch", AT(count) },       { "--packet", "explain", AT(packet) },
-	{ "--dev", "explain", AT(device) },
+	{ "--dev", "explain", AT(device) },      { "--upstream", "flows", AT(upstream) },
 #undef AT
 };
 
@@ -173,23 +177,29 @@ static int timeout_take(struct command_options *options)
 static int arguments_take(int argc, char **argv, const struct command *command,
 			  struct command_options *options)
 {
+	int given = 0;
+
 	for (int i = 2; i < argc; i++) {
 		const char **value = value_of(argv[i], command, options);
 
 		if (!strcmp(argv[i], "--json"))
 			options->json = true;
+		else if (!strcmp(argv[i], "--all") && !strcmp(command->name, "flows"))
+			options->all = true;
 		else if (value && i + 1 == argc)
 			return usage("no value is given for", argv[i]);
 		else if (value)
 			*value = argv[++i];
 		else if (*argv[i] == '-')
 			return usage("unknown option", argv[i]);
-		else if (!command->takes_operand || options->operand)
+		else if (given == command->operands)
 			return usage("unexpected", argv[i]);
-		else
+		else if (given++ == 0)
 			options->operand = argv[i];
+		else
+			options->second = argv[i];
 	}
-	if (command->takes_operand && !options->operand)
+	if (command->needs_operand && !options->operand)
 		return usage("a FILE is needed by", command->name);
 	if (timeout_take(options) != EXIT_DONE)
 		return EXIT_USAGE;

@@ -21,7 +21,8 @@ struct client {
 	struct watch watch;
 	struct timer deadline;
 	char head[ADMIN_HEAD_MAX];
-	size_t head_len;
+	char *in; /* head, or for what has a body, room for all of it */
+	size_t in_len, in_size;
 	char *reply; /* NULL while the head is read */
 	size_t reply_len, reply_sent;
 };
@@ -47,6 +48,9 @@ static void client_end(struct client *c)
 	timer_stop(&c->deadline);
 	close(c->fd);
 	free(c->reply);
+	if (c->in != c->head)
+		free(c->in);
+	c->in = c->head;
 	c->reply = NULL;
 	c->fd = -1;
 	c->admin->busy--;
@@ -59,6 +63,7 @@ static const char *reason_of(uint32_t status)
 	return status == 200   ? "OK"
 	       : status == 404 ? "Not Found"
 	       : status == 405 ? "Method Not Allowed"
+	       : status == 413 ? "Content Too Large"
 	       : status == 431 ? "Request Header Fields Too Large"
 			       : "Bad Request";
 }
@@ -73,8 +78,8 @@ static void client_reply(struct client *c, uint32_t status, char *body)
 	len = body ? asprintf(&c->reply,
 			      "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n%s"
 			      "Content-Length: %zu\r\nConnection: close\r\n\r\n%s\n",
-			      status, reason_of(status), status == 405 ? "Allow: GET\r\n" : "",
-			      strlen(body) + 1, body)
+			      status, reason_of(status),
+			      status == 405 ? "Allow: GET, POST\r\n" : "", strlen(body) + 1, body)
 		   : -1;
 	free(body);
 	if (len < 0) {
@@ -87,11 +92,31 @@ static void client_reply(struct client *c, uint32_t status, char *body)
 	watch_set(&c->watch, WATCH_WRITE);
 }
 
+/* A whole head does not need more: what is missing is the body. */
+static void client_grow(struct client *c)
+{
+	if (c->in_len < c->in_size || c->in != c->head)
+		return;
+	c->in_size = ADMIN_HEAD_MAX + ADMIN_BODY_MAX;
+	c->in = must_alloc(c->in_size);
+	memcpy(c->in, c->head, c->in_len);
+}
+
+static char *client_answer(struct client *c, const struct admin_request *request,
+			   uint32_t *out_status)
+{
+	const struct admin_hooks *hooks = &c->admin->hooks;
+
+	if (!request->is_post)
+		return hooks->on_get(hooks->context, request->path);
+	return hooks->on_post ? hooks->on_post(hooks->context, request, out_status) : NULL;
+}
+
 static void client_read(struct client *c)
 {
-	ssize_t n = read(c->fd, c->head + c->head_len, sizeof(c->head) - c->head_len);
-	struct admin_request request;
-	uint32_t status;
+	ssize_t n = read(c->fd, c->in + c->in_len, c->in_size - c->in_len);
+	struct admin_request request = { 0 };
+	uint32_t status = 200;
 	char *body;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -100,16 +125,17 @@ static void client_read(struct client *c)
 		client_end(c);
 		return;
 	}
-	c->head_len += (size_t)n;
-	switch (admin_request_parse(span_make(c->head, c->head_len), &request, &status)) {
+	c->in_len += (size_t)n;
+	switch (admin_request_parse(span_make(c->in, c->in_len), &request, &status)) {
 	case ADMIN_NEED_MORE:
+		client_grow(c);
 		return;
 	case ADMIN_REFUSED:
 		client_reply(c, status, NULL);
 		return;
 	case ADMIN_REQUEST:
-		body = c->admin->hooks.on_get(c->admin->hooks.context, request.path);
-		client_reply(c, body ? 200 : 404, body);
+		body = client_answer(c, &request, &status);
+		client_reply(c, body ? status : 404, body);
 	}
 }
 
@@ -167,7 +193,9 @@ static void on_connection(void *context, int events)
 	if (fd < 0)
 		return;
 	c->fd = fd;
-	c->head_len = 0;
+	c->in = c->head;
+	c->in_len = 0;
+	c->in_size = sizeof(c->head);
 	watch_init(&c->watch, admin->loop, fd, on_client, c);
 	timer_init(&c->deadline, admin->loop, on_deadline, c);
 	timer_start(&c->deadline, CLIENT_DEADLINE_MS);
@@ -272,6 +300,7 @@ static void begin(struct admin *admin)
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		admin->clients[i].fd = -1;
 		admin->clients[i].admin = admin;
+		admin->clients[i].in = admin->clients[i].head;
 	}
 	timer_init(&admin->pause, admin->loop, on_pause_over, admin);
 	watch_init(&admin->watch, admin->loop, admin->fd, on_connection, admin);

@@ -13,8 +13,11 @@
 struct admin;
 
 /* The JSON text for a path, malloc'ed; NULL: no such path. */
+struct admin_request;
 struct admin_hooks {
 	char *(*on_get)(void *context, struct span path);
+	/* What POST does; *out_status is 200, or 400 where the text says what is wrong. */
+	char *(*on_post)(void *context, const struct admin_request *request, uint32_t *out_status);
 	void *context;
 };
 

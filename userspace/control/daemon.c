@@ -14,6 +14,7 @@
 #include "userspace/control/config_watch.h"
 #include "userspace/control/file_watch.h"
 #include "userspace/control/flows.h"
+#include "userspace/control/flows_post.h"
 #include "userspace/control/health.h"
 #include "userspace/control/layout.h"
 #include "userspace/control/log_control.h"
@@ -205,6 +206,13 @@ static char *on_get(void *context, struct span path)
 	return text;
 }
 
+static char *on_post(void *context, const struct admin_request *request, uint32_t *out_status)
+{
+	struct daemon *d = context;
+
+	return flows_post(d->fast_path, request, out_status);
+}
+
 static bool is_well(void *context)
 {
 	struct daemon *d = context;
@@ -326,7 +334,7 @@ static bool admin_take(struct daemon *d, const struct admin_hooks *hooks)
 static bool admin_open(struct daemon *d, struct err *err)
 {
 	const struct arguments *a = d->arguments;
-	struct admin_hooks hooks = { on_get, d };
+	struct admin_hooks hooks = { on_get, on_post, d };
 
 	if (admin_take(d, &hooks))
 		return true;
@@ -361,11 +369,12 @@ static void say_unserved(const struct model *model)
 }
 
 /* With devices it is the operator's wish: a failure is one, but for who may not have it at all. */
-static bool fast_path_start(struct daemon *d, const struct snapshot *first, struct err *err)
+static bool fast_path_start(struct daemon *d, struct snapshot *first, struct err *err)
 {
 	const struct model *model = first->model;
 	struct fast_path_options options = { .loop = d->loop,
 					     .pin_dir = d->arguments->pin_dir,
+					     .log = log_control_sink(d->log),
 					     .cgroup = d->arguments->cgroup };
 
 	options.map_count = inherited_maps(succession_inherited(d->succession), &options.maps);

@@ -5,6 +5,7 @@
 #include "loader/attach.h"
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
+#include "userspace/control/splice_log.h"
 #include "userspace/control/traffic_print.h"
 #include "userspace/dataplane/dataplane.h"
 #include "userspace/dataplane/map_plan.h"
@@ -17,7 +18,8 @@ struct fast_path {
 	struct loop *loop;
 	struct dataplane *dataplane;
 	struct splicer *splicer; /* NULL: never splice */
-	uint32_t idle_ms;        /* the longest tunnel time of all listeners */
+	struct splice_log *log;
+	uint32_t idle_ms; /* the longest tunnel time of all listeners */
 	struct watch neighbours, events;
 	struct timer sweep;
 	bool nat_reserved;
@@ -53,6 +55,13 @@ static void on_sweep(void *context)
 	timer_start(&f->sweep, SWEEP_MS);
 }
 
+static void on_splice_end(void *context, const struct splice_end *end)
+{
+	struct fast_path *f = context;
+
+	splice_log_write(f->log, end);
+}
+
 /* Without it connections are relayed: slower, not broken, so it is no reason not to start. */
 static void splicing_start(struct fast_path *f, const struct fast_path_options *options,
 			   const struct node *node)
@@ -61,7 +70,9 @@ static void splicing_start(struct fast_path *f, const struct fast_path_options *
 				    .events_fd = dataplane_events_fd(f->dataplane),
 				    .next_hop = dataplane_next_hop,
 				    .expects = dataplane_expects,
-				    .context = f->dataplane };
+				    .context = f->dataplane,
+				    .on_end = on_splice_end,
+				    .end_context = f };
 	struct err err = { "no --cgroup was given, so sockets cannot be looked at" };
 
 	maps.splices = dataplane_splices(f->dataplane, &maps.count);
@@ -115,8 +126,8 @@ static struct dataplane *attach_and_open(const struct fast_path_options *options
  * Who takes another's place has only the rights that it kept (privileges.c), which do not suffice
  * to load programs: those that are attached go on.
  */
-struct fast_path *fast_path_open(const struct fast_path_options *options,
-				 const struct snapshot *first, struct err *err)
+struct fast_path *fast_path_open(const struct fast_path_options *options, struct snapshot *first,
+				 struct err *err)
 {
 	bool inherits = options->map_count > 0;
 	bool fresh = !inherits && !attach_is(options->pin_dir);
@@ -132,6 +143,7 @@ struct fast_path *fast_path_open(const struct fast_path_options *options,
 	f->dataplane = dataplane;
 	f->undo = fresh ? options->pin_dir : NULL;
 	f->shared = inherits;
+	f->log = splice_log_create(options->log, first);
 	watch_init(&f->neighbours, f->loop, dataplane_fd(dataplane), on_neighbours, f);
 	watch_set(&f->neighbours, WATCH_READ);
 	splicing_start(f, options, &first->model->node);
@@ -146,6 +158,7 @@ void fast_path_close(struct fast_path *f)
 	watch_fini(&f->neighbours);
 	watch_fini(&f->events);
 	splicer_destroy(f->splicer);
+	splice_log_destroy(f->log);
 	dataplane_close(f->dataplane);
 	free(f);
 }
@@ -238,6 +251,7 @@ bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, uint32_t wo
 		log_line(LOG_WARNING, "%s", less.text);
 	reserve_nat_ports(f, snapshot);
 	f->idle_ms = longest_tunnel(snapshot);
+	splice_log_follow(f->log, snapshot);
 	return true;
 }
 
@@ -289,6 +303,15 @@ char *fast_path_traffic(const struct fast_path *f, const struct snapshot *snapsh
 	text = traffic_print(&traffic, snapshot->model);
 	traffic_fini(&traffic);
 	return text;
+}
+
+bool fast_path_cut(struct fast_path *f, const struct splice_choice *choice, uint32_t *out_cut,
+		   uint32_t *out_later)
+{
+	if (!f || !f->splicer || f->shared)
+		return false;
+	splicer_cut(f->splicer, choice, out_cut, out_later);
+	return true;
 }
 
 void fast_path_status(const struct fast_path *f, struct status *status)

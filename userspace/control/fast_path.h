@@ -15,18 +15,20 @@
 
 struct fast_path;
 struct splicer;
+struct splice_choice;
 
 struct fast_path_options {
 	struct loop *loop;
-	const char *pin_dir; /* borrowed */
-	const char *cgroup;  /* borrowed; NULL: splicing is off, sockets cannot be read */
+	const char *pin_dir;  /* borrowed */
+	const char *cgroup;   /* borrowed; NULL: splicing is off, sockets cannot be read */
+	struct log_sink *log; /* for ends of splices; NULL: nobody reads */
 	const int *maps; /* inherited from the process whose place we take, which splices still */
 	uint32_t map_count;
 };
 
-/* Opens what is pinned, or loads and attaches. first is borrowed for the call. */
-struct fast_path *fast_path_open(const struct fast_path_options *options,
-				 const struct snapshot *first, struct err *err);
+/* Opens what is pinned, or loads and attaches. first is referenced until another is applied. */
+struct fast_path *fast_path_open(const struct fast_path_options *options, struct snapshot *first,
+				 struct err *err);
 /* Attached programs, maps and splices stay: packets go on. */
 void fast_path_close(struct fast_path *fast_path);
 /* The start has failed: detaches too, where it was this process that attached. */
@@ -54,6 +56,9 @@ bool fast_path_way(const struct fast_path *fast_path, const struct endpoint *end
 void fast_path_drain(struct fast_path *fast_path, const struct endpoint *endpoint, bool drain);
 void fast_path_press(struct fast_path *fast_path, const struct addr *address, bool pressed);
 struct splicer *fast_path_splicer(const struct fast_path *fast_path); /* NULL: never splice */
+/* Cuts splices, as splicer_cut does; false: there is nobody here who splices. */
+bool fast_path_cut(struct fast_path *fast_path, const struct splice_choice *choice,
+		   uint32_t *out_cut, uint32_t *out_later);
 /* Packets by reason, listener and endpoint as JSON, malloc'ed; NULL: there is no fast path. */
 char *fast_path_traffic(const struct fast_path *fast_path, const struct snapshot *snapshot);
 void fast_path_status(const struct fast_path *fast_path, struct status *status);

@@ -66,6 +66,13 @@ static json_t *refused_of(const struct stats *stats)
 	return all;
 }
 
+static const char *const ending_names[SPLICE_ENDINGS] = {
+	[SPLICE_ENDING_DONE] = "ended",    [SPLICE_ENDING_RESET] = "reset",
+	[SPLICE_ENDING_IDLE] = "idled",    [SPLICE_ENDING_OLD] = "expired",
+	[SPLICE_ENDING_KILLED] = "killed", [SPLICE_ENDING_DRAINED] = "drained",
+	[SPLICE_ENDING_LOST] = "lost",
+};
+
 static json_t *splices_of(const struct status *s)
 {
 	json_t *all = json_object();
@@ -75,9 +82,8 @@ static json_t *splices_of(const struct status *s)
 	json_object_set_new(all, "closing", number(s->splices.closing));
 	json_object_set_new(all, "begun", number(stat_read(&s->stats.splice[SPLICE_REASON_DONE])));
 	json_object_set_new(all, "adopted", number(s->splices.adopted));
-	json_object_set_new(all, "ended", number(s->splices.ended));
-	json_object_set_new(all, "reset", number(s->splices.reset));
-	json_object_set_new(all, "idled", number(s->splices.idled));
+	for (int i = 0; i < SPLICE_ENDINGS; i++)
+		json_object_set_new(all, ending_names[i], number(s->splices.endings[i]));
 	json_object_set_new(all, "reused", number(s->splices.reused));
 	json_object_set_new(all, "refused", refused_of(&s->stats));
 	return all;

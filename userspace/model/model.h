@@ -213,14 +213,15 @@ struct sni_route {
 
 /* All in milliseconds; every stage of a session has one. */
 struct timeouts {
-	uint32_t head_ms;      /* to read a request's head or a ClientHello, from its first byte */
-	uint32_t idle_ms;      /* keep-alive between requests */
-	uint32_t body_ms;      /* without a byte of progress, either direction */
-	uint32_t response_ms;  /* from the request's end to the response's head */
-	uint32_t tunnel_ms;    /* a tunnel without a byte, relayed or spliced */
-	uint32_t drain_ms;     /* of a stopping worker or a refused session */
-	uint32_t handshake_ms; /* of TLS, whole */
-	uint32_t udp_idle_ms;  /* LISTENER_UDP: what is silent for longer begins anew */
+	uint32_t head_ms;     /* to read a request's head or a ClientHello, from its first byte */
+	uint32_t idle_ms;     /* keep-alive between requests */
+	uint32_t body_ms;     /* without a byte of progress, either direction */
+	uint32_t response_ms; /* from the request's end to the response's head */
+	uint32_t tunnel_ms;   /* a tunnel without a byte, relayed or spliced */
+	uint32_t tunnel_total_ms; /* a tunnel in all; 0: any time */
+	uint32_t drain_ms;        /* of a stopping worker or a refused session */
+	uint32_t handshake_ms;    /* of TLS, whole */
+	uint32_t udp_idle_ms;     /* LISTENER_UDP: what is silent for longer begins anew */
 };
 
 /* The least that peers must move while they are waited for, in bytes a second; 0: anything. */

@@ -102,6 +102,8 @@ const struct key timeout_keys[] = {
 	{ "body", read_duration, offsetof(struct timeouts, body_ms), 1, STAGE_MS_MAX },
 	{ "response", read_duration, offsetof(struct timeouts, response_ms), 1, STAGE_MS_MAX },
 	{ "tunnel", read_duration, offsetof(struct timeouts, tunnel_ms), 1, STAGE_MS_MAX },
+	{ "tunnel_total", read_duration, offsetof(struct timeouts, tunnel_total_ms), 1,
+	  STAGE_MS_MAX },
 	{ "drain", read_duration, offsetof(struct timeouts, drain_ms), 1, STAGE_MS_MAX },
 	{ "handshake", read_duration, offsetof(struct timeouts, handshake_ms), 1, STAGE_MS_MAX },
 	{ "udp_idle", read_duration, offsetof(struct timeouts, udp_idle_ms), 0, UDP_IDLE_MS_MAX },

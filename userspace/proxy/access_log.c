@@ -18,7 +18,8 @@ enum { TEXT_MAX = 160, PATH_MAX_BYTES = 768, TIME_BYTES = 27 };
 	X(server_name) X(method) X(host) X(path) X(query) X(route) X(upstream) \
 	X(endpoint) X(reused) X(retries) X(status) X(bytes_in) X(bytes_out) X(idle_us) \
 	X(handshake_us) X(head_us) X(connect_us) X(response_us) X(transfer_us) X(total_us) \
-	X(body_us) X(splice) X(splice_reason) X(end) X(error) X(headers) X(cut)
+	X(body_us) X(splice) X(splice_reason) X(splice_us) \
+	X(closed_by) X(end) X(error) X(headers) X(cut)
 /* clang-format on */
 
 const char *const access_log_fields[] = {
@@ -110,6 +111,15 @@ static void put_headers(struct json_line *out, const struct access_line *line)
 		json_line_close(out);
 }
 
+static void put_listener(struct json_line *out, const struct listener *listener)
+{
+	if (!listener)
+		return;
+	put_text(out, key_vip, listener->vip->name);
+	json_line_number(out, key_port, listener->port);
+	put_text(out, key_protocol, listener_protocol_names[listener->protocol]);
+}
+
 static void put_request(struct json_line *out, const struct access_line *line)
 {
 	const struct access_note *note = line->note;
@@ -138,7 +148,7 @@ static void put_endpoint(struct json_line *out, const struct access_line *line)
 		json_line_addr(out, key_endpoint, &line->endpoint);
 	if (line->reused)
 		json_line_true(out, key_reused);
-	if (line->upstream)
+	if (line->upstream && !line->closed_by)
 		json_line_number(out, key_retries, line->retries);
 }
 
@@ -206,9 +216,7 @@ uint32_t access_log_format(struct access_log *log, const struct access_line *lin
 		json_line_word(&j, key_request_id, id);
 	json_line_number(&j, key_session, line->session);
 	json_line_addr(&j, key_client, &line->client);
-	put_text(&j, key_vip, line->listener->vip->name);
-	json_line_number(&j, key_port, line->listener->port);
-	put_text(&j, key_protocol, listener_protocol_names[line->listener->protocol]);
+	put_listener(&j, line->listener);
 	put_text(&j, key_tls, line->tls);
 	put_text(&j, key_server_name, line->name);
 	put_request(&j, line);
@@ -220,6 +228,9 @@ uint32_t access_log_format(struct access_log *log, const struct access_line *lin
 	put_times(&j, line);
 	put_text(&j, key_splice, line->splice);
 	put_text(&j, key_splice_reason, line->splice_reason);
+	if (line->splice_us)
+		json_line_number(&j, key_splice_us, line->splice_us);
+	put_text(&j, key_closed_by, line->closed_by);
 	put_end(&j, line);
 	put_headers(&j, line); /* last: however long they are, all else has room */
 	return json_line_end(&j);

@@ -27,21 +27,23 @@ struct access_line {
 	const struct access_note *note; /* NULL: none */
 	uint64_t session;
 	struct addr client;
-	const struct listener *listener;
-	const char *route, *upstream; /* NULL: none */
-	struct addr endpoint;         /* all zero: none */
-	bool reused;                  /* the connection to it served others before */
-	uint32_t retries;             /* connections that were tried after the first one */
-	uint32_t status;              /* 0: a tunnel of no HTTP */
-	uint64_t bytes_in, bytes_out; /* of bodies or tunnel: from the client, to the client */
+	const struct listener *listener; /* NULL: of a splice whose listener was removed */
+	const char *route, *upstream;    /* NULL: none */
+	struct addr endpoint;            /* all zero: none */
+	bool reused;                     /* the connection to it served others before */
+	uint32_t retries;                /* connections that were tried after the first one */
+	uint32_t status;                 /* 0: a tunnel of no HTTP */
+	uint64_t bytes_in, bytes_out;    /* of bodies or tunnel: from the client, to the client */
 	struct access_times times;
 	bool tunnel;               /* became one: what follows the connection is its transfer */
 	uint64_t idle_us;          /* before the request's first byte */
 	uint64_t handshake_us;     /* of TLS; 0: none, or of an exchange before */
 	uint64_t total_us;         /* 0: times are not known */
 	const char *tls, *name;    /* version and server name asked for; NULL: none */
-	const char *splice;        /* "full" or "none" */
+	const char *splice;        /* "full" or "none"; "ended": this is the end of a full one */
 	const char *splice_reason; /* "" where it does not apply */
+	uint64_t splice_us;        /* of "ended": since the kernel took it over */
+	const char *closed_by;     /* of "ended" */
 	enum end_reason end;
 	const char *detail; /* of end; NULL: none */
 };

@@ -47,6 +47,10 @@
 	X(TUNNEL_CLIENT, "tunnel_client", "the tunnel broke on the client's side")                 \
 	X(TUNNEL_ENDPOINT, "tunnel_endpoint", "the tunnel broke on the endpoint's side")           \
 	X(TUNNEL_IDLE, "tunnel_idle", "the tunnel was idle for too long")                          \
+	X(TUNNEL_OLD, "tunnel_old", "the tunnel has lasted as long as it may")                      \
+	X(KILLED, "killed", "an operator has cut it")                                              \
+	X(DRAINED, "drained", "its endpoint was drained or removed")                               \
+	X(LOST, "lost", "the daemon died while it handed it over to the kernel")                   \
 	X(NO_ROOM, "no_room", "no room for our answer")                                            \
 	X(STOPPED, "stopped", "the daemon stops")
 /* clang-format on */

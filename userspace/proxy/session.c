@@ -37,6 +37,15 @@ static uint64_t forwarding_ms(const struct session *s)
 }
 
 /* How long the state may last without progress. */
+/* Without a byte, but no longer than in all. */
+static uint64_t tunnel_ms(const struct session *s)
+{
+	uint64_t now = loop_now_ms(s->proxy->options.loop), idle = s->listener->timeouts.tunnel_ms;
+	uint64_t left = s->tunnel_until_ms > now ? s->tunnel_until_ms - now : 0;
+
+	return s->tunnel_until_ms && left < idle ? left : idle;
+}
+
 static uint64_t state_ms(const struct session *s, enum session_state state)
 {
 	const struct timeouts *t = &s->listener->timeouts;
@@ -52,7 +61,7 @@ static uint64_t state_ms(const struct session *s, enum session_state state)
 	case SESSION_FORWARDING:
 		return forwarding_ms(s);
 	case SESSION_TUNNEL:
-		return t->tunnel_ms;
+		return tunnel_ms(s);
 	default:
 		return t->drain_ms;
 	}
@@ -353,7 +362,10 @@ static void on_overdue(struct session *s)
 			session_close(s);
 		return;
 	case SESSION_TUNNEL:
-		session_fail(s, END_TUNNEL_IDLE);
+		session_fail(s, s->tunnel_until_ms && loop_now_ms(s->proxy->options.loop) >=
+							      s->tunnel_until_ms
+					? END_TUNNEL_OLD
+					: END_TUNNEL_IDLE);
 		return;
 	default:
 		session_close(s);

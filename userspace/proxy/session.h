@@ -116,6 +116,7 @@ struct session {
 	uint64_t began_us;        /* when the first byte of a request was there; 0: not known */
 	uint64_t idle_from_us;    /* since when there was none */
 	uint64_t handshake_us;    /* of TLS, until it was logged; while it lasts: when it began */
+	uint64_t tunnel_until_ms; /* on the loop's clock; 0: any time */
 	uint64_t tunnel_bytes[2]; /* read from that side as a tunnel */
 	struct h1_parser requests, responses;
 	struct exchange ex;

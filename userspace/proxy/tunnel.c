@@ -36,9 +36,16 @@ static void try_splice(struct session *s)
 					    .pending = { pending(s, CLIENT), pending(s, SERVER) },
 					    .worker = s->proxy->options.worker,
 					    .name = s->ex.upstream->name,
+					    .session = s->id,
 					    .idle_ms = s->listener->timeouts.tunnel_ms };
 	enum splice_reason reason;
 
+	if (s->tunnel_until_ms) {
+		uint64_t now = loop_now_ms(s->proxy->options.loop);
+
+		request.most_ms =
+			s->tunnel_until_ms > now ? (uint32_t)(s->tunnel_until_ms - now) : 1;
+	}
 	if (policy(s) == SPLICE_OFF)
 		reason = SPLICE_REASON_OFF;
 	else if (!s->proxy->options.splicer)
@@ -64,6 +71,9 @@ void tunnel_begin(struct session *s)
 {
 	stat_add(&session_stats(s)->tunnels, 1);
 	buf_unpin(&s->out[SERVER], &s->proxy->blocks);
+	if (s->listener->timeouts.tunnel_total_ms)
+		s->tunnel_until_ms =
+			loop_now_ms(s->proxy->options.loop) + s->listener->timeouts.tunnel_total_ms;
 	session_enter(s, SESSION_TUNNEL);
 	timer_start(&s->poll, 0); /* the first look comes when the heads are written */
 }

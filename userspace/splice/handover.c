@@ -24,7 +24,6 @@ struct handover {
 	uint32_t written_base[2]; /* write_seq of that end's socket, less what conn counts as put */
 	uint64_t began_ms;
 	uint64_t fence; /* ticket: packets passed up before the present state are in a socket */
-	uint32_t idle_ms;
 };
 
 bool sk_state_read(int fd, struct sk_state *out_state)
@@ -147,6 +146,9 @@ static void fill(struct splice *sp, const struct handover_request *request,
 	sp->worker = request->worker;
 	sp->source_port = request->ends[1]->reserved_port;
 	sp->started_ms = clock_ns(CLOCK_BOOTTIME) / 1000000u;
+	sp->session = request->session;
+	sp->idle_ms = request->idle_ms;
+	sp->most_ms = request->most_ms;
 	snprintf((char *)sp->name, sizeof(sp->name), "%s", request->name);
 	for (int side = 0; side < 2; side++) {
 		struct conn *to = request->ends[!side];
@@ -171,7 +173,6 @@ static struct handover *handover_create(struct splicer *splicer, uint32_t slot,
 	h->splicer = splicer;
 	h->slot = slot;
 	h->sp = &splicer->maps.splices[slot];
-	h->idle_ms = request->idle_ms;
 	h->began_ms = clock_monotonic_ms();
 	h->fence = fence_request(splicer->fence);
 	for (int side = 0; side < 2; side++) {
@@ -256,7 +257,8 @@ void handover_eof(struct handover *h, int side, uint32_t pending)
 		raise_to(&d->krcv, st.rcv_nxt);
 		raise_to(&d->max_seq, st.rcv_nxt);
 		d->fin_seq = st.rcv_nxt; /* its FIN is the last thing that was received */
-		__atomic_store_n(&d->fin, 1, __ATOMIC_RELEASE);
+		if (!d->fin)
+			__atomic_store_n(&d->fin, h->sp->dir[!side].fin ? 2 : 1, __ATOMIC_RELEASE);
 	}
 	/* Our own FIN to the other side takes a number too. */
 	raise_to(&h->sp->dir[!side].drain,
@@ -313,7 +315,7 @@ void handover_finish(struct handover *h)
 			MUST(errno != EPERM);
 		conn_close(h->ends[side]);
 	}
-	slot_to_control(h->splicer, h->slot, h->idle_ms);
+	slot_to_control(h->splicer, h->slot);
 	free(h);
 }
 

@@ -20,8 +20,9 @@ struct handover_request {
 	struct conn *ends[2]; /* borrowed until handover_finish or handover_abandon */
 	uint32_t pending[2];  /* bytes read from that end and not yet written to the other */
 	uint32_t worker;
-	const char *name; /* of the upstream, for shuntctl flows */
-	uint32_t idle_ms;
+	const char *name;          /* of the upstream, for shuntctl flows */
+	uint64_t session;          /* its number in the access log */
+	uint32_t idle_ms, most_ms; /* as in struct splice */
 };
 
 /* Right after establishment, before a byte is read or written; false: this one is never spliced. */

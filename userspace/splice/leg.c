@@ -18,7 +18,7 @@ static void on_closed(void *context)
 {
 	struct conn_leg *own = context;
 
-	slot_to_control(own->splicer, own->slot, 0);
+	slot_to_control(own->splicer, own->slot);
 	free(own);
 }
 

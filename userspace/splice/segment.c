@@ -66,7 +66,7 @@ static uint16_t window_to_x(const struct splice_dir *y)
 	return (uint16_t)(window < UINT16_MAX ? window : UINT16_MAX);
 }
 
-void segment_send(const struct splice *sp, int to, enum segment_kind kind)
+static void send_with(const struct splice *sp, int to, enum segment_kind kind, uint32_t seq)
 {
 	const struct splice_dir *x = &sp->dir[to], *y = &sp->dir[!to];
 	const struct flow_key *key = &y->out; /* as packets leave towards X */
@@ -74,9 +74,9 @@ void segment_send(const struct splice *sp, int to, enum segment_kind kind)
 	struct tcphdr tcp = {
 		.source = key->sport,
 		.dest = key->dport,
-		/* What X waits for; and no more than Y has really received: what went past us may
-		 * have been lost behind us. */
-		.seq = htonl(x->max_ack),
+		/* No more than Y has really received: what went past us may have been lost behind
+		 * us. */
+		.seq = htonl(seq),
 		.ack_seq = htonl(y->max_ack - x->seq_delta),
 		.doff = sizeof(tcp) / 4,
 		.ack = 1,
@@ -100,4 +100,20 @@ void segment_send(const struct splice *sp, int to, enum segment_kind kind)
 		/* lost, as it may be on the wire */
 	}
 	close(fd);
+}
+
+/* What X waits for. */
+void segment_send(const struct splice *sp, int to, enum segment_kind kind)
+{
+	send_with(sp, to, kind, sp->dir[to].max_ack);
+}
+
+void segment_reset(const struct splice *sp, int to)
+{
+	const struct splice_dir *x = &sp->dir[to], *y = &sp->dir[!to];
+	uint32_t sent = y->max_seq + y->seq_delta;
+
+	send_with(sp, to, SEGMENT_RST, x->max_ack);
+	if ((int32_t)(sent - x->max_ack) > 0)
+		send_with(sp, to, SEGMENT_RST, sent);
 }

@@ -17,8 +17,6 @@
 #include "userspace/splice/segment.h"
 #include "userspace/splice/splicer_slots.h"
 
-enum { LINGER_RESET_MS = 10000 };
-
 uint32_t slot_take(struct splicer *splicer)
 {
 	uint32_t i = SLOT_NONE;
@@ -32,8 +30,10 @@ uint32_t slot_take(struct splicer *splicer)
 		i = splicer->first_free;
 		splicer->first_free = splicer->slots[i].next_free;
 	}
-	if (i != SLOT_NONE)
+	if (i != SLOT_NONE) {
+		atomic_store(&splicer->slots[i].cut, false);
 		atomic_store(&splicer->slots[i].owner, SLOT_WORKER);
+	}
 	pthread_mutex_unlock(&splicer->lock);
 	return i;
 }
@@ -94,11 +94,10 @@ void slot_uninstall(struct splicer *splicer, uint32_t i)
 	__atomic_store_n(&sp->state, SPLICE_FREE, __ATOMIC_RELEASE);
 }
 
-void slot_to_control(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
+void slot_to_control(struct splicer *splicer, uint32_t i)
 {
 	struct slot *slot = &splicer->slots[i];
 
-	slot->idle_ms = idle_ms;
 	slot->packets = 0;
 	slot->changed_ms = 0; /* the next sweep sets it */
 	slot->linger_ms = splicer->maps.splices[i].state == SPLICE_LEG
@@ -115,16 +114,21 @@ struct addr slot_endpoint(const struct splice *sp)
 	return to;
 }
 
-void slot_end(struct splicer *splicer, uint32_t i)
+void slot_free(struct splicer *splicer, uint32_t i)
 {
 	struct splice *sp = &splicer->maps.splices[i];
 	struct addr to = slot_endpoint(sp);
 	uint16_t port = (uint16_t)sp->source_port;
 
-	slot_uninstall(splicer, i);
 	if (port)
 		ports_give(splicer->ports, &to, port);
 	slot_give(splicer, i);
+}
+
+void slot_end(struct splicer *splicer, uint32_t i)
+{
+	slot_uninstall(splicer, i);
+	slot_free(splicer, i);
 }
 
 void slot_close(struct splicer *splicer, uint32_t i, uint64_t linger_ms)
@@ -159,11 +163,9 @@ static void look_at_events(struct splicer *splicer, uint32_t i)
 
 	/* An end that has forgotten a connection answers late packets with a reset: no news. */
 	if (lived && events & SPLICE_ENDED) {
-		atomic_fetch_add(&splicer->ended, 1);
-		slot_close(splicer, i, LINGER_ENDED_MS);
+		slot_over(splicer, i, SPLICE_ENDING_DONE);
 	} else if (lived && events & SPLICE_RESET) {
-		atomic_fetch_add(&splicer->reset, 1);
-		slot_close(splicer, i, LINGER_RESET_MS);
+		slot_over(splicer, i, SPLICE_ENDING_RESET);
 	}
 	if (!(events & SPLICE_REUSED))
 		return;
@@ -202,6 +204,7 @@ static void sweep_slot(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
 {
 	struct splice *sp = &splicer->maps.splices[i];
 	struct slot *slot = &splicer->slots[i];
+	enum splice_ending how;
 	uint64_t packets;
 
 	if (sp->state != SPLICE_LEG)
@@ -217,14 +220,10 @@ static void sweep_slot(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
 	if (packets != slot->packets || slot->changed_ms == 0) {
 		slot->packets = packets;
 		slot->changed_ms = splicer->now_ms;
-		return;
 	}
-	if (splicer->now_ms - slot->changed_ms < (slot->idle_ms ? slot->idle_ms : idle_ms))
-		return;
-	atomic_fetch_add(&splicer->idled, 1);
-	segment_send(sp, 0, SEGMENT_RST);
-	segment_send(sp, 1, SEGMENT_RST);
-	slot_end(splicer, i);
+	how = slot_overdue(splicer, i, idle_ms);
+	if (how != SPLICE_ENDINGS)
+		slot_cut(splicer, i, how);
 }
 
 void splicer_sweep(struct splicer *splicer, uint64_t now_ms, uint32_t idle_ms)
@@ -247,12 +246,11 @@ void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stat
 {
 	struct splicer *s = (struct splicer *)splicer; /* the lock and atomics are not const */
 	struct splicer_stats st = { .adopted = atomic_load(&s->adopted),
-				    .ended = atomic_load(&s->ended),
-				    .reset = atomic_load(&s->reset),
-				    .idled = atomic_load(&s->idled),
 				    .reused = atomic_load(&s->reused) };
 	uint32_t end;
 
+	for (int i = 0; i < SPLICE_ENDINGS; i++)
+		st.endings[i] = atomic_load(&s->endings[i]);
 	pthread_mutex_lock(&s->lock);
 	end = s->used_end;
 	pthread_mutex_unlock(&s->lock);

@@ -16,6 +16,30 @@
 struct splice;
 struct splicer;
 
+enum splice_ending {
+	SPLICE_ENDING_DONE,  /* both ends have finished */
+	SPLICE_ENDING_RESET, /* by an end */
+	SPLICE_ENDING_IDLE,
+	SPLICE_ENDING_OLD,     /* as long as it may last */
+	SPLICE_ENDING_KILLED,  /* by an operator */
+	SPLICE_ENDING_DRAINED, /* its endpoint was drained or removed */
+	SPLICE_ENDING_LOST,    /* its daemon died with sockets that were needed yet */
+	SPLICE_ENDINGS
+};
+
+struct splice_end {
+	const struct splice *splice; /* as it was last */
+	enum splice_ending how;
+	bool by_endpoint; /* DONE: it finished first; RESET */
+	uint64_t lived_ms;
+};
+
+/* Which ones; all fields at once, none: all. */
+struct splice_choice {
+	const struct addr *client; /* NULL: any; port 0: any */
+	const char *upstream;      /* NULL: any */
+};
+
 /* The pinned maps, as the splicer needs them; all borrowed. */
 struct splice_maps {
 	struct splice *splices;  /* shunt_splices, mapped for reading and writing */
@@ -27,11 +51,16 @@ struct splice_maps {
 	/* Whether packets to this address are looked up among splices. Any thread. */
 	bool (*expects)(void *context, const struct addr *to);
 	void *context;
+	/* A splice is over; on the control thread, which may be that of splicer_create. NULL:
+	 * nobody. */
+	void (*on_end)(void *context, const struct splice_end *end);
+	void *end_context;
 };
 
 struct splicer_stats {
-	uint64_t handover, active, closing;            /* elements now */
-	uint64_t adopted, ended, reset, idled, reused; /* since start */
+	uint64_t handover, active, closing; /* elements now */
+	uint64_t adopted, reused;           /* since start */
+	uint64_t endings[SPLICE_ENDINGS];   /* since start */
 };
 
 /*
@@ -59,6 +88,12 @@ bool splicer_can_query(void);
 /* To be watched for reading; splicer_on_events then. */
 int splicer_events_fd(const struct splicer *splicer);
 void splicer_on_events(struct splicer *splicer);
+/*
+ * Cuts at once, with a reset to both ends. Those whose sockets live still are cut when these are
+ * gone: *out_later of them.
+ */
+void splicer_cut(struct splicer *splicer, const struct splice_choice *choice, uint32_t *out_cut,
+		 uint32_t *out_later);
 /* About once a second: ages, lingers, idles. */
 void splicer_sweep(struct splicer *splicer, uint64_t now_ms, uint32_t idle_ms);
 void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stats); /* any thread */

@@ -4,24 +4,19 @@
 #include <bpf/bpf.h>
 
 #include "userspace/base/log.h"
-#include "userspace/splice/segment.h"
 #include "userspace/splice/splicer_slots.h"
 
 /* Its sockets died with the daemon: its ends are told, nothing can go on. */
 static void end_lost(struct splicer *splicer, uint32_t i)
 {
-	struct splice *sp = &splicer->maps.splices[i];
-
-	segment_send(sp, 0, SEGMENT_RST);
-	segment_send(sp, 1, SEGMENT_RST);
-	slot_end(splicer, i);
+	slot_cut(splicer, i, SPLICE_ENDING_LOST);
 }
 
 /* SPLICED or CLOSED: needs no socket. */
 static void adopt_spliced(struct splicer *splicer, uint32_t i)
 {
 	atomic_fetch_add(&splicer->adopted, 1);
-	slot_to_control(splicer, i, 0);
+	slot_to_control(splicer, i);
 	if (splicer->maps.splices[i].state == SPLICE_CLOSED)
 		slot_close(splicer, i, LINGER_ENDED_MS);
 }
@@ -38,7 +33,7 @@ void slot_look_at_foreign(struct splicer *splicer, uint32_t i, bool is_last)
 		return;
 	case SPLICE_LEG: /* with its socket gone it only lingers */
 		if (is_last)
-			slot_to_control(splicer, i, 0);
+			slot_to_control(splicer, i);
 		return;
 	case SPLICE_FREE: /* the relay went on instead */
 		if (sp->source_port)

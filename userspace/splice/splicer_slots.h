@@ -26,9 +26,9 @@ enum { LINGER_ENDED_MS = 60000 }; /* as TIME_WAIT */
 struct slot {
 	atomic_uint owner; /* enum slot_owner */
 	uint32_t next_free;
-	uint32_t idle_ms;
 	uint64_t packets;    /* at the last sweep */
 	uint64_t changed_ms; /* when they last differed */
+	atomic_bool cut;     /* as soon as it is the control thread's */
 	uint64_t linger_ms;  /* until when the keys stay; 0: not over */
 };
 
@@ -41,7 +41,7 @@ struct splicer {
 	uint32_t first_free, last_free; /* oldest first: a slot rests before it is used again */
 	uint32_t used_end;              /* slots from here on were never used */
 	struct slot *slots;
-	atomic_uint_fast64_t adopted, ended, reset, idled, reused;
+	atomic_uint_fast64_t adopted, reused, endings[SPLICE_ENDINGS];
 	uint64_t now_ms;    /* of the last sweep */
 	atomic_bool closed; /* another process takes slots and ports; set under the lock */
 };
@@ -57,13 +57,24 @@ void slot_uninstall(struct splicer *splicer, uint32_t i);
 /* The key under which packets of that direction arrive; a leg has direction 0 only. */
 struct flow_key slot_key(const struct splice *sp, uint32_t dir);
 /* The control thread owns it from here on. */
-void slot_to_control(struct splicer *splicer, uint32_t i, uint32_t idle_ms);
+void slot_to_control(struct splicer *splicer, uint32_t i);
 
-/* Keys, port and slot are free again. */
+/* Keys, port and slot are free again; slot_free: where the keys are gone already. */
+void slot_free(struct splicer *splicer, uint32_t i);
 void slot_end(struct splicer *splicer, uint32_t i);
 /* Packets of an ended splice still find it for so long. */
 void slot_close(struct splicer *splicer, uint32_t i, uint64_t linger_ms);
 struct addr slot_endpoint(const struct splice *sp);
+
+/* --- splicer_end.c */
+
+void slot_tell_end(struct splicer *splicer, uint32_t i, enum splice_ending how);
+/* Its ends have agreed: the keys linger. */
+void slot_over(struct splicer *splicer, uint32_t i, enum splice_ending how);
+/* Its ends are told; nothing is left of it. */
+void slot_cut(struct splicer *splicer, uint32_t i, enum splice_ending how);
+/* Whether it must be cut now; SPLICE_ENDINGS: no. idle_ms: where it has none of its own. */
+enum splice_ending slot_overdue(const struct splicer *splicer, uint32_t i, uint32_t idle_ms);
 
 /* --- splicer_adopt.c */
 
