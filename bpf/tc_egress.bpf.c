@@ -6,7 +6,8 @@
  * old acknowledgement would be dropped by X for ever. What tc_ingress forwards comes by here too,
  * and is known by the device on which it came.
  *
- * A packet with a probe's mark is for a vip at one endpoint and takes the way of a client's.
+ * A packet with a probe's mark is for a vip at one endpoint, or for an endpoint in a vpc, and takes
+ * the way of a client's. What comes from our address in a vpc never leaves but in its tunnel.
  */
 #define PKT_TC
 #include <linux/if_ether.h>
@@ -102,32 +103,66 @@ static __always_inline void repair_ack(struct __sk_buff *skb, const struct sent 
 	count(COUNT_EGRESS_REPAIRED, skb->len);
 }
 
+/* Our address in a vpc, by which it is known in which; 0: it is in none. */
+static __always_inline __u32 own_vni(const struct sent *sent, const struct settings *s)
+{
+	const struct addr_entry *own = addr_find(s, sent->key.dst);
+
+	return own ? own->vni : 0;
+}
+
+/* The splice or leg that it belongs to, or NULL. */
+static __always_inline struct splice *splice_of(const struct sent *sent, const struct settings *s,
+						__u32 *out_dir)
+{
+	struct splice *sp;
+	__u64 word = 0;
+	__u32 index;
+
+	if (!flow_find(&sent->key, hash_flow(&sent->key, s->hash_seed), s, &word) ||
+	    FLOW_KIND(word) != FLOW_SPLICE)
+		return NULL;
+	index = FLOW_INDEX(word);
+	*out_dir = FLOW_DIR(word);
+	sp = bpf_map_lookup_elem(&shunt_splices, &index);
+	return sp && (sp->generation & 0xffff) == FLOW_GENERATION(word) ? sp : NULL;
+}
+
+/* Numbers first, as inside a tunnel they are out of reach. */
+static __always_inline int tcp_sent(struct __sk_buff *skb, const struct sent *sent,
+				    const struct settings *s, __u32 vni)
+{
+	bool is_marked = (skb->mark & PROBE_MARK_MASK) == PROBE_MARK;
+	int action = TC_ACT_UNSPEC;
+	struct splice *sp;
+	__u32 dir = 0;
+
+	sp = splice_of(sent, s, &dir);
+	if (sp && sp->state == SPLICE_LEG)
+		action = leg_sent(skb, sent->l4_off, sp);
+	else if (sp && sp->state == SPLICE_HANDOVER)
+		repair_ack(skb, sent, &sp->dir[(dir ^ 1) & 1]);
+	if (action != TC_ACT_UNSPEC)
+		return action;
+	/* Its endpoint may have gone from the configuration, and its mark be another's. */
+	if (sp && sp->state != SPLICE_LEG && dir == 1 && sp->dir[0].wraps)
+		return tunnel_wrap(skb, &sp->tunnel, sp->dir[0].next_hop);
+	if (is_marked)
+		return probe_wrap(skb, vni);
+	return vni ? probe_unsent(skb) : TC_ACT_UNSPEC;
+}
+
 SEC("tc")
 int tc_egress(struct __sk_buff *skb)
 {
 	const struct settings *s = settings_get();
 	struct sent sent = {};
-	struct splice *sp;
-	__u64 word = 0;
-	__u32 index;
 
 	if (!s || skb->ingress_ifindex)
 		return TC_ACT_UNSPEC;
+	if (read_sent(skb, &sent))
+		return tcp_sent(skb, &sent, s, own_vni(&sent, s));
 	if ((skb->mark & PROBE_MARK_MASK) == PROBE_MARK)
-		return probe_wrap(skb, s);
-	if (!read_sent(skb, &sent))
-		return TC_ACT_UNSPEC;
-	if (!flow_find(&sent.key, hash_flow(&sent.key, s->hash_seed), s, &word) ||
-	    FLOW_KIND(word) != FLOW_SPLICE)
-		return TC_ACT_UNSPEC;
-	index = FLOW_INDEX(word);
-	sp = bpf_map_lookup_elem(&shunt_splices, &index);
-	if (!sp || (sp->generation & 0xffff) != FLOW_GENERATION(word))
-		return TC_ACT_UNSPEC;
-	if (sp->state == SPLICE_LEG)
-		return leg_sent(skb, sent.l4_off, sp);
-	if (sp->state != SPLICE_HANDOVER)
-		return TC_ACT_UNSPEC;
-	repair_ack(skb, &sent, &sp->dir[FLOW_DIR(word) ^ 1]);
+		return probe_wrap(skb, 0);
 	return TC_ACT_UNSPEC;
 }

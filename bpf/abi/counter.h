@@ -34,6 +34,8 @@
 	X(FRAGMENT_LOST, "dropped: a later fragment to L4 listeners, of whose first we know not")  \
 	X(ERROR_FOLLOWED, "ICMP error about an L4 connection, sent to its endpoint")               \
 	X(ERROR_TRANSLATED, "ICMP error about a spliced connection, translated to the other end")  \
+	X(ERROR_UNTOLD,                                                                            \
+	  "dropped: an ICMP error about a spliced connection, for an endpoint in a vpc")           \
 	X(ERROR_FORGED, "dropped: ICMP error about a spliced connection, outside its window")      \
 	X(PING_ANSWERED, "answered: an echo request to a vip")                                     \
 	X(PING_DROPPED, "dropped: an echo request to a vip with ping: drop")                       \
@@ -52,6 +54,7 @@
 	X(TOO_BIG_LIMITED, "dropped: does not fit, and enough senders were told this second")      \
 	X(NO_ENDPOINT, "dropped: the ring is empty or its endpoint is down")                       \
 	X(TUNNEL_UNKNOWN, "dropped: VXLAN to our vtep from an unknown vtep or VNI")                \
+	X(TUNNEL_FOREIGN, "dropped: to our address in a vpc, but not in the tunnel of that vpc")   \
 	X(TUNNEL_BAD, "dropped: VXLAN to our vtep that is malformed")                              \
 	X(NOT_NEAR, "dropped: the endpoint of a listener with forward: dsr is behind a router")    \
 	X(NAT_FULL, "dropped: no port or no place in the table of flows for a new connection")     \

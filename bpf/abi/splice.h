@@ -9,6 +9,7 @@
 #pragma once
 #include "bpf/abi/abi.h"
 #include "bpf/abi/flow.h"
+#include "bpf/abi/tunnel.h"
 
 enum splice_state {
 	SPLICE_FREE = 0,
@@ -43,7 +44,7 @@ struct splice_dir {
 	__u32 floor;         /* Pin.copied_seq: X's bytes below were edited by the proxy */
 	__u8 ws_in;          /* X's own window scale */
 	__u8 ws_out;         /* what our socket announced to Y */
-	__u16 zero;
+	__u16 wraps;         /* bytes that splice.tunnel adds to what leaves; 0: none */
 	/* raised by userspace in HANDOVER */
 	__u32 drain; /* X's acks up to here acknowledge bytes that our own socket sent */
 	__u32 krcv;  /* what our socket facing X has received */
@@ -129,9 +130,10 @@ struct splice {
 	/* Of userspace alone, here so that it outlives a process. */
 	__u64 session;          /* in the access log */
 	__u32 idle_ms, most_ms; /* without a packet, and in all; 0: any time */
-	__u64 zero[2];
+	/* Around what goes to the endpoint, dir[0], where that is in a vpc. */
+	struct tunnel tunnel;
 };
-ABI_SIZE(struct splice, 336);
+ABI_SIZE(struct splice, 352);
 
 /* getsockopt(fd, SK_QUERY_LEVEL, SK_QUERY_STATE): one consistent look, taken under the socket's
  * lock. */

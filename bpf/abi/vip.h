@@ -7,6 +7,7 @@
 #pragma once
 #include "bpf/abi/abi.h"
 #include "bpf/abi/sizes.h"
+#include "bpf/abi/tunnel.h"
 
 /*
  * Which addresses packets may be for: two halves of ADDR_TABLE entries in shunt_addrs, of which
@@ -31,7 +32,7 @@ struct addr_entry {
 	__u32 flags;  /* enum addr_flag */
 	__u32 number; /* ADDR_NUMBER: part of vip_entry.key */
 	__u32 guard;  /* index in shunt_guards; 0: none */
-	__u32 zero;
+	__u32 vni;    /* ours in that vpc: what comes to it comes in its tunnel; 0: in none */
 };
 ABI_SIZE(struct addr_entry, 32);
 
@@ -92,14 +93,19 @@ enum endpoint_flag {
 /* How a client's packet reaches one endpoint of an L4 listener: wrapped in VXLAN (RFC 7348),
  * unless the vip says otherwise. */
 struct endpoint_entry {
-	__be32 vtep[4];    /* outer destination; the endpoint's own address where it has no host */
-	__u32 generation;  /* of the id, 16 bits; a flow entry with another one is stale */
-	__u32 next_hop;    /* into shunt_next_hops */
-	__u32 vni;         /* host order, 24 bits */
-	__u8 inner_dst[6]; /* MAC of the endpoint, or the well-known one of its host */
-	__u8 inner_src[6];
-	__u32 flags; /* enum endpoint_flag */
-	__be16 port; /* VIP_NAT: its own */
+	union {
+		struct tunnel tunnel;
+		struct { /* the same, by the names of its fields */
+			__be32 vtep[4];
+			__u32 vni;
+			__u8 inner_dst[6];
+			__u8 inner_src[6];
+		};
+	};
+	__u32 generation; /* of the id, 16 bits; a flow entry with another one is stale */
+	__u32 next_hop;   /* into shunt_next_hops */
+	__u32 flags;      /* enum endpoint_flag */
+	__be16 port;      /* VIP_NAT: its own */
 	__u16 zero;
 	__u64 identity; /* of userspace: which endpoint has this id */
 	__u64 zero2;

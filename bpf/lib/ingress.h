@@ -130,6 +130,7 @@ static __always_inline int long_way(PKT_CTX *ctx)
 	p.ctx = ctx;
 	p.arrived_bytes = frame_bytes(ctx);
 	p.explain_cookie = 0;
+	p.vni = 0;
 	if (!s)
 		return frame_act(&p, XDP_PASS);
 	how = frame_is_explained(ctx, &p.explain_cookie) ? PKT_EXPLAINED : 0;

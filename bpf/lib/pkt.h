@@ -74,6 +74,7 @@ struct pkt {
 	__u8 vlan_tags;
 	__u8 tcp_flags;
 	__u8 ttl;
+	__u32 vni; /* of the tunnel in which it came; 0: none */
 };
 
 /*

@@ -28,7 +28,7 @@ static __always_inline bool probe_room(struct __sk_buff *skb, bool v6)
 }
 
 static __always_inline bool probe_write(struct pkt *p, const struct next_hop *hop,
-					const struct settings *s, bool v6)
+					const struct settings *s, const struct tunnel *to, bool v6)
 {
 	struct ethhdr *eth;
 
@@ -41,11 +41,11 @@ static __always_inline bool probe_write(struct pkt *p, const struct next_hop *ho
 	put_mac(eth->h_source, hop->src_mac);
 	eth->h_proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	if (v6) {
-		put_ipv6((void *)(eth + 1), p, s);
-		put_vxlan((void *)(eth + 1) + sizeof(struct ipv6hdr), p);
+		put_ipv6((void *)(eth + 1), p, s, to);
+		put_vxlan((void *)(eth + 1) + sizeof(struct ipv6hdr), p, to);
 	} else {
-		put_ipv4((void *)(eth + 1), p, s);
-		put_vxlan((void *)(eth + 1) + sizeof(struct iphdr), p);
+		put_ipv4((void *)(eth + 1), p, s, to);
+		put_vxlan((void *)(eth + 1) + sizeof(struct iphdr), p, to);
 	}
 	return true;
 }
@@ -78,29 +78,46 @@ static __always_inline int probe_direct(struct __sk_buff *skb, const struct pkt 
 	return probe_leave(skb, hop);
 }
 
-static __always_inline int probe_wrap(struct __sk_buff *skb, const struct settings *s)
+/*
+ * What our own stack sends, by the next hop of this index. A function of its own: endpoints and
+ * splices lie in different maps, and all of it would be verified for each.
+ */
+__noinline int tunnel_wrap(struct __sk_buff *skb, const struct tunnel *to, __u32 index)
 {
-	struct pkt p = { .ctx = skb, .settings = s, .l3_len = (__u16)(skb->len - ETH_HLEN) };
+	const struct next_hop *hop = array_at(&shunt_next_hops, index);
+	struct pkt p = { .ctx = skb, .l3_len = (__u16)(skb->len - ETH_HLEN) };
+	const struct settings *s = settings_get();
+	bool v6;
+
+	if (!to || !s || !hop || !hop->ready ||
+	    (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)))
+		return probe_unsent(skb);
+	p.hash = bpf_get_hash_recalc(skb);
+	p.flags = skb->protocol == bpf_htons(ETH_P_IPV6) ? PKT_V6 : 0;
+	v6 = tunnel_is_v6(to);
+	if (!skb->gso_size && p.l3_len + (v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES) > hop->mtu)
+		return probe_unsent(skb);
+	if (!probe_room(skb, v6) || !probe_write(&p, hop, s, to, v6) || !probe_tag(skb, hop))
+		return probe_unsent(skb);
+	return probe_leave(skb, hop);
+}
+
+/* own_vni: of our address from which it comes, 0: in no vpc. To another vpc nothing of it may go:
+ * the id in the mark of an old socket may be another endpoint's by now. */
+static __always_inline int probe_wrap(struct __sk_buff *skb, __u32 own_vni)
+{
+	struct pkt p = { .ctx = skb };
 	const struct next_hop *hop = NULL;
 	__u32 index;
-	bool v6;
 
 	p.to = endpoint_without(skb->mark & PROBE_MARK_ID, 0);
 	if (p.to) {
 		index = p.to->next_hop;
 		hop = array_at(&shunt_next_hops, index);
 	}
-	if (!hop || !hop->ready ||
-	    (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)))
+	if (!hop || !hop->ready || (own_vni && own_vni != p.to->tunnel.vni))
 		return probe_unsent(skb);
-	p.hash = bpf_get_hash_recalc(skb);
-	p.flags = skb->protocol == bpf_htons(ETH_P_IPV6) ? PKT_V6 : 0;
-	v6 = p.to->vtep[0] || p.to->vtep[1] || p.to->vtep[2] != bpf_htonl(0xffff);
 	if (skb->mark & PROBE_MARK_DIRECT)
 		return probe_direct(skb, &p, hop);
-	if (!skb->gso_size && p.l3_len + (v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES) > hop->mtu)
-		return probe_unsent(skb);
-	if (!probe_room(skb, v6) || !probe_write(&p, hop, s, v6) || !probe_tag(skb, hop))
-		return probe_unsent(skb);
-	return probe_leave(skb, hop);
+	return tunnel_wrap(skb, &p.to->tunnel, index);
 }

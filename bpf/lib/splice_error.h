@@ -193,6 +193,9 @@ __noinline int splice_error(PKT_CTX *ctx)
 	q->why = COUNT_HANDOVER_PASSED;
 	if (sp->state == SPLICE_HANDOVER && seq_before(seq, y->drain))
 		return PASS;
+	q->why = COUNT_ERROR_UNTOLD; /* all segments fit their tunnel: rare enough */
+	if (y->wraps)
+		return DROP;
 	q->next_hop = y->next_hop;
 	hop = array_at(&shunt_next_hops, q->next_hop);
 	q->why = COUNT_UNRESOLVED;

@@ -9,6 +9,7 @@
 #include "bpf/lib/maps.h"
 #include "bpf/lib/parse_ports.h"
 #include "bpf/lib/rewrite.h"
+#include "bpf/lib/splice_tunnel.h"
 #include "bpf/lib/tcp_options.h"
 #include "bpf/lib/too_big.h"
 
@@ -179,8 +180,8 @@ static __always_inline enum verdict splice_forward(struct pkt *p, const struct s
 
 	if (!hop || !hop->ready)
 		return pkt_end(p, DROP, COUNT_UNRESOLVED); /* its sender tries again */
-	if (frame_wire_bytes(p) > hop->mtu)
-		return too_big(p, hop->mtu);
+	if (frame_wire_bytes(p) + x->wraps > hop->mtu)
+		return too_big(p, hop->mtu - x->wraps);
 	v = ttl_decrement(p);
 	if (v)
 		return v;
@@ -193,5 +194,5 @@ static __always_inline enum verdict splice_forward(struct pkt *p, const struct s
 	x->packets++;
 	x->bytes += seg->payload;
 	p->why = COUNT_SPLICED;
-	return change_link(p, hop);
+	return x->wraps ? splice_wrap(p, sp, hop) : change_link(p, hop);
 }

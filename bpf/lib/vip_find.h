@@ -42,6 +42,8 @@ static __always_inline enum verdict judge_source(struct pkt *p)
 static __always_inline enum verdict addressee_find(struct pkt *p, const struct settings *s)
 {
 	p->addr = addr_find(s, p->flow.dst);
+	if (p->addr && p->addr->vni && p->addr->vni != p->vni)
+		return pkt_end(p, DROP, COUNT_TUNNEL_FOREIGN); /* tenants' addresses are alike */
 	if (p->addr)
 		return NEXT;
 	return pkt_end(p, PASS, p->flags & PKT_UNWRAPPED ? COUNT_DECAP_TO_STACK : COUNT_NOT_OURS);

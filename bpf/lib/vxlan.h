@@ -31,11 +31,13 @@ static __always_inline enum verdict unwrap(struct pkt *p)
 		return pkt_end(p, DROP, COUNT_TUNNEL_UNKNOWN);
 	if (p->l4_off + sizeof(struct udphdr) + sizeof(*vx) + ETH_HLEN > p->l3_len)
 		return pkt_end(p, DROP, COUNT_TUNNEL_BAD);
+	p->vni = key.vni;
 	return frame_unwrap(p) ? AGAIN : pkt_end(p, DROP, COUNT_TUNNEL_BAD);
 }
 
 static __always_inline enum verdict wrap_write(struct pkt *p, const struct next_hop *hop,
-					       const struct settings *s, bool v6)
+					       const struct settings *s, const struct tunnel *to,
+					       bool v6)
 {
 	void *at;
 
@@ -46,13 +48,13 @@ static __always_inline enum verdict wrap_write(struct pkt *p, const struct next_
 	if (v6) {
 		if (at + WRAP_V6_BYTES > p->end)
 			return pkt_end(p, DROP, COUNT_SHORT);
-		put_ipv6(at, p, s);
-		put_vxlan(at + sizeof(struct ipv6hdr), p);
+		put_ipv6(at, p, s, to);
+		put_vxlan(at + sizeof(struct ipv6hdr), p, to);
 	} else {
 		if (at + WRAP_V4_BYTES > p->end)
 			return pkt_end(p, DROP, COUNT_SHORT);
-		put_ipv4(at, p, s);
-		put_vxlan(at + sizeof(struct iphdr), p);
+		put_ipv4(at, p, s, to);
+		put_vxlan(at + sizeof(struct iphdr), p, to);
 	}
 	return link_send(p, hop);
 }
@@ -70,7 +72,7 @@ static __always_inline enum verdict endpoint_send(struct pkt *p, const struct se
 {
 	__u32 index = p->to->next_hop;
 	const struct next_hop *hop = array_at(&shunt_next_hops, index);
-	bool v6 = p->to->vtep[0] || p->to->vtep[1] || p->to->vtep[2] != bpf_htonl(0xffff);
+	bool v6 = tunnel_is_v6(&p->to->tunnel);
 	__u32 wrap = v6 ? WRAP_V6_BYTES : WRAP_V4_BYTES;
 	__u32 l2 = (__u32)((long)p->l3 - (long)p->start);
 	enum verdict v;
@@ -91,5 +93,5 @@ static __always_inline enum verdict endpoint_send(struct pkt *p, const struct se
 		return pkt_end(p, DROP, COUNT_BAD_LENGTH);
 	if (!frame_wrap(p, l2, hop->vlan, wrap, v6))
 		return pkt_end(p, DROP, COUNT_NO_HEADROOM);
-	return wrap_write(p, hop, s, v6);
+	return wrap_write(p, hop, s, &p->to->tunnel, v6);
 }

@@ -26,12 +26,17 @@ enum {
 	SOURCE_PORT_FIRST = 49152, /* RFC 7348, 5: the dynamic range */
 };
 
+static __always_inline bool tunnel_is_v6(const struct tunnel *to)
+{
+	return to->vtep[0] || to->vtep[1] || to->vtep[2] != bpf_htonl(0xffff);
+}
+
 static __always_inline void put_ipv4(struct iphdr *ip, const struct pkt *p,
-				     const struct settings *s)
+				     const struct settings *s, const struct tunnel *to)
 {
 	const __be32 first = bpf_htonl(0x45000000 | (__u32)(p->l3_len + WRAP_V4_BYTES));
 	const __be32 third = bpf_htonl(OUTER_TTL << 24 | IPPROTO_UDP << 16);
-	__be32 *word = (__be32 *)ip, src = s->tunnel[3], dst = p->to->vtep[3];
+	__be32 *word = (__be32 *)ip, src = s->tunnel[3], dst = to->vtep[3];
 
 	word[0] = first; /* version, length of the header, TOS 0, whole length */
 	word[1] = bpf_htonl(IPV4_DONT);
@@ -42,18 +47,18 @@ static __always_inline void put_ipv4(struct iphdr *ip, const struct pkt *p,
 }
 
 static __always_inline void put_ipv6(struct ipv6hdr *ip, const struct pkt *p,
-				     const struct settings *s)
+				     const struct settings *s, const struct tunnel *to)
 {
 	*(__be32 *)ip = bpf_htonl(6u << 28 | ((__u32)p->hash & 0xfffff)); /* RFC 6438 */
 	ip->payload_len = bpf_htons(p->l3_len + VXLAN_BYTES);
 	ip->nexthdr = IPPROTO_UDP;
 	ip->hop_limit = OUTER_TTL;
 	__builtin_memcpy(&ip->saddr, s->tunnel, sizeof(ip->saddr));
-	__builtin_memcpy(&ip->daddr, p->to->vtep, sizeof(ip->daddr));
+	__builtin_memcpy(&ip->daddr, to->vtep, sizeof(ip->daddr));
 }
 
 /* UDP, VXLAN and the inner Ethernet header. */
-static __always_inline void put_vxlan(void *at, const struct pkt *p)
+static __always_inline void put_vxlan(void *at, const struct pkt *p, const struct tunnel *to)
 {
 	struct udphdr *udp = at;
 	struct vxlanhdr *vx = (void *)(udp + 1);
@@ -65,8 +70,8 @@ static __always_inline void put_vxlan(void *at, const struct pkt *p)
 	/* None: RFC 7348, 4.1; over IPv6 RFC 6935, where the peer must allow it. */
 	udp->check = 0;
 	vx->flags = bpf_htonl(VXLAN_HAS_VNI);
-	vx->vni = bpf_htonl(p->to->vni << 8);
-	put_mac(eth->h_dest, p->to->inner_dst);
-	put_mac(eth->h_source, p->to->inner_src);
+	vx->vni = bpf_htonl(to->vni << 8);
+	put_mac(eth->h_dest, to->inner_dst);
+	put_mac(eth->h_source, to->inner_src);
 	eth->h_proto = p->flags & PKT_V6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 }

@@ -148,6 +148,48 @@ TEST(endpoints_that_packets_cannot_be_sent_to_directly_are_refused)
 		check_refused(row->text, row->want);
 }
 
+#define INSIDE(node, address, vpcs)                                                                \
+	"node: { name: n" node " }\n"                                                              \
+	"vips: [ { name: v, addresses: [10.1.1.1], listeners: [ { port: 80, protocol: tcp-proxy, " \
+	"upstream: a } ] } ]\n"                                                                    \
+	"upstreams: { a: { endpoints: [ { address: \"" address                                     \
+	"\", vpc: t, host: 10.0.0.9, mac: \"02:00:00:00:00:01\" } ] } }\n"                         \
+	"vpcs: { " vpcs " }\n"
+#define TUNNELLED ", tunnel_address: 10.0.0.1"
+
+TEST(endpoints_in_vpcs_that_the_proxy_cannot_reach_are_refused)
+{
+	static const struct {
+		const char *name, *text, *want;
+	} rows[] = {
+		{ "no address of ours inside", INSIDE(TUNNELLED, "172.16.0.4:80", "t: { vni: 7 }"),
+		  "f:3:32: a listener reaches this endpoint in vpc \"t\" through the proxy, which "
+		  "needs \"source\" of the vpc: the node's own address inside" },
+		{ "one of another family",
+		  INSIDE(TUNNELLED, "172.16.0.4:80", "t: { vni: 7, source: \"fd00::1\" }"),
+		  "f:3:32: this endpoint is of another family than fd00::1, the \"source\" of vpc "
+		  "\"t\", from which the proxy would connect to it" },
+		{ "no tunnel", INSIDE("", "172.16.0.4:80", "t: { vni: 7, source: 172.16.0.9 }"),
+		  "f:3:32: this endpoint is in vpc \"t\", which needs \"tunnel_address\" of the "
+		  "node" },
+		{ "one address in two vpcs",
+		  INSIDE(TUNNELLED, "172.16.0.4:80",
+			 "t: { vni: 7, source: 172.16.0.9 }, u: { vni: 8, source: 172.16.0.9 }"),
+		  "f:4:44: vpc \"u\" has the source 172.16.0.9 of vpc \"t\"; by it the tenants' "
+		  "packets are told apart, so give each its own" },
+		{ "an address of a vip",
+		  INSIDE(TUNNELLED, "172.16.0.4:80", "t: { vni: 7, source: 10.1.1.1 }"),
+		  "f:4:9: the source 10.1.1.1 of vpc \"t\" is an address of the node or of a vip; "
+		  "give it one of its own" },
+		{ "the vtep", INSIDE(TUNNELLED, "172.16.0.4:80", "t: { vni: 7, source: 10.0.0.1 }"),
+		  "f:4:9: the source 10.0.0.1 of vpc \"t\" is an address of the node or of a vip; "
+		  "give it one of its own" },
+	};
+
+	FOR_ROWS (row, rows)
+		check_refused(row->text, row->want);
+}
+
 TEST(tests_of_the_file_are_read_as_requests_are)
 {
 	static const struct {

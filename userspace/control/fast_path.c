@@ -249,6 +249,7 @@ bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, uint32_t wo
 		return false;
 	if (map_plan_lacks(snapshot->model, f->splicer != NULL, there, &less))
 		log_line(LOG_WARNING, "%s", less.text);
+	dataplane_tunnels(f->dataplane, snapshot);
 	reserve_nat_ports(f, snapshot);
 	f->idle_ms = longest_tunnel(snapshot);
 	splice_log_follow(f->log, snapshot);

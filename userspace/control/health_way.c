@@ -55,8 +55,17 @@ bool health_way_find(struct fast_path *fast_path, const struct snapshot *snapsho
 	struct health_way way = { .to = endpoint->address, .host = endpoint->host };
 	struct dataplane_way tunnel;
 
-	if (!l && endpoint->vpc)
+	if (!l && endpoint->vpc && !fast_path)
 		return err_set(err, "it is in a vpc, which is reached on the fast path only");
+	if (!l && endpoint->vpc) {
+		/* As the proxy's own connections. */
+		if (!fast_path_way(fast_path, endpoint, false, &tunnel, err))
+			return false;
+		way.tunnel = true;
+		way.mark = tunnel.mark;
+		way.ifindex = tunnel.ifindex;
+		way.mtu = tunnel.mtu;
+	}
 	if (l) {
 		if (!fast_path_way(fast_path, endpoint, l->forward == FORWARD_DSR, &tunnel, err))
 			return false;
@@ -71,7 +80,8 @@ bool health_way_find(struct fast_path *fast_path, const struct snapshot *snapsho
 	}
 	if (upstream->health.port)
 		way.to.port = htons((uint16_t)upstream->health.port);
-	way.source = source_for(node, addr_is_v4(&way.to));
+	way.source =
+		!l && endpoint->vpc ? endpoint->vpc->source : source_for(node, addr_is_v4(&way.to));
 	*out_way = way;
 	return true;
 }

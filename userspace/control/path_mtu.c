@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HEADERS_V4 = 40, HEADERS_V6 = 60, SEGMENT_LEAST = 536 };
+enum { HEADERS_V4 = 40, HEADERS_V6 = 60, SEGMENT_LEAST = 536, WRAP_V4 = 50, WRAP_V6 = 70 };
 
 /* Connecting a UDP socket looks up the route, and sends nothing. */
 static uint32_t path_mtu(const struct addr *to)
@@ -32,8 +32,10 @@ uint32_t path_mtu_max_segment(const struct model *model)
 		for (uint32_t k = 0; k < model->upstreams[i].endpoint_count; k++) {
 			const struct endpoint *e = &model->upstreams[i].endpoints[k];
 			uint32_t headers = addr_is_v4(&e->address) ? HEADERS_V4 : HEADERS_V6;
-			uint32_t mtu = e->vpc ? 0 : path_mtu(&e->address);
+			uint32_t mtu = path_mtu(e->vpc ? &e->host : &e->address);
 
+			if (e->vpc && mtu > WRAP_V6)
+				mtu -= addr_is_v4(&e->host) ? WRAP_V4 : WRAP_V6;
 			if (mtu >= SEGMENT_LEAST + headers && (!least || mtu - headers < least))
 				least = mtu - headers;
 		}

@@ -15,6 +15,7 @@
 #include "userspace/dataplane/pinned.h"
 #include "userspace/dataplane/tallies.h"
 #include "userspace/dataplane/vip_sync.h"
+#include "userspace/net/conn.h"
 #include "userspace/net/neighbour.h"
 #include "userspace/net/netlink.h"
 
@@ -215,6 +216,10 @@ static bool add_local_routes(struct dataplane *dp, const struct snapshot *snapsh
 			if (!netlink_local_route(dp->netlink, &vip->addresses[k], true, err))
 				return false;
 	}
+	for (uint32_t i = 0; i < snapshot->model->vpc_count; i++)
+		if (vpc_has_source(&snapshot->model->vpcs[i]) &&
+		    !netlink_local_route(dp->netlink, &snapshot->model->vpcs[i].source, true, err))
+			return false;
 	return true;
 }
 
@@ -224,6 +229,9 @@ static bool is_vip(const struct snapshot *snapshot, const struct addr *ip)
 		for (uint32_t k = 0; k < snapshot->model->vips[i].address_count; k++)
 			if (addr_is_ip(&snapshot->model->vips[i].addresses[k], ip))
 				return true;
+	for (uint32_t i = 0; i < snapshot->model->vpc_count; i++)
+		if (addr_is_ip(&snapshot->model->vpcs[i].source, ip))
+			return true;
 	return false;
 }
 
@@ -297,6 +305,40 @@ bool dataplane_way(const struct dataplane *dp, const struct endpoint *endpoint, 
 	*out_way = (struct dataplane_way){ id, neighbours_ifindex(dp->neighbours, at),
 					   hop.mtu - wrap };
 	return true;
+}
+
+/* Any thread: what it reads is there as long as the process, or has a lock of its own. */
+static bool find_tunnel(void *context, const struct endpoint *to, uint32_t id,
+			struct conn_tunnel *out_tunnel)
+{
+	uint32_t wrap = addr_is_v4(&to->host) ? WRAP_V4 : WRAP_V6, at;
+	struct dataplane *dp = context;
+	struct next_hop hop;
+	bool ready;
+
+	if (!id || !neighbours_find(dp->neighbours, &to->host, &at, &ready) || !ready ||
+	    bpf_map_lookup_elem(dp->maps.fds[PINNED_NEXT_HOPS], &at, &hop) < 0 || hop.mtu <= wrap)
+		return false;
+	*out_tunnel = (struct conn_tunnel){ .host = to->host,
+					    .vni = to->vpc->vni,
+					    .mark = PROBE_MARK | id,
+					    .ifindex = neighbours_ifindex(dp->neighbours, at),
+					    .mtu = hop.mtu - wrap };
+	memcpy(out_tunnel->mac, to->mac, sizeof(out_tunnel->mac));
+	return true;
+}
+
+void dataplane_tunnels(struct dataplane *dp, struct snapshot *snapshot)
+{
+	for (uint32_t i = 0; i < snapshot->model->endpoint_count; i++) {
+		uint32_t id = SAMPLE_NONE;
+
+		if (snapshot->endpoints[i]->vpc)
+			id = vip_sync_endpoint(dp->vips, snapshot->endpoints[i]);
+		snapshot->ids[i] = id == SAMPLE_NONE ? 0 : id;
+	}
+	snapshot->tunnel = find_tunnel;
+	snapshot->tunnel_context = dp;
 }
 
 void dataplane_drain(struct dataplane *dp, const struct endpoint *endpoint, bool drain)

@@ -55,6 +55,8 @@ struct dataplane_way {
 /* direct: on the same link, without a tunnel. False: there is no way now, and *err says why. */
 bool dataplane_way(const struct dataplane *dp, const struct endpoint *endpoint, bool direct,
 		   struct dataplane_way *out_way, struct err *err);
+/* The ids of endpoints in a vpc, and how to reach them, for the proxy's own connections. */
+void dataplane_tunnels(struct dataplane *dp, struct snapshot *snapshot);
 /* An endpoint of L4 listeners gets no new connections, or does again. */
 void dataplane_drain(struct dataplane *dp, const struct endpoint *endpoint, bool drain);
 

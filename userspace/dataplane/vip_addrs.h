@@ -12,7 +12,7 @@
 #include "userspace/model/model.h"
 
 /* Addresses that are no vips. */
-bool vip_addrs_add(struct vip_table *table, const struct mapped *mapped, const struct node *node,
+bool vip_addrs_add(struct vip_table *table, const struct mapped *mapped, const struct model *model,
 		   struct err *err);
 /* The guards of all vips; their addresses have been added. */
 bool vip_addrs_guard(struct vip_table *table, const struct pinned *pinned,

@@ -339,6 +339,17 @@ static bool add_addr_flags(struct vip_sync *sync, struct err *err)
 	return true;
 }
 
+/* Endpoints in vpcs have an id whether L4 listeners have them or not: the proxy may, too. */
+static bool take_tunnels(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err)
+{
+	for (uint32_t i = 0; i < snapshot->model->endpoint_count; i++)
+		if (snapshot->endpoints[i]->vpc &&
+		    !endpoint_ids_take(sync->endpoints, snapshot->endpoints[i]))
+			return err_set(err,
+				       "more endpoints in vpcs than the fast path has room for");
+	return true;
+}
+
 static bool stage_all(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err)
 {
 	vip_table_begin(sync->table);
@@ -347,8 +358,8 @@ static bool stage_all(struct vip_sync *sync, const struct snapshot *snapshot, st
 			    ? !sync_l4(sync, snapshot, snapshot->listeners[i], err)
 			    : !sync_l7(sync, snapshot->listeners[i], err))
 			return false;
-	return add_addr_flags(sync, err) &&
-	       vip_addrs_add(sync->table, &sync->mapped, &snapshot->model->node, err) &&
+	return take_tunnels(sync, snapshot, err) && add_addr_flags(sync, err) &&
+	       vip_addrs_add(sync->table, &sync->mapped, snapshot->model, err) &&
 	       vip_addrs_guard(sync->table, &sync->maps, &sync->mapped, snapshot->model, err);
 }
 

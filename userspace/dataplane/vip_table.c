@@ -104,6 +104,14 @@ void vip_table_guard(struct vip_table *t, const __be32 ip[4], uint32_t guard, bo
 	e->guard = guard;
 }
 
+void vip_table_vni(struct vip_table *t, const __be32 ip[4], uint32_t vni)
+{
+	struct addr_entry *e = staged(t, ip);
+
+	if (e)
+		e->vni = vni;
+}
+
 uint32_t vip_table_next_half(const struct vip_table *t)
 {
 	return !(t->settings->half & 1);

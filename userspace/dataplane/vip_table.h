@@ -34,6 +34,8 @@ bool vip_table_add_vip(struct vip_table *table, const struct vip_key *key,
 		       const struct vip_entry *vip, struct err *err);
 /* Of an address that was added; 0: none. */
 void vip_table_guard(struct vip_table *table, const __be32 ip[4], uint32_t guard, bool cookies);
+/* Of an address that was added, ours in a vpc. */
+void vip_table_vni(struct vip_table *table, const __be32 ip[4], uint32_t vni);
 /* Which half the next commit fills. */
 uint32_t vip_table_next_half(const struct vip_table *table);
 /*

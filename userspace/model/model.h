@@ -114,6 +114,11 @@ struct vpc {
 	struct place at;
 };
 
+static inline bool vpc_has_source(const struct vpc *vpc)
+{
+	return vpc->source.ip[0] | vpc->source.ip[1] | vpc->source.ip[2] | vpc->source.ip[3];
+}
+
 enum { SERVER_ID_MAX = 15, QUIC_CONFIG_MAX = 6 };
 
 struct endpoint {

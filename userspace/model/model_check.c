@@ -61,34 +61,55 @@ static void check_keys(struct building *b, const struct listener *l)
 	}
 }
 
-static void no_vpc_behind(struct building *b, const struct upstream *u, const char *who)
+static bool is_tunnel(const struct model *m)
+{
+	static const struct addr none;
+
+	return !addr_is_ip(&m->node.tunnel_address, &none);
+}
+
+/* The proxy's own connection to it: what that needs beside what packets need. */
+static void check_vpc_endpoint(struct building *b, const struct endpoint *e, const char *who)
+{
+	const struct addr *tunnel = &b->model->node.tunnel_address;
+
+	if (!vpc_has_source(e->vpc))
+		finding(&b->reading, e->at,
+			"%s reaches this endpoint in vpc \"%s\" through the proxy, which needs "
+			"\"source\" of the vpc: the node's own address inside",
+			who, e->vpc->name);
+	else if (addr_is_v4(&e->vpc->source) != addr_is_v4(&e->address))
+		finding(&b->reading, e->at,
+			"this endpoint is of another family than %s, the \"source\" of vpc \"%s\", "
+			"from which the proxy would connect to it",
+			addr_print(&e->vpc->source).text, e->vpc->name);
+	if (!is_tunnel(b->model))
+		finding(&b->reading, e->at,
+			"this endpoint is in vpc \"%s\", which needs \"tunnel_address\" of the "
+			"node",
+			e->vpc->name);
+	else if (addr_is_v4(&e->host) != addr_is_v4(tunnel))
+		finding(&b->reading, e->at,
+			"the host %s is of another family than the node's tunnel_address",
+			addr_print(&e->host).text);
+}
+
+static void check_vpc_behind(struct building *b, const struct upstream *u, const char *who)
 {
 	for (uint32_t i = 0; i < u->endpoint_count; i++)
 		if (u->endpoints[i].vpc)
-			finding(&b->reading, u->endpoints[i].at,
-				"%s reaches this endpoint in vpc \"%s\" through the proxy, which "
-				"this "
-				"version cannot do yet; use it from listeners of protocol tcp or "
-				"udp",
-				who, u->endpoints[i].vpc->name);
+			check_vpc_endpoint(b, &u->endpoints[i], who);
 }
 
 static void check_l7_upstreams(struct building *b, const struct listener *l)
 {
 	for (uint32_t i = 0; l->routes && i < l->routes->count; i++)
 		if (l->routes->routes[i].upstream)
-			no_vpc_behind(b, l->routes->routes[i].upstream, "a route");
+			check_vpc_behind(b, l->routes->routes[i].upstream, "a route");
 	for (uint32_t i = 0; i < l->sni_count; i++)
-		no_vpc_behind(b, l->sni[i].upstream, "a server name");
+		check_vpc_behind(b, l->sni[i].upstream, "a server name");
 	if (l->upstream)
-		no_vpc_behind(b, l->upstream, "a listener");
-}
-
-static bool is_tunnel(const struct model *m)
-{
-	static const struct addr none;
-
-	return !addr_is_ip(&m->node.tunnel_address, &none);
+		check_vpc_behind(b, l->upstream, "a listener");
 }
 
 /* Packets are sent to the endpoint itself. */
@@ -256,6 +277,38 @@ static void check_vip(struct building *b, const struct vip *vip)
 	}
 }
 
+/* By our address in it a packet's vpc is known: tenants' own addresses may be the same. */
+static void check_source(struct building *b, const struct vpc *vpc)
+{
+	const struct model *m = b->model;
+	bool taken = addr_is_ip(&vpc->source, &m->node.tunnel_address);
+
+	for (uint32_t i = 0; i < m->node.source_count; i++)
+		taken = taken || addr_is_ip(&vpc->source, &m->node.sources[i]);
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		for (uint32_t k = 0; k < m->vips[i].address_count; k++)
+			taken = taken || addr_is_ip(&vpc->source, &m->vips[i].addresses[k]);
+	if (taken)
+		finding(&b->reading, vpc->at,
+			"the source %s of vpc \"%s\" is an address of the node or of a vip; give "
+			"it "
+			"one of its own",
+			addr_print(&vpc->source).text, vpc->name);
+	for (const struct vpc *other = m->vpcs; other < vpc; other++)
+		if (addr_is_ip(&vpc->source, &other->source))
+			finding(&b->reading, vpc->at,
+				"vpc \"%s\" has the source %s of vpc \"%s\"; by it the tenants' "
+				"packets are told apart, so give each its own",
+				vpc->name, addr_print(&vpc->source).text, other->name);
+}
+
+static void check_vpcs(struct building *b)
+{
+	for (uint32_t i = 0; i < b->model->vpc_count; i++)
+		if (vpc_has_source(&b->model->vpcs[i]))
+			check_source(b, &b->model->vpcs[i]);
+}
+
 static void check_vnis(struct building *b)
 {
 	const struct model *m = b->model;
@@ -342,6 +395,7 @@ void model_check(struct building *b)
 	check_rings(b);
 	check_quic(b);
 	check_vnis(b);
+	check_vpcs(b);
 	for (uint32_t i = 0; i < m->upstream_count; i++)
 		check_endpoints(b, &m->upstreams[i]);
 	check_routes(b);

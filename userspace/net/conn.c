@@ -34,6 +34,14 @@ static bool bind_source(int fd, const struct addr *source)
 	return bind(fd, (struct sockaddr *)&ss, len) == 0;
 }
 
+static bool enter_tunnel(int fd, const struct conn_tunnel *tunnel)
+{
+	int ifindex = (int)tunnel->ifindex;
+
+	return setsockopt(fd, SOL_SOCKET, SO_MARK, &tunnel->mark, sizeof(tunnel->mark)) == 0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, sizeof(ifindex)) == 0;
+}
+
 struct conn *conn_connect(struct loop *loop, const struct addr *to,
 			  const struct connect_options *options)
 {
@@ -49,6 +57,8 @@ struct conn *conn_connect(struct loop *loop, const struct addr *to,
 	if (options->max_segment)
 		setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &options->max_segment,
 			   sizeof(options->max_segment));
+	if (options->tunnel && !enter_tunnel(fd, options->tunnel))
+		goto close_fd;
 	if (options->source && !bind_source(fd, options->source))
 		goto close_fd;
 	if (connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS)
@@ -59,6 +69,10 @@ struct conn *conn_connect(struct loop *loop, const struct addr *to,
 		return NULL;
 	}
 	conn->connecting = true;
+	if (options->tunnel) {
+		conn->tunnel = must_alloc(sizeof(*conn->tunnel));
+		*conn->tunnel = *options->tunnel;
+	}
 	return conn;
 
 close_fd:
@@ -222,6 +236,7 @@ void conn_close(struct conn *conn)
 	watch_fini(&conn->watch);
 	if (conn->ops)
 		conn->ops->free(conn);
+	free(conn->tunnel);
 	free(conn->prelude);
 	close(conn->fd);
 	if (conn->on_closed)

@@ -13,6 +13,17 @@
 #include "userspace/net/loop.h"
 #include "userspace/net/transport.h"
 
+/* How an endpoint in a vpc is reached: what the fast path wraps its packets in, and how it knows
+ * them. */
+struct conn_tunnel {
+	struct addr host; /* the vtep behind which it is */
+	uint32_t vni;     /* never 0 */
+	uint8_t mac[6];   /* its own, inside */
+	uint32_t mark;    /* SO_MARK */
+	uint32_t ifindex; /* by which its packets must leave, as its address means nothing here */
+	uint32_t mtu;     /* of what goes in */
+};
+
 struct conn {
 	int fd;
 	struct watch watch;
@@ -37,8 +48,9 @@ struct conn {
 	/* Sequence numbers at establishment, for splicing; see splicer_note. */
 	bool noted;
 	uint32_t first_write, first_copied;
-	uint16_t reserved_port; /* host order; 0: an ephemeral one */
-	uint32_t exchanges;     /* served on it */
+	uint16_t reserved_port;     /* host order; 0: an ephemeral one */
+	uint32_t exchanges;         /* served on it */
+	struct conn_tunnel *tunnel; /* NULL: none; freed with the connection */
 	/* Of who has state for its packets: heard of once its socket is closed. NULL: nobody. */
 	void (*on_closed)(void *context);
 	void *closed_context;
@@ -59,6 +71,7 @@ enum conn_result {
 struct connect_options {
 	const struct addr *source; /* NULL: the kernel chooses; its port is used where not 0 */
 	uint32_t max_segment;      /* TCP_MAXSEG, 0: leave it */
+	const struct conn_tunnel *tunnel; /* copied; NULL: none */
 };
 
 /* Takes fd over (non-blocking, connected, with TCP_NODELAY). Aborts without memory only at start;

@@ -10,7 +10,13 @@
 #include "userspace/tls/transport_tls.h"
 #include "userspace/upstream/balance_round_robin.h"
 
-enum { PORT_TRIES = 8 };
+enum { PORT_TRIES = 8, HEADS_V4 = 40, HEADS_V6 = 60, SEGMENT_LEAST = 536 };
+
+/* Connections of one identity may stand in for another; tenants' addresses are alike. */
+static uint64_t identity(const struct session *s, const struct endpoint *to)
+{
+	return secure_identity(s, s->ex.upstream) ^ (uint64_t)(to->vpc ? to->vpc->vni : 0) << 40;
+}
 
 static struct conn *take_idle(struct session *s, const struct endpoint *to)
 {
@@ -18,7 +24,7 @@ static struct conn *take_idle(struct session *s, const struct endpoint *to)
 
 	if (s->ex.tunnels || s->ex.upstream->proxy_protocol != PROXY_PROTOCOL_NONE)
 		return NULL;
-	conn = idle_pool_take(s->proxy->idle, &to->address, secure_identity(s, s->ex.upstream));
+	conn = idle_pool_take(s->proxy->idle, &to->address, identity(s, to));
 	if (!conn)
 		return NULL;
 	s->ex.reused = true;
@@ -41,13 +47,13 @@ static const struct addr *source_for(const struct session *s, const struct addr 
 
 /* A connection that may be spliced has a port that stays ours when its socket is gone. */
 static struct conn *connect_reserved(struct session *s, const struct addr *to,
-				     const struct addr *source)
+				     const struct connect_options *options)
 {
 	struct splicer *splicer = s->proxy->options.splicer;
-	struct addr from = *source;
-	struct connect_options how = { .source = &from,
-				       .max_segment = splicer_max_segment(s->ends[CLIENT]) };
+	struct addr from = *options->source;
+	struct connect_options how = *options;
 
+	how.source = &from;
 	for (int i = 0; i < PORT_TRIES; i++) {
 		uint16_t port = splicer_port_take(splicer, to);
 		struct conn *conn;
@@ -67,32 +73,70 @@ static struct conn *connect_reserved(struct session *s, const struct addr *to,
 	return NULL;
 }
 
-/* Bodies may be spliced to any client that this connection will serve: most are like this one. */
-static uint32_t max_segment(const struct session *s)
+/*
+ * Bodies may be spliced to any client that this connection will serve: most are like this one. In a
+ * tunnel both ends must send what fits it, spliced or not.
+ */
+static uint32_t max_segment(const struct session *s, const struct endpoint *to,
+			    const struct conn_tunnel *tunnel)
 {
-	bool may = s->proxy->options.splicer && !s->ends[CLIENT]->ops &&
-		   !s->ex.upstream->tls.used && s->ex.route && s->ex.route->splice != SPLICE_OFF;
+	const struct exchange *ex = &s->ex;
+	bool may = s->proxy->options.splicer && !s->ends[CLIENT]->ops && !ex->upstream->tls.used &&
+		   (ex->tunnels || (ex->route && ex->route->splice != SPLICE_OFF));
+	uint32_t most = may ? splicer_max_segment(s->ends[CLIENT]) : 0;
+	uint32_t heads = addr_is_v4(&to->address) ? HEADS_V4 : HEADS_V6;
 
-	return may ? splicer_max_segment(s->ends[CLIENT]) : 0;
+	if (tunnel && (!most || most > tunnel->mtu - heads))
+		most = tunnel->mtu - heads;
+	return most;
+}
+
+/* The tunnel towards an endpoint in a vpc. False: there is none, or nothing fits it. */
+static bool find_tunnel(const struct session *s, const struct endpoint *to,
+			struct conn_tunnel *out_tunnel)
+{
+	const struct snapshot *snapshot = s->snapshot;
+
+	return snapshot->tunnel &&
+	       snapshot->tunnel(snapshot->tunnel_context, to, snapshot->ids[to->index],
+				out_tunnel) &&
+	       out_tunnel->mtu > HEADS_V6 + SEGMENT_LEAST;
 }
 
 static struct conn *connect_new(struct session *s, const struct endpoint *to)
 {
-	const struct addr *source = source_for(s, &to->address);
-	struct connect_options how = { .source = source, .max_segment = max_segment(s) };
+	struct connect_options how = { .source = source_for(s, &to->address) };
+	struct conn_tunnel tunnel;
 	struct conn *conn = NULL;
 
 	s->ex.tries++;
 	stat_add(&session_stats(s)->upstream_connects, 1);
-	if (s->ex.tunnels && s->proxy->options.splicer && source && !s->ends[CLIENT]->ops &&
+	if (to->vpc) {
+		if (!find_tunnel(s, to, &tunnel)) {
+			LOG_OFTEN(LOG_WARNING,
+				  "endpoint %s in vpc %s: its host %s cannot be reached on the "
+				  "fast path",
+				  addr_print(&to->address).text, to->vpc->name,
+				  addr_print(&to->host).text);
+			return NULL;
+		}
+		how.source = &to->vpc->source;
+		how.tunnel = &tunnel;
+	}
+	how.max_segment = max_segment(s, to, how.tunnel);
+	if (s->ex.tunnels && s->proxy->options.splicer && how.source && !s->ends[CLIENT]->ops &&
 	    !s->ex.upstream->tls.used)
-		conn = connect_reserved(s, &to->address, source);
+		conn = connect_reserved(s, &to->address, &how);
 	if (!conn)
 		conn = conn_connect(s->proxy->options.loop, &to->address, &how);
 	if (conn)
 		introduce_client(s, conn, s->ex.upstream);
-	if (!conn || secure_connect(s, conn, s->ex.upstream))
+	if (!conn)
+		return NULL;
+	if (secure_connect(s, conn, s->ex.upstream)) {
+		conn->secured_as = identity(s, to);
 		return conn;
+	}
 	conn_close(conn);
 	return NULL;
 }

@@ -23,6 +23,7 @@ struct snapshot *snapshot_create(struct model *model, uint64_t number)
 	s->model = model;
 	s->listeners = must_alloc(model->listener_count * sizeof(s->listeners[0]));
 	s->endpoints = must_alloc(model->endpoint_count * sizeof(s->endpoints[0]));
+	s->ids = must_alloc(model->endpoint_count * sizeof(s->ids[0]));
 	s->down = must_alloc(model->endpoint_count * sizeof(s->down[0]));
 	s->servers = must_alloc(model->listener_count * sizeof(s->servers[0]));
 	s->clients = must_alloc(model->upstream_count * sizeof(s->clients[0]));
@@ -77,6 +78,7 @@ void snapshot_unref(struct snapshot *snapshot)
 		tls_server_destroy(snapshot->servers[i]);
 	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
 		tls_client_destroy(snapshot->clients[i]);
+	free(snapshot->ids);
 	free(snapshot->down);
 	free(snapshot->servers);
 	free(snapshot->clients);

@@ -11,6 +11,8 @@
 #include "userspace/model/model.h"
 #include "userspace/tls/tls_context.h"
 
+struct conn_tunnel;
+
 struct snapshot {
 	uint64_t number;
 	const struct model *model;
@@ -19,6 +21,12 @@ struct snapshot {
 	struct tls_server **servers;       /* by listener.index; NULL where it speaks no TLS */
 	atomic_bool *down; /* by endpoint.index; written by the control thread, read by workers */
 	struct tls_client **clients; /* by upstream.index; likewise */
+	/* Into which tunnel what goes to an endpoint in a vpc; false: there is none now. Set before
+	 * workers have the snapshot; NULL: there is no fast path. Any thread. */
+	bool (*tunnel)(void *context, const struct endpoint *to, uint32_t id,
+		       struct conn_tunnel *out_tunnel);
+	void *tunnel_context;
+	uint32_t *ids; /* by endpoint.index, of those in a vpc: for it */
 };
 
 /* Takes the model over; the first reference belongs to the caller. Aborts without memory. */

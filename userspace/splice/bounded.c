@@ -65,6 +65,7 @@ static void write_past(struct splice *leg, struct splice *other, struct conn *to
 
 	d->out = splice_key(conn_local(to), &to->peer);
 	d->next_hop = hop;
+	splice_tunnel(leg, to);
 	d->ts_delta = stamp_base(other, others) - own->ts_recent;
 	d->ws_in = own->snd_wscale;
 	d->ws_out = others->rcv_wscale;
@@ -135,7 +136,7 @@ enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_r
 	uint64_t n;
 
 	for (int i = 0; i < 2; i++)
-		if (!splicer->maps.next_hop(splicer->maps.context, &ends[i]->peer, &hops[i]))
+		if (!splice_hop(splicer, ends[i], &hops[i]))
 			return SPLICE_REASON_UNRESOLVED;
 	for (int i = 0; i < 2; i++)
 		if (!sk_state_read(ends[i]->fd, &st[i]))

@@ -110,6 +110,30 @@ static enum splice_reason check_ends(const struct handover_request *request)
 	return SPLICE_REASON_DONE;
 }
 
+enum { WRAP_V4 = 50, WRAP_V6 = 70 }; /* as in bpf/lib/vxlan_headers.h */
+
+bool splice_hop(struct splicer *splicer, const struct conn *to, uint32_t *out_index)
+{
+	return splicer->maps.next_hop(splicer->maps.context,
+				      to->tunnel ? &to->tunnel->host : &to->peer, out_index);
+}
+
+void splice_tunnel(struct splice *sp, const struct conn *to)
+{
+	static const uint8_t inner_src[6] = { 0x02, 0x73, 0x68, 0x75, 0x6e, 0x00 };
+	const struct conn_tunnel *tunnel = to->tunnel;
+
+	sp->dir[0].wraps = 0;
+	memset(&sp->tunnel, 0, sizeof(sp->tunnel));
+	if (!tunnel)
+		return;
+	sp->dir[0].wraps = addr_is_v4(&tunnel->host) ? WRAP_V4 : WRAP_V6;
+	sp->tunnel.vni = tunnel->vni;
+	memcpy(sp->tunnel.vtep, tunnel->host.ip, sizeof(sp->tunnel.vtep));
+	memcpy(sp->tunnel.inner_dst, tunnel->mac, sizeof(sp->tunnel.inner_dst));
+	memcpy(sp->tunnel.inner_src, inner_src, sizeof(inner_src));
+}
+
 struct flow_key splice_key(const struct addr *src, const struct addr *dst)
 {
 	struct flow_key key = { .sport = src->port, .dport = dst->port, .proto = IPPROTO_TCP };
@@ -158,6 +182,7 @@ static void fill(struct splice *sp, const struct handover_request *request,
 		sp->dir[side].out = splice_key(conn_local(to), &to->peer);
 		sp->dir[side].next_hop = next_hops[!side];
 	}
+	splice_tunnel(sp, request->ends[1]);
 	for (int side = 0; side < 2; side++) {
 		sp->dir[side].ack_delta = -sp->dir[!side].seq_delta;
 		sp->dir[side].tsecr_delta = -sp->dir[!side].ts_delta;
@@ -218,8 +243,7 @@ enum splice_reason handover_begin(struct splicer *splicer, const struct handover
 	if (reason != SPLICE_REASON_DONE)
 		return reason;
 	for (int side = 0; side < 2; side++)
-		if (!splicer->maps.next_hop(splicer->maps.context, &request->ends[side]->peer,
-					    &next_hops[side]))
+		if (!splice_hop(splicer, request->ends[side], &next_hops[side]))
 			return SPLICE_REASON_UNRESOLVED;
 	for (int side = 0; side < 2; side++)
 		if (!sk_state_read(request->ends[side]->fd, &st[side]))

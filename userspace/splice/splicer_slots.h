@@ -87,4 +87,8 @@ void slot_look_at_foreign(struct splicer *splicer, uint32_t i, bool is_last);
 bool sk_state_read(int fd, struct sk_state *out_state);
 /* What each end may be sent must fit what the other was told to send (docs/splice.md, MSS). */
 bool segments_fit(const struct conn *from, const struct conn *to);
+/* Towards the endpoint's host where it is in a vpc, else towards the peer. */
+bool splice_hop(struct splicer *splicer, const struct conn *to, uint32_t *out_index);
+/* What leaves by dir[0] goes into the tunnel of that connection, if it has one. */
+void splice_tunnel(struct splice *sp, const struct conn *to);
 struct flow_key splice_key(const struct addr *src, const struct addr *dst);
