@@ -17,7 +17,11 @@ enum {
 };
 
 /* Whose entries of the same key may be taken away. */
-enum nat_rivals { RIVALS_STAY, RIVALS_YIELD, RIVALS_STALE /* all: their pair is broken */ };
+enum nat_rivals {
+	RIVALS_STAY,
+	RIVALS_YIELD,
+	RIVALS_STALE /* their pair is broken, unless it is of now */
+};
 
 static __always_inline struct nat_job *nat_job_get(void)
 {
@@ -52,6 +56,10 @@ __noinline int nat_is_taken(const struct flow_key *key, __u64 hash, __u32 beside
 		/* An L4 connection of before the listener's mode changed has no claim. */
 		if (FLOW_KIND(word) == FLOW_NAT && rivals == RIVALS_YIELD &&
 		    (NAT_IS_KEPT(e->nat, s->epoch - e->seen) || s->epoch - e->seen < NAT_YIELD_S))
+			return 1;
+		/* Just now: by another processor, for the very packet's connection. */
+		if (FLOW_KIND(word) == FLOW_NAT && rivals == RIVALS_STALE && e->seen == s->epoch &&
+		    !NAT_IS_OVER(e->nat))
 			return 1;
 		if (!entry_free(e, word))
 			return 1;
