@@ -120,7 +120,7 @@ static __always_inline enum verdict receive(struct pkt *p, const struct settings
 					     ?: parse_ip(p) ?: parse_ports(p) ?: merge_parsed(p) ?: read_to_ports(p);
 }
 
-static __always_inline int long_way(PKT_CTX *ctx)
+LONG_WAY_FUNCTION int long_way(PKT_CTX *ctx)
 {
 	const struct settings *s = settings_get();
 	enum verdict v;
@@ -145,23 +145,9 @@ static __always_inline int long_way(PKT_CTX *ctx)
 	return finish(&p, v);
 }
 
-/*
- * The long way comes first for a packet that is to be explained, when nothing is on the stack yet:
- * of what the verifier has seen safe in that state it walks nothing again, wherever the short way
- * is left.
- */
 static __always_inline int ingress(PKT_CTX *ctx)
 {
-	__u32 cookie;
-	int action;
+	int action = short_way(ctx);
 
-	if (__builtin_expect(!frame_is_explained(ctx, &cookie), 0)) {
-		action = short_way(ctx);
-		if (action != LONG_WAY)
-			return action;
-	}
-	/* Nor may it be given anything that was found out. */
-	barrier();
-	barrier_var(ctx);
-	return long_way(ctx);
+	return action == LONG_WAY ? long_way(ctx) : action;
 }

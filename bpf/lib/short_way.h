@@ -1,6 +1,6 @@
 /*
  * short_way.h - most packets at once: plain TCP or UDP to a slot of a ring that keeps its endpoint,
- * and what is for nobody we know.
+ * segments of spliced connections, and what is for nobody we know.
  *
  * The steps are those of ingress.h, but here no function that is not inlined gets the packet's
  * address: so the compiler holds it in registers, where there it lies on the stack. What is
@@ -14,6 +14,7 @@
 #include "bpf/lib/parse_ip.h"
 #include "bpf/lib/parse_ports.h"
 #include "bpf/lib/pkt.h"
+#include "bpf/lib/short_splice.h"
 #include "bpf/lib/table.h"
 #include "bpf/lib/vip_find.h"
 #include "bpf/lib/vxlan.h"
@@ -21,12 +22,15 @@
 enum { LONG_WAY = -1 };
 
 #ifdef PKT_TC
+#define LONG_WAY_FUNCTION static __always_inline
 /* Frames of tc have their tags beside them and may be in parts. */
 static __always_inline int short_way(PKT_CTX *ctx)
 {
 	return LONG_WAY;
 }
 #else
+/* Verified on its own, not once for each state in which the short way is left. */
+#define LONG_WAY_FUNCTION __noinline
 
 /* What a whole IPv4 header without options says; false: it is peculiar. needs: l3, within end */
 static __always_inline bool plain_ipv4(struct pkt *p)
@@ -82,41 +86,70 @@ static __always_inline bool plain_ports(struct pkt *p)
 	return !(p->tcp_flags & TCP_SYN && p->tcp_flags & (TCP_FIN | TCP_RST));
 }
 
-/* needs: addr, l3; sets: vip, as if the header had no options: what has them is not plain */
-static __always_inline bool plain_vip(struct pkt *p, const struct settings *s, bool v6)
+/* needs: addr, l3; sets: flow, ttl, l3_len, l4, l4_off, tcp_flags, vip, hash */
+static __always_inline bool plain_packet(struct pkt *p, const struct settings *s, bool v6)
 {
-	const struct udphdr *ports = p->l3 + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
-
-	if (!(p->addr->flags & ADDR_VIP) || p->addr->flags & (ADDR_GUARDED | ADDR_TUNNEL) ||
-	    (void *)(ports + 1) > p->end)
-		return false;
-	p->vip = port_find(s, p->addr->number, ports->dest,
-			   v6 ? ((struct ipv6hdr *)p->l3)->nexthdr
-			      : ((struct iphdr *)p->l3)->protocol);
-	return p->vip && p->vip->kind == VIP_L4 && !(p->vip->flags & ~VIP_SETTLED);
-}
-
-/* needs: vip; sets: flow, ttl, l3_len, l4, l4_off, tcp_flags, hash */
-static __always_inline bool plain_to_listener(struct pkt *p, const struct settings *s, bool v6)
-{
-	if (v6 ? !plain_ipv6(p) : !plain_ipv4(p))
+	if (p->addr->flags & (ADDR_GUARDED | ADDR_TUNNEL) || (v6 ? !plain_ipv6(p) : !plain_ipv4(p)))
 		return false;
 	p->l4 = p->l3 + p->l4_off;
-	if (!plain_ports(p) || is_land(&p->flow) || is_martian(&p->flow, v6))
+	if (!plain_ports(p))
 		return false;
+	if (p->addr->flags & ADDR_VIP)
+		p->vip = port_find(s, p->addr->number, p->flow.dport, p->flow.proto);
 	p->hash = hash_flow(&p->flow, s->hash_seed);
 	return true;
 }
 
-/* needs: vip, hash; sets: to, endpoint, why */
-static __always_inline bool plain_endpoint(struct pkt *p)
+/* A stream that the table of flows knows, while the ring changes. needs: flow, hash; sets: to,
+ * endpoint, why */
+static __always_inline bool plain_known(struct pkt *p)
 {
+	struct flow_key key;
+	__u64 known;
+
+	if (!must_stay(p))
+		return false;
+	key = p->flow;
+	known = flow_known(&key, p->hash, 0);
+	if (!known)
+		return false;
+	p->endpoint = FLOW_INDEX(known);
+	p->to = endpoint_there(p->endpoint);
+	p->why = COUNT_FORWARDED_STICKY;
+	return p->to;
+}
+
+/* needs: vip, flow, hash; sets: to, endpoint, why */
+static __always_inline bool plain_endpoint(struct pkt *p, bool v6)
+{
+	if (p->vip->flags & ~VIP_SETTLED || is_land(&p->flow) || is_martian(&p->flow, v6))
+		return false;
 	p->endpoint = ring_read(p->vip->ring, slot_of(p->hash, p->vip));
 	if (p->endpoint & RING_CHANGED)
-		return false;
+		return plain_known(p);
 	p->to = endpoint_usable(p->endpoint);
 	p->why = COUNT_FORWARDED;
 	return p->to;
+}
+
+/* Where answers to what nat has translated come as well. needs: addr, vip, flow */
+static __always_inline bool may_be_spliced(const struct pkt *p, const struct settings *s)
+{
+	__u32 port = bpf_ntohs(p->flow.dport);
+
+	if (!(p->addr->flags & ADDR_SPLICES))
+		return false;
+	return p->vip || !s->nat_first || port < s->nat_first || port > s->nat_last;
+}
+
+/* NEXT: the long way knows. needs: addr */
+static __always_inline enum verdict short_serve(struct pkt *p, const struct settings *s, bool v6)
+{
+	if (!plain_packet(p, s, v6))
+		return NEXT;
+	if (p->vip && p->vip->kind == VIP_L4)
+		return plain_endpoint(p, v6) ? endpoint_send(p, s) : NEXT;
+	return may_be_spliced(p, s) ? short_splice(p, s) : NEXT;
 }
 
 static __always_inline int short_way_ip(PKT_CTX *ctx, const struct settings *s, bool v6)
@@ -140,20 +173,22 @@ static __always_inline int short_way_ip(PKT_CTX *ctx, const struct settings *s, 
 		count(COUNT_NOT_OURS, p.arrived_bytes);
 		return XDP_PASS;
 	}
-	if (!plain_vip(&p, s, v6) || !plain_to_listener(&p, s, v6) || !plain_endpoint(&p))
+	v = short_serve(&p, s, v6);
+	if (!v)
 		return LONG_WAY;
-	v = endpoint_send(&p, s);
 	count_packet(&p, v);
 	return frame_act(&p, action_of(v));
 }
 
 /* An action, or LONG_WAY. Whoever watches or asks sees all packets the long way. */
-static __always_inline int short_way(PKT_CTX *ctx)
+__noinline int short_way(PKT_CTX *ctx)
 {
 	const struct ethhdr *eth = (void *)(long)ctx->data;
 	const struct settings *s = settings_get();
+	__u32 cookie;
 
-	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !s || is_watched())
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !s || is_watched() ||
+	    frame_is_explained(ctx, &cookie))
 		return LONG_WAY;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
 		return short_way_ip(ctx, s, false);

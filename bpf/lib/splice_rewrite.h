@@ -120,9 +120,10 @@ static __always_inline __u32 stamps_of(const struct splice *sp, const struct seg
 	return seg->stamped ? STAMP_SHIFT | STAMP_LEAST : STAMP_SHIFT;
 }
 
-/* needs: l4, start; the segment's options */
+/* needs: l4, start; the segment's options; plain: there are none, or OPTIONS_ONLY_TS */
 static __always_inline __u64 change_options(struct pkt *p, const struct splice *sp,
-					    const struct splice_dir *x, struct segment *seg)
+					    const struct splice_dir *x, struct segment *seg,
+					    bool plain)
 {
 	struct option_shift shift = { .ts = x->ts_delta,
 				      .tsecr = x->tsecr_delta,
@@ -144,6 +145,8 @@ static __always_inline __u64 change_options(struct pkt *p, const struct splice *
 		seg->stamped = true;
 		return shift.sum;
 	}
+	if (plain) /* the compiler shall see it */
+		return 0;
 	from = (__u32)((long)p->l4 - (long)p->start) + sizeof(struct tcphdr);
 	options_shift(p->ctx, from, from + (seg->doff - 5) * 4, &shift);
 	seg->stamp = shift.stamp;
@@ -168,9 +171,11 @@ static __always_inline __u32 tcp_check_at(const struct pkt *p)
 	return (__u32)((long)p->l4 - (long)p->start) + offsetof(struct tcphdr, check);
 }
 
-/* seg as it shall be sent, before the deltas: the rules may have raised its ack. */
+/* seg as it shall be sent, before the deltas: the rules may have raised its ack. plain: see
+ * change_options. */
 static __always_inline enum verdict splice_forward(struct pkt *p, const struct splice *sp,
-						   struct splice_dir *x, struct segment *seg)
+						   struct splice_dir *x, struct segment *seg,
+						   bool plain)
 {
 	__u32 index = x->next_hop;
 	const struct next_hop *hop = array_at(&shunt_next_hops, index);
@@ -186,7 +191,7 @@ static __always_inline enum verdict splice_forward(struct pkt *p, const struct s
 	if (v)
 		return v;
 	addrs = change_addrs(p, &p->flow, &x->out);
-	sum = change_options(p, sp, x, seg);
+	sum = change_options(p, sp, x, seg, plain);
 	if ((void *)(tcp + 1) > p->end)
 		return pkt_end(p, DROP, COUNT_SHORT);
 	sum += change_numbers(tcp, seg, x);

@@ -239,7 +239,7 @@ static __always_inline enum verdict splice_go_on(struct pkt *p, struct splice *s
 
 	if (is_leg)
 		stamp_least(sp, seg);
-	v = splice_forward(p, sp, x, seg);
+	v = splice_forward(p, sp, x, seg, false);
 	if (!is_leg)
 		return v;
 	stamp_past(sp, seg);
@@ -249,6 +249,21 @@ static __always_inline enum verdict splice_go_on(struct pkt *p, struct splice *s
 	return v;
 }
 
+/* needs: l4_off, l3_len, tcp_flags */
+static __always_inline void segment_read(const struct pkt *p, const struct tcphdr *tcp,
+					 struct segment *seg)
+{
+	__u32 head = p->l4_off + tcp->doff * 4;
+
+	seg->doff = tcp->doff;
+	seg->flags = p->tcp_flags;
+	seg->seq = bpf_ntohl(tcp->seq);
+	seg->ack = bpf_ntohl(tcp->ack_seq);
+	seg->payload = (p->l3_len - head) & 0xffff;
+	seg->end = seg->seq + seg->payload + (seg->flags & TCP_FIN ? 1 : 0);
+	seg->window = bpf_ntohs(tcp->window);
+}
+
 /* needs: addr, vip, flow, hash, l3, l4, l4_off, l3_len, flags, ttl. NEXT where the packet is of no
  * splice. */
 static __always_inline enum verdict splice_find(struct pkt *p, const struct settings *s)
@@ -256,7 +271,7 @@ static __always_inline enum verdict splice_find(struct pkt *p, const struct sett
 	struct tcphdr *tcp = p->l4;
 	struct segment seg = {};
 	struct splice *sp;
-	__u32 index, dir, head;
+	__u32 index, dir;
 	__u64 word = 0;
 	enum verdict v;
 
@@ -280,14 +295,7 @@ static __always_inline enum verdict splice_find(struct pkt *p, const struct sett
 		return pkt_end(p, DROP, COUNT_FRAGMENT);
 	if ((void *)(tcp + 1) > p->end)
 		return pkt_end(p, DROP, COUNT_SHORT);
-	head = p->l4_off + tcp->doff * 4;
-	seg.doff = tcp->doff;
-	seg.flags = p->tcp_flags;
-	seg.seq = bpf_ntohl(tcp->seq);
-	seg.ack = bpf_ntohl(tcp->ack_seq);
-	seg.payload = (p->l3_len - head) & 0xffff;
-	seg.end = seg.seq + seg.payload + (seg.flags & TCP_FIN ? 1 : 0);
-	seg.window = bpf_ntohs(tcp->window);
+	segment_read(p, tcp, &seg);
 	if (sp->state == SPLICE_LEG)
 		v = leg_segment(p, sp, &seg);
 	else
