@@ -1,5 +1,8 @@
 """Which route takes a request: slow and obvious, from docs/routing.md alone. Shares no code with
 the router, and looks at every route of the table for every request."""
+import ipaddress
+import re
+import urllib.parse
 
 
 def host_matches(pattern, host):
@@ -16,26 +19,69 @@ def host_matches(pattern, host):
 def path_matches(pattern, path):
     if pattern is None:
         return True
+    if isinstance(pattern, dict):
+        return re.fullmatch(pattern["regex"], path) is not None
     if pattern.endswith("/*"):
         prefix = pattern[:-2]
         return path == prefix or path.startswith(prefix + "/")
     return path == pattern
 
 
-def headers_match(wanted, headers):
-    for name, value in wanted.items():
-        found = [v for n, v in headers if n.lower() == name.lower()]
-        if not found or found[0] != value:
-            return False
-    return True
+def value_matches(wanted, value):
+    """value: None where there is none."""
+    if isinstance(wanted, str):
+        wanted = {"exact": wanted}
+    if "present" in wanted:
+        holds = (value is not None) == wanted["present"]
+    elif value is None:
+        holds = False
+    elif "exact" in wanted:
+        holds = value == wanted["exact"]
+    elif "prefix" in wanted:
+        holds = value.startswith(wanted["prefix"])
+    else:
+        holds = re.fullmatch(wanted["regex"], value) is not None
+    return not holds if wanted.get("not") else holds
+
+
+def first(pairs, name):
+    return next((value for other, value in pairs if other == name), None)
+
+
+def values_match(wanted, pairs):
+    return all(value_matches(value, first(pairs, name)) for name, value in wanted.items())
+
+
+def cookies_of(headers):
+    line = first(headers, "cookie") or ""
+    return [piece.strip().split("=", 1) for piece in line.split(";") if "=" in piece]
+
+
+def query_of(query):
+    decode = urllib.parse.unquote_plus
+    pieces = [piece.partition("=") for piece in (query or "").split("&")]
+    return [(decode(name), decode(value)) for name, _, value in pieces] if query else []
+
+
+def client_matches(networks, client):
+    return client is not None and any(
+        ipaddress.ip_address(client) in ipaddress.ip_network(network) for network in networks)
 
 
 def matches(route, request):
     match = route.get("match", {})
+    headers = [(name.lower(), value) for name, value in request["headers"]]
+    wanted = {name.lower(): value for name, value in match.get("headers", {}).items()}
     return (host_matches(match.get("host"), request["host"])
             and path_matches(match.get("path"), request["path"])
             and ("methods" not in match or request["method"] in match["methods"])
-            and headers_match(match.get("headers", {}), request["headers"]))
+            and values_match(wanted, headers)
+            and values_match(match.get("cookies", {}), cookies_of(headers))
+            and values_match(match.get("query", {}), query_of(request["query"]))
+            and ("clients" not in match or client_matches(match["clients"], request.get("from")))
+            and ("sni" not in match or any(host_matches(s, request["sni"]) for s in match["sni"]
+                                           if request["sni"]))
+            and ("listeners" not in match or f"v:{80 + request['listener']}" in match["listeners"]))
 
 
 def host_rank(pattern):
@@ -47,6 +93,8 @@ def host_rank(pattern):
 def path_rank(pattern):
     if pattern is None:
         return (1, 0)
+    if isinstance(pattern, dict):
+        return (0, 0)
     if pattern.endswith("/*"):
         return (1, len(pattern) - 2)
     return (2, 0)
@@ -56,7 +104,8 @@ def rank(route):
     """The greatest wins; of equal ones, the first written."""
     match = route.get("match", {})
     return (host_rank(match.get("host")), path_rank(match.get("path")),
-            "methods" in match, len(match.get("headers", {})))
+            "methods" in match, len(match.get("headers", {})) + len(match.get("cookies", {})),
+            len(match.get("query", {})))
 
 
 def choose(routes, request):

@@ -8,6 +8,12 @@ SEGMENTS = ["a", "b", "ab", "v1", "", "c.d", "A", "a-very-long-segment-that-is-l
 METHODS = ["GET", "POST", "PUT", "get"]
 FIELDS = ["x-one", "x-two", "X-Three"]
 VALUES = ["1", "2", "true", "", "abc"]
+NAMES = ["a", "b", "session", "a b"]
+NETWORKS = ["10.0.0.0/8", "10.1.0.0/16", "192.0.2.7", "2001:db8::/32", "0.0.0.0/0"]
+CLIENTS = [None, "10.0.0.1", "10.1.2.3", "192.0.2.7", "192.0.2.8", "2001:db8::1", "2001:db9::1"]
+PATH_EXPRESSIONS = ["/.*", "/a/.*", "/a/b", "/(a|b)/[^/]*", "/v[0-9]+(/.*)?", "/a+b?", ".*/c\\.d", "/a|/b",
+                    "/(?:a|ab)/.*", "^/a$", "/[ab]/v1", "/a{1,2}b.*", "(?i)/A", "/\\w+/b.*", "(/a)?/b", "/ab?"]
+VALUE_EXPRESSIONS = ["[0-9]+", "t.*", "true|1", "", "a?b*c", ".*b.*", "(?i)ABC"]
 
 
 def some(random, what, most):
@@ -17,6 +23,31 @@ def some(random, what, most):
 def path(random):
     """May not end in what would be a star, nor have anything that is normalised."""
     return "/" + "/".join(random.choice(SEGMENTS) for _ in range(random.choice([0, 1, 1, 2, 2, 3, 5])))
+
+
+def value(random):
+    kind = random.choice(["text", "text", "exact", "prefix", "regex", "present"])
+    if kind == "text":
+        return random.choice(VALUES)
+    out = {kind: random.choice({"regex": VALUE_EXPRESSIONS, "present": [True, False],
+                                "prefix": ["1", "t", "ab"]}.get(kind, VALUES))}
+    if random.random() < 0.3:
+        out["not"] = True
+    return out
+
+
+def rare(random):
+    out = {}
+    for key, names in (("cookies", NAMES[:3]), ("query", NAMES)):
+        if random.random() < 0.15:
+            out[key] = {name: value(random) for name in some(random, names, 3)}
+    if random.random() < 0.1:
+        out["clients"] = some(random, NETWORKS, 2)
+    if random.random() < 0.1:
+        out["sni"] = some(random, HOSTS[:9], 3)
+    if random.random() < 0.1:
+        out["listeners"] = some(random, ["v:80", "v:81"], 2)
+    return out
 
 
 def match(random):
@@ -30,8 +61,10 @@ def match(random):
     if random.random() < 0.25:
         out["methods"] = some(random, METHODS, 2)
     if random.random() < 0.25:
-        out["headers"] = {name: random.choice(VALUES) for name in some(random, FIELDS, 3)}
-    return out
+        out["headers"] = {name: value(random) for name in some(random, FIELDS, 3)}
+    if "path" in out and random.random() < 0.2:
+        out["path"] = {"regex": random.choice(PATH_EXPRESSIONS)}
+    return out | rare(random)
 
 
 def table(random):
@@ -54,7 +87,7 @@ def request_host(random, routes):
 
 
 def request_path(random, routes):
-    paths = [r["match"]["path"] for r in routes if "path" in r["match"]]
+    paths = [r["match"]["path"] for r in routes if isinstance(r["match"].get("path"), str)]
     near = random.choice(paths) if paths and random.random() < 0.7 else path(random)
     if near.endswith("/*"):
         near = near[:-2] + random.choice(["", "/", path(random)])
@@ -63,9 +96,26 @@ def request_path(random, routes):
     return near if near else random.choice(["/", "*"])
 
 
+def fields(random):
+    out = [[random.choice(FIELDS).lower(), random.choice(VALUES)]
+           for _ in range(random.choice([0, 0, 1, 2, 4]))]
+    if random.random() < 0.4:
+        pairs = [f"{random.choice(NAMES[:3])}={random.choice(VALUES)}" for _ in range(random.randint(0, 3))]
+        out.append(["cookie", random.choice(["; ", ";"]).join(pairs)])
+    return out
+
+
+def query(random):
+    def written(text):
+        return random.choice([text.replace(" ", "+"), "".join(f"%{ord(c):02x}" for c in text)])
+    pairs = [written(random.choice(NAMES)) + random.choice(["", "=" + written(random.choice(VALUES))])
+             for _ in range(random.choice([0, 0, 1, 2, 3]))]
+    return "&".join(pairs)
+
+
 def request(random, routes):
     """A request that a listener could have made of what came in: its path is normalised."""
     return {"host": request_host(random, routes), "path": request_path(random, routes),
-            "method": random.choice(METHODS),
-            "headers": [[random.choice(FIELDS).lower(), random.choice(VALUES)]
-                        for _ in range(random.choice([0, 0, 1, 2, 4]))]}
+            "query": query(random), "method": random.choice(METHODS), "headers": fields(random),
+            "sni": random.choice(["", "a.test", "x.a.test", "B.TEST"]),
+            "listener": random.choice([0, 1]), "from": random.choice(CLIENTS)}

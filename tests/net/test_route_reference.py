@@ -26,7 +26,9 @@ def router():
 
 
 def ask(router, routes, requests):
-    config = {"upstreams": {"u": {"endpoints": []}}, "routes": {"t": routes}}
+    listeners = [{"port": port, "protocol": "http", "routes": "t"} for port in (80, 81)]
+    config = {"upstreams": {"u": {"endpoints": []}}, "routes": {"t": routes},
+              "vips": [{"name": "v", "addresses": ["192.0.2.1"], "listeners": listeners}]}
     router.stdin.write(json.dumps({"config": config, "requests": requests}) + "\n")
     router.stdin.flush()
     return json.loads(router.stdout.readline())

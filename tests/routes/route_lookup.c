@@ -28,15 +28,33 @@ static struct span field_of(const void *context, struct span name)
 	return (struct span){ NULL, 0 };
 }
 
+/* By the number in the request, of the first vip's. */
+static const struct listener *listener_of(const struct model *model, const json_t *request)
+{
+	json_t *number = json_object_get(request, "listener");
+
+	return number && model->vip_count > 0
+		       ? &model->vips[0].listeners[json_integer_value(number)]
+		       : NULL;
+}
+
 static json_t *find(const struct model *model, const json_t *request)
 {
+	struct span from = text_of(request, "from");
+	struct addr client = { 0 };
 	struct route_request req = { .host = text_of(request, "host"),
 				     .path = text_of(request, "path"),
+				     .query = text_of(request, "query"),
+				     .sni = text_of(request, "sni"),
+				     .client = from.at ? &client : NULL,
+				     .listener = listener_of(model, request),
 				     .method = text_of(request, "method"),
 				     .field = field_of,
 				     .context = request };
-	const struct route *route = router_find(&model->tables[0], &req);
+	const struct route *route;
 
+	MUST(!from.at || addr_parse_ip(from, &client));
+	route = router_find(&model->tables[0], &req);
 	return route ? json_string(route->name) : json_null();
 }
 

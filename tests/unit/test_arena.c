@@ -48,3 +48,21 @@ TEST(a_text_is_copied_and_ended)
 	arena_destroy(arena);
 	arena_destroy(NULL);
 }
+
+static char ended[8];
+
+static void note_end(void *object)
+{
+	strncat(ended, object, 1);
+}
+
+TEST(what_is_told_the_end_is_told_it_once_and_the_last_one_first)
+{
+	struct arena *arena = arena_create();
+
+	arena_at_end(arena, note_end, arena_text(arena, SPAN("a")));
+	arena_at_end(arena, note_end, arena_text(arena, SPAN("b")));
+	CHECK_STR(ended, "");
+	arena_destroy(arena);
+	CHECK_STR(ended, "ba");
+}

@@ -50,6 +50,24 @@ TEST(routes_that_make_no_sense_are_refused)
 		  "methods: [PUT] }, upstream: a } ]",
 		  "f:2:74: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
 		  "all of it" },
+		{ "no expression",
+		  "[ { name: x, match: { path: { regex: \"/(a\" } }, upstream: a } ]",
+		  "f:2:52: \"/(a\" is no regular expression: missing closing parenthesis, at "
+		  "byte 3" },
+		{ "a value of two kinds",
+		  "[ { name: x, match: { headers: { y: { exact: a, prefix: b } } }, upstream: a } "
+		  "]",
+		  "f:2:50: expected one of exact, prefix, regex, present for \"y\", found 2" },
+		{ "a listener that there is not",
+		  "[ { name: x, match: { listeners: [\"v:9\"] }, upstream: a } ]",
+		  "f:2:49: no listener \"v:9\" uses the routes \"r\"" },
+		{ "a port that is none", "[ { name: x, match: { listeners: [v] }, upstream: a } ]",
+		  "f:2:48: expected a vip and a port such as \"web:443\", found \"v\"" },
+		{ "the same expression twice",
+		  "[ { name: x, match: { path: { regex: /a } }, upstream: a }, "
+		  "{ name: y, match: { path: { regex: /a } }, upstream: a } ]",
+		  "f:2:74: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
+		  "all of it" },
 		{ "one name twice",
 		  "[ { name: x, upstream: a }, { name: x, match: { path: /p }, upstream: a } ]",
 		  "f:2:16: there are two routes \"x\" in \"r\"" },

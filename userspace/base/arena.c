@@ -12,8 +12,15 @@ struct chunk {
 	_Alignas(ALIGN) char bytes[];
 };
 
+struct ending {
+	struct ending *next;
+	void (*end)(void *object);
+	void *object;
+};
+
 struct arena {
 	struct chunk *first;
+	struct ending *endings;
 };
 
 struct arena *arena_create(void)
@@ -25,6 +32,8 @@ void arena_destroy(struct arena *arena)
 {
 	if (!arena)
 		return;
+	for (struct ending *e = arena->endings; e; e = e->next)
+		e->end(e->object);
 	while (arena->first) {
 		struct chunk *next = arena->first->next;
 
@@ -60,4 +69,12 @@ char *arena_text(struct arena *arena, struct span text)
 	if (text.len > 0)
 		memcpy(copy, text.at, text.len);
 	return copy;
+}
+
+void arena_at_end(struct arena *arena, void (*end)(void *object), void *object)
+{
+	struct ending *ending = arena_take(arena, sizeof(*ending));
+
+	*ending = (struct ending){ arena->endings, end, object };
+	arena->endings = ending;
 }

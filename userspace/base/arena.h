@@ -13,3 +13,5 @@ struct arena *arena_create(void);
 void arena_destroy(struct arena *arena); /* accepts NULL */
 void *arena_take(struct arena *arena, size_t bytes);
 char *arena_text(struct arena *arena, struct span text); /* a copy, ended by NUL */
+/* Called with object when the arena ends, before its memory does; the last told, first. */
+void arena_at_end(struct arena *arena, void (*end)(void *object), void *object);

@@ -21,6 +21,7 @@
 #include "userspace/http/scrub.h"
 
 struct arena;
+struct regex;
 struct route_index;
 
 enum listener_protocol {
@@ -173,33 +174,64 @@ struct upstream {
 	struct place at;
 };
 
-enum path_kind { PATH_ANY, PATH_EXACT, PATH_PREFIX };
+enum path_kind { PATH_ANY, PATH_EXACT, PATH_PREFIX, PATH_REGEX };
 
+/* Of a test's request. */
 struct field_match {
 	const char *name; /* lower case */
 	const char *value;
 };
 
+enum value_kind { VALUE_EXACT, VALUE_PREFIX, VALUE_REGEX, VALUE_PRESENT };
+
+/* What a field, a cookie or a parameter of the query has to be. */
+struct value_match {
+	const char *name; /* of a field: lower case */
+	const char *value;
+	const struct regex *regex; /* VALUE_REGEX */
+	enum value_kind kind;
+	bool negated;
+};
+
+struct listener_name {
+	const char *vip;
+	uint16_t port;
+	struct place at;
+};
+
+/* What few routes ask for. */
+struct conditions {
+	struct value_match *queries, *cookies;
+	uint32_t query_count, cookie_count;
+	struct network_list clients; /* without any: all */
+	const char **sni;            /* lower case, "*.x" too */
+	uint32_t sni_count;
+	struct listener_name *listeners;
+	uint32_t listener_count;
+};
+
 enum route_action { ROUTE_UPSTREAM, ROUTE_REDIRECT, ROUTE_RESPOND };
 
+/* There may be many: what is rare is behind a pointer. */
 struct route {
 	const char *name;
 	const char *host; /* lower case; NULL: any; "*.example.com" matches any labels below */
-	enum path_kind path_kind;
-	const char *path;     /* "/v2" for PATH_PREFIX of "/v2/ *": whole segments */
-	const char **methods; /* NULL: any */
-	uint32_t method_count;
-	struct field_match *headers;
-	uint32_t header_count;
-	enum route_action action;
+	const char *path; /* "/v2" for PATH_PREFIX of "/v2/ *": whole segments */
+	const struct regex *regex; /* PATH_REGEX; path is its text */
+	const char **methods;      /* NULL: any */
+	struct value_match *headers;
+	struct conditions *when;         /* NULL: none */
 	const struct upstream *upstream; /* ROUTE_UPSTREAM */
-	uint16_t status;                 /* ROUTE_REDIRECT, ROUTE_RESPOND */
-	const char *to;      /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
-	uint32_t timeout_ms; /* until the response head; 0: the listener's */
-	enum splice_policy splice;
+	const char *to;            /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
 	uint64_t splice_threshold; /* bytes of a body from which on it is spliced */
-	uint32_t order;            /* of writing */
 	struct place at;
+	enum path_kind path_kind;
+	uint32_t method_count, header_count;
+	uint32_t timeout_ms; /* until the response head; 0: the listener's */
+	uint32_t order;      /* of writing */
+	enum route_action action;
+	enum splice_policy splice;
+	uint16_t status; /* ROUTE_REDIRECT, ROUTE_RESPOND */
 };
 
 /* A named list of routes, sorted by precedence (DESIGN.md, "Route precedence"). */
@@ -311,6 +343,8 @@ struct vip {
 /* tests: of the configuration */
 struct expectation {
 	const char *method, *scheme, *host, *path; /* the path as written */
+	const char *query;
+	struct addr from; /* who asks; all zero: nobody knows */
 	uint16_t port;
 	struct field_match *headers;
 	uint32_t header_count;

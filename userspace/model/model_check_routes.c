@@ -19,13 +19,39 @@ static bool has_method(const struct route *r, const char *method)
 	return r->method_count == 0;
 }
 
-static bool has_field(const struct route *r, const struct field_match *field)
+static bool has_value(const struct value_match *values, uint32_t count,
+		      const struct value_match *want)
 {
-	for (uint32_t i = 0; i < r->header_count; i++)
-		if (strcmp(r->headers[i].name, field->name) == 0 &&
-		    strcmp(r->headers[i].value, field->value) == 0)
+	for (uint32_t i = 0; i < count; i++)
+		if (strcmp(values[i].name, want->name) == 0 && values[i].kind == want->kind &&
+		    values[i].negated == want->negated && strcmp(values[i].value, want->value) == 0)
 			return true;
 	return false;
+}
+
+static bool has_values(const struct value_match *values, uint32_t count,
+		       const struct value_match *wanted, uint32_t wanted_count)
+{
+	for (uint32_t i = 0; i < wanted_count; i++)
+		if (!has_value(values, count, &wanted[i]))
+			return false;
+	return true;
+}
+
+/* Lists of networks and names are not compared: where earlier has some, later may have others. */
+static bool hides_when(const struct conditions *earlier, const struct conditions *later)
+{
+	static const struct conditions none;
+
+	if (!earlier)
+		return true;
+	later = later ? later : &none;
+	return earlier->clients.count == 0 && earlier->sni_count == 0 &&
+	       earlier->listener_count == 0 &&
+	       has_values(later->queries, later->query_count, earlier->queries,
+			  earlier->query_count) &&
+	       has_values(later->cookies, later->cookie_count, earlier->cookies,
+			  earlier->cookie_count);
 }
 
 /* Whether all that matches later matches earlier too, of routes with the same host and path. */
@@ -39,10 +65,9 @@ static bool hides(const struct route *earlier, const struct route *later)
 	for (uint32_t i = 0; i < later->method_count; i++)
 		if (!has_method(earlier, later->methods[i]))
 			return false;
-	for (uint32_t i = 0; i < earlier->header_count; i++)
-		if (!has_field(later, &earlier->headers[i]))
-			return false;
-	return true;
+	return has_values(later->headers, later->header_count, earlier->headers,
+			  earlier->header_count) &&
+	       hides_when(earlier->when, later->when);
 }
 
 static const char *prefix_of(const struct route *r)
@@ -54,6 +79,7 @@ static bool same_place(const struct route *a, const struct route *b)
 {
 	return text_is(a->host, b->host) &&
 	       (a->path_kind == PATH_EXACT) == (b->path_kind == PATH_EXACT) &&
+	       (a->path_kind == PATH_REGEX) == (b->path_kind == PATH_REGEX) &&
 	       strcmp(prefix_of(a), prefix_of(b)) == 0;
 }
 
@@ -101,10 +127,40 @@ static void check_names(struct building *b, const struct route_table *table)
 	free(named);
 }
 
+static bool has_listener(const struct model *m, const struct route_table *table,
+			 const struct listener_name *name)
+{
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		for (uint32_t k = 0; k < m->vips[i].listener_count; k++) {
+			const struct listener *l = &m->vips[i].listeners[k];
+
+			if (l->port == name->port && l->routes == table &&
+			    strcmp(m->vips[i].name, name->vip) == 0)
+				return true;
+		}
+	return false;
+}
+
+/* Routes that name a listener which never asks them. */
+static void check_listeners(struct building *b, const struct route_table *table)
+{
+	for (uint32_t i = 0; i < table->count; i++) {
+		const struct conditions *when = table->routes[i].when;
+
+		for (uint32_t k = 0; when && k < when->listener_count; k++)
+			if (!has_listener(b->model, table, &when->listeners[k]))
+				finding(&b->reading, when->listeners[k].at,
+					"no listener \"%s:%u\" uses the routes \"%s\"",
+					when->listeners[k].vip, when->listeners[k].port,
+					table->name);
+	}
+}
+
 void check_routes(struct building *b)
 {
 	for (uint32_t i = 0; i < b->model->table_count; i++) {
 		check_names(b, &b->model->tables[i]);
 		check_hidden(b, &b->model->tables[i]);
+		check_listeners(b, &b->model->tables[i]);
 	}
 }

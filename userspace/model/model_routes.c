@@ -3,83 +3,15 @@
 #include <string.h>
 
 #include "userspace/http/field.h"
-#include "userspace/http/path.h"
 #include "userspace/model/model_parts.h"
 #include "userspace/route/router.h"
 
-enum { TIMEOUT_MS_MAX = 3600000, BODY_BYTES_MAX = 4096, PATH_BYTES_MAX = 4096 };
+enum { TIMEOUT_MS_MAX = 3600000, BODY_BYTES_MAX = 4096 };
 
 /* Of a body, to be spliced: docs/splice.md says what it costs. */
 #define THRESHOLD_DEFAULT ((uint64_t)256 << 10)
 #define THRESHOLD_LEAST   ((uint64_t)4 << 10)
 #define THRESHOLD_MOST    ((uint64_t)1 << 50)
-
-static void read_host(struct reading *r, const struct key *key, const struct yaml *value,
-		      void *into)
-{
-	const char *host = host_of(r, value, true);
-	const char *colon = host ? strrchr(host, ':') : NULL;
-
-	(void)key;
-	if (colon && (host[0] != '[' || colon[-1] == ']'))
-		finding(r, value->at,
-			"expected a host without port, found %s; the listener has the port",
-			schema_found(value));
-	*(const char **)into = host;
-}
-
-/* "/x" exactly, or "/x/" with a star behind for a prefix of whole segments. */
-static void read_path(struct reading *r, const struct key *key, const struct yaml *value,
-		      void *into)
-{
-	/* Whether "%2F" comes here, the listeners that use the table know. */
-	struct path_rules rules = { .slashes = PATH_SLASHES_KEEP };
-	struct route *route = into;
-	size_t len = value->kind == YAML_TEXT ? strlen(value->text) : 0, normal_len;
-	char *path, *normal;
-
-	if (len == 0 || len > PATH_BYTES_MAX || value->text[0] != '/') {
-		finding(r, value->at, "expected a path such as /x or /x/* for \"%s\", found %s",
-			key->name, schema_found(value));
-		return;
-	}
-	path = arena_text(r->arena, span_of(value->text));
-	route->path_kind = PATH_EXACT;
-	if (len >= 2 && strcmp(path + len - 2, "/*") == 0) {
-		route->path_kind = PATH_PREFIX;
-		path[len - 2] = 0;
-	}
-	normal = arena_take(r->arena, len + 1);
-	if (strchr(path, '*') || strpbrk(path, "?#") ||
-	    (path[0] && !path_normalise(span_of(path), rules, normal, len, &normal_len)))
-		finding(r, value->at,
-			"the path %s can never match: no request has it after "
-			"normalisation; a star may only be the last segment",
-			schema_found(value));
-	else if (path[0] && (normal_len != strlen(path) || memcmp(normal, path, normal_len)))
-		finding(r, value->at,
-			"the path \"%s\" can never match: requests are normalised to "
-			"\"%.*s\"; write that",
-			path, (int)normal_len, normal);
-	route->path = path;
-}
-
-static void read_methods(struct reading *r, const struct key *key, const struct yaml *value,
-			 void *into)
-{
-	struct route *route = into;
-
-	(void)key;
-	if (!schema_is(r, value, YAML_LIST, "a list of methods such as [GET, POST]"))
-		return;
-	route->methods = arena_take(r->arena, value->count * sizeof(route->methods[0]));
-	for (const struct yaml *v = value->first; v; v = v->next)
-		if (v->kind == YAML_TEXT && v->text[0] && span_is_all(span_of(v->text), BYTE_TOKEN))
-			route->methods[route->method_count++] = v->text;
-		else
-			finding(r, v->at, "expected a method such as GET, found %s",
-				schema_found(v));
-}
 
 uint32_t build_headers(struct reading *r, const struct yaml *value,
 		       struct field_match **out_headers)
@@ -102,32 +34,6 @@ uint32_t build_headers(struct reading *r, const struct yaml *value,
 		(*out_headers)[count++] = (struct field_match){ name, v->text };
 	}
 	return count;
-}
-
-static void read_headers(struct reading *r, const struct key *key, const struct yaml *value,
-			 void *into)
-{
-	struct route *route = into;
-
-	(void)key;
-	route->header_count = build_headers(r, value, &route->headers);
-}
-
-const struct key match_keys[] = {
-	{ "host", read_host, offsetof(struct route, host) },
-	{ "path", read_path },
-	{ "methods", read_methods },
-	{ "headers", read_headers },
-	{ "query", NULL },
-	{ "cookies", NULL },
-	{ 0 },
-};
-
-static void read_match(struct reading *r, const struct key *key, const struct yaml *value,
-		       void *into)
-{
-	(void)key;
-	schema_read(r, match_keys, value, into);
 }
 
 static void read_upstream(struct reading *r, const struct key *key, const struct yaml *value,

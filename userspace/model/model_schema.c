@@ -17,6 +17,8 @@ const struct schema_section model_schema[] = {
 	{ "rates", rate_keys },
 	{ "route", route_keys },
 	{ "match", match_keys },
+	{ "match path", match_path_keys },
+	{ "match value", match_value_keys },
 	{ "redirect", redirect_keys },
 	{ "respond", respond_keys },
 	{ "upstream", upstream_keys },

@@ -62,6 +62,10 @@ static bool take_path(struct span text, struct expectation *e, struct arena *are
 	if (path.len > 0 && !path_normalise(path, lax, normal, path.len, &len))
 		return false;
 	e->path = path.len > 0 ? arena_text(arena, path) : "/";
+	if (text.len > 0 && text.at[0] == '?') {
+		text = span_after(text, 1);
+		e->query = arena_text(arena, take_until(&text, "#"));
+	}
 	return true;
 }
 
@@ -111,6 +115,7 @@ static void read_test_headers(struct reading *r, const struct key *key, const st
 const struct key test_keys[] = {
 	{ "request", read_request, .required = true },
 	{ "headers", read_test_headers },
+	{ "from", read_ip, offsetof(struct expectation, from) },
 	{ "route", read_text, offsetof(struct expectation, route), .required = true },
 	{ 0 },
 };
@@ -144,10 +149,15 @@ static struct span field_of(const void *context, struct span name)
 static const struct route *route_at(struct building *b, const struct listener *l,
 				    const struct expectation *e, bool *out_refused)
 {
+	static const struct addr nobody;
 	size_t room = strlen(e->path), len;
 	char *path = arena_take(b->model->arena, room);
 	struct route_request req = { .host = span_of(e->host),
 				     .method = span_of(e->method),
+				     .query = span_of(e->query),
+				     .sni = span_of(l->protocol == LISTENER_HTTPS ? e->host : ""),
+				     .client = addr_is_ip(&e->from, &nobody) ? NULL : &e->from,
+				     .listener = l,
 				     .field = field_of,
 				     .context = e };
 

@@ -134,7 +134,14 @@ static void act(struct session *s, struct message *msg)
 	struct scrub scrub = exchange_scrub(s);
 	size_t path_len = 0;
 	struct route_request req = {
-		.host = msg->host, .method = msg->method, .field = field_of, .context = msg
+		.host = msg->host,
+		.query = msg->query,
+		.method = msg->method,
+		.sni = span_of(transport_tls_name(s->ends[CLIENT])),
+		.client = &s->client,
+		.listener = s->listener,
+		.field = field_of,
+		.context = msg,
 	};
 
 	begin(s, msg);

@@ -4,16 +4,27 @@
 #include <xxhash.h>
 
 #include "userspace/base/must.h"
+#include "userspace/route/regex.h"
 
 struct building_index {
 	struct route_index *index;
 	const struct route *routes;
-	uint32_t route_count, host_count, group_count;
+	uint32_t route_count, host_count, regex_count;
 	struct host_entry *hosts;
 	struct slot *host_slots, *path_slots;
+	struct regex_entry *regexes;
 	uint32_t *groups;
 	size_t words; /* of groups, in use */
 };
+
+uint64_t route_index_head(struct span text)
+{
+	uint64_t head = 0;
+
+	if (text.len > 0)
+		memcpy(&head, text.at, text.len < sizeof(head) ? text.len : sizeof(head));
+	return head;
+}
 
 uint64_t route_index_hash(uint64_t before, const char *at, size_t len)
 {
@@ -111,7 +122,7 @@ static bool text_is(const char *a, const char *b)
 static bool same_group(const struct route *a, const struct route *b)
 {
 	return (a->path_kind == PATH_EXACT) == (b->path_kind == PATH_EXACT) &&
-	       strcmp(a->path, b->path) == 0;
+	       b->path_kind != PATH_REGEX && strcmp(a->path, b->path) == 0;
 }
 
 static size_t group_words(const char *path)
@@ -144,7 +155,8 @@ static void add_group(struct building_index *b, struct host_entry *host, uint32_
 	group->host = number;
 	group->first = first;
 	group->count = count & INT32_MAX;
-	group->plain = route->method_count == 0 && route->header_count == 0;
+	group->plain = (route->path_kind != PATH_PREFIX || len > 0) && route->method_count == 0 &&
+		       route->header_count == 0 && !route->when;
 	group->len = (uint16_t)len;
 	group->exact = route->path_kind == PATH_EXACT;
 	group->parent = GROUP_NONE;
@@ -158,13 +170,24 @@ static void add_group(struct building_index *b, struct host_entry *host, uint32_
 	b->words += group_words(route->path);
 }
 
-/* The routes of one host, which are neighbours. Where the next begins. */
-static uint32_t add_host(struct building_index *b, uint32_t first)
+static void add_regex(struct building_index *b, struct host_entry *host, uint32_t number)
+{
+	struct regex_entry *entry = &b->regexes[b->regex_count++];
+	struct span head = regex_head(b->routes[number].regex);
+
+	entry->route = number;
+	entry->head = route_index_head(head);
+	if (head.len > 0)
+		memset(&entry->mask, 0xff,
+		       head.len < sizeof(entry->mask) ? head.len : sizeof(entry->mask));
+	host->regex_count++;
+}
+
+static struct host_entry *add_name(struct building_index *b, const char *name)
 {
 	struct host_entry *host = &b->hosts[b->host_count++];
-	const char *name = b->routes[first].host;
-	uint32_t i = first;
 
+	host->first_regex = b->regex_count;
 	host->wild = name && name[0] == '*';
 	host->name = host->wild ? name + 1 : name;
 	host->len = (uint16_t)(name ? strlen(host->name) : 0);
@@ -176,9 +199,23 @@ static uint32_t add_host(struct building_index *b, uint32_t first)
 	} else {
 		b->index->any_host = b->host_count - 1;
 	}
+	return host;
+}
+
+/* The routes of one host, which are neighbours. Where the next begins. */
+static uint32_t add_host(struct building_index *b, uint32_t first)
+{
+	const char *name = b->routes[first].host;
+	struct host_entry *host = add_name(b, name);
+	uint32_t i = first;
+
 	while (i < b->route_count && text_is(b->routes[i].host, name)) {
 		uint32_t begin = i++;
 
+		if (b->routes[begin].path_kind == PATH_REGEX) {
+			add_regex(b, host, begin);
+			continue;
+		}
 		while (i < b->route_count && text_is(b->routes[i].host, name) &&
 		       same_group(&b->routes[i], &b->routes[begin]))
 			i++;
@@ -210,7 +247,7 @@ static void find_parent(const struct route_index *index, struct path_group *grou
 /* How much there will be, so that all of it is taken at once. */
 static void measure(struct building_index *b, struct arena *arena)
 {
-	uint32_t hosts = 0, groups = 0;
+	uint32_t hosts = 0, groups = 0, regexes = 0;
 	size_t words = 0;
 
 	for (uint32_t i = 0; i < b->route_count; i++) {
@@ -218,7 +255,9 @@ static void measure(struct building_index *b, struct arena *arena)
 		bool host = i == 0 || !text_is(r[-1].host, r->host);
 
 		hosts += host;
-		if (host || !same_group(&r[-1], r)) {
+		if (r->path_kind == PATH_REGEX) {
+			regexes++;
+		} else if (host || !same_group(&r[-1], r)) {
 			groups++;
 			words += group_words(r->path);
 		}
@@ -228,6 +267,7 @@ static void measure(struct building_index *b, struct arena *arena)
 	b->index->path_mask = slots_for(groups) - 1;
 	b->hosts = arena_take(arena, hosts * sizeof(b->hosts[0]));
 	b->groups = arena_take(arena, words * sizeof(b->groups[0]));
+	b->regexes = arena_take(arena, regexes * sizeof(b->regexes[0]));
 	b->host_slots = arena_take(arena, (b->index->host_mask + 1ull) * sizeof(struct slot));
 	b->path_slots = arena_take(arena, (b->index->path_mask + 1ull) * sizeof(struct slot));
 }
@@ -244,6 +284,7 @@ const struct route_index *route_index_create(struct arena *arena, const struct r
 		i = add_host(&b, i);
 	b.index->hosts = b.hosts;
 	b.index->groups = b.groups;
+	b.index->regexes = b.regexes;
 	b.index->host_slots = b.host_slots;
 	b.index->path_slots = b.path_slots;
 	for (size_t at = 0; at < b.words;) {

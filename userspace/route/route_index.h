@@ -16,7 +16,7 @@ struct host_entry {
 	uint64_t exact_lengths;            /* length_bit() of its exact paths */
 	uint64_t prefix_lengths;           /* of its prefixes */
 	uint32_t longest_prefix;           /* bytes */
-	uint32_t first_regex, regex_count; /* in the table */
+	uint32_t first_regex, regex_count; /* of regexes */
 	uint16_t len;
 	bool wild;
 };
@@ -33,6 +33,12 @@ struct path_group {
 	char path[];
 };
 
+/* A route whose path is an expression, and the first bytes of all paths that it matches. */
+struct regex_entry {
+	uint64_t head, mask;
+	uint32_t route; /* of the table */
+};
+
 struct slot {
 	uint32_t tag;
 	uint32_t at; /* host_entry: number; path_group: place in bytes / 4; plus 1, as 0 is empty */
@@ -42,9 +48,10 @@ struct route_index {
 	const struct host_entry *hosts;
 	const struct slot *host_slots, *path_slots;
 	uint32_t host_mask, path_mask;
-	uint32_t any_host;                /* of hosts, or GROUP_NONE */
-	uint64_t exact_hosts, wild_hosts; /* length_bit() of their names */
-	const uint32_t *groups;           /* their bytes */
+	uint32_t any_host;                 /* of hosts, or GROUP_NONE */
+	uint64_t exact_hosts, wild_hosts;  /* length_bit() of their names */
+	const uint32_t *groups;            /* their bytes */
+	const struct regex_entry *regexes; /* of each host in the order of precedence */
 };
 
 static inline uint64_t length_bit(size_t len)
@@ -52,6 +59,8 @@ static inline uint64_t length_bit(size_t len)
 	return 1ull << (len < 63 ? len : 63);
 }
 
+/* The first eight bytes, or as many as there are. */
+uint64_t route_index_head(struct span text);
 uint64_t route_index_hash(uint64_t before, const char *at, size_t len);
 /* NULL where there is none; name in lower case. */
 const struct host_entry *route_index_host(const struct route_index *index, struct span name,

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "userspace/route/host_match.h"
+#include "userspace/route/regex.h"
 #include "userspace/route/route_index.h"
+#include "userspace/route/value_match.h"
 
 static bool methods_match(const struct route *route, struct span method)
 {
@@ -17,12 +19,67 @@ static bool methods_match(const struct route *route, struct span method)
 static bool headers_match(const struct route *route, const struct route_request *req)
 {
 	for (uint32_t i = 0; i < route->header_count; i++) {
-		struct span value = req->field(req->context, span_of(route->headers[i].name));
+		const struct value_match *want = &route->headers[i];
 
-		if (!value.at || !span_is(value, span_of(route->headers[i].value)))
+		if (!value_match(want, req->field(req->context, span_of(want->name))))
 			return false;
 	}
 	return true;
+}
+
+static bool cookies_match(const struct conditions *when, const struct route_request *req)
+{
+	struct span cookies = { NULL, 0 };
+
+	if (when->cookie_count > 0)
+		cookies = req->field(req->context, SPAN("cookie"));
+	for (uint32_t i = 0; i < when->cookie_count; i++) {
+		const struct value_match *want = &when->cookies[i];
+
+		if (!value_match(want, cookie_value(cookies, span_of(want->name))))
+			return false;
+	}
+	return true;
+}
+
+static bool queries_match(const struct conditions *when, const struct route_request *req)
+{
+	char bytes[QUERY_VALUE_MAX];
+
+	for (uint32_t i = 0; i < when->query_count; i++) {
+		const struct value_match *want = &when->queries[i];
+		struct span value = query_value(req->query, span_of(want->name), bytes);
+
+		if (!value_match(want, value) ||
+		    (want->kind == VALUE_REGEX && value.len == QUERY_VALUE_MAX))
+			return false;
+	}
+	return true;
+}
+
+static bool sni_matches(const struct conditions *when, const struct route_request *req)
+{
+	for (uint32_t i = 0; i < when->sni_count; i++)
+		if (req->sni.len > 0 && host_match(when->sni[i], req->sni))
+			return true;
+	return when->sni_count == 0;
+}
+
+static bool listener_matches(const struct conditions *when, const struct route_request *req)
+{
+	for (uint32_t i = 0; i < when->listener_count && req->listener; i++)
+		if (when->listeners[i].port == req->listener->port &&
+		    strcmp(when->listeners[i].vip, req->listener->vip->name) == 0)
+			return true;
+	return when->listener_count == 0;
+}
+
+static bool conditions_match(const struct conditions *when, const struct route_request *req)
+{
+	return !when || (listener_matches(when, req) && sni_matches(when, req) &&
+			 (when->clients.count == 0 ||
+			  (req->client && network_list_has(&when->clients, req->client))) &&
+			 cookies_match(when, req) && queries_match(when, req));
 }
 
 static int more_first(uint64_t a, uint64_t b)
@@ -30,12 +87,30 @@ static int more_first(uint64_t a, uint64_t b)
 	return a > b ? -1 : a < b;
 }
 
-/* Exact before prefix; the longer prefix first. No path at all means the prefix "/". */
+/* Exact, then the longer prefix, then expressions. No path at all means the prefix "/". */
 static uint64_t path_rank(const struct route *r)
 {
-	if (r->path_kind == PATH_EXACT)
+	switch (r->path_kind) {
+	case PATH_EXACT:
 		return UINT64_MAX;
-	return r->path_kind == PATH_PREFIX ? strlen(r->path) : 0;
+	case PATH_PREFIX:
+		return 1 + strlen(r->path);
+	case PATH_ANY:
+		return 1;
+	case PATH_REGEX:
+		break;
+	}
+	return 0;
+}
+
+static uint32_t value_count(const struct route *r)
+{
+	return r->header_count + (r->when ? r->when->cookie_count : 0);
+}
+
+static uint32_t query_count(const struct route *r)
+{
+	return r->when ? r->when->query_count : 0;
 }
 
 /* Of two texts of one length, which cannot both match: so that equal ones are neighbours. */
@@ -50,9 +125,11 @@ int router_compare(const struct route *a, const struct route *b)
 
 	order = order ? order : texts_apart(a->host, b->host);
 	order = order ? order : more_first(path_rank(a), path_rank(b));
-	order = order ? order : texts_apart(a->path, b->path);
+	if (!order && a->path_kind != PATH_REGEX)
+		order = texts_apart(a->path, b->path);
 	order = order ? order : more_first(a->method_count > 0, b->method_count > 0);
-	order = order ? order : more_first(a->header_count, b->header_count);
+	order = order ? order : more_first(value_count(a), value_count(b));
+	order = order ? order : more_first(query_count(a), query_count(b));
 	return order ? order : more_first(b->order, a->order);
 }
 
@@ -65,13 +142,16 @@ static int by_precedence(const void *a, const void *b)
 static bool rest_matches(const struct route *route, const struct route_request *req)
 {
 	return (route->path_kind != PATH_PREFIX || (req->path.len > 0 && req->path.at[0] == '/')) &&
-	       methods_match(route, req->method) && headers_match(route, req);
+	       methods_match(route, req->method) && headers_match(route, req) &&
+	       conditions_match(route->when, req);
 }
 
 static const struct route *find_in_group(const struct route_table *table,
 					 const struct path_group *group,
 					 const struct route_request *req)
 {
+	if (group->plain)
+		return &table->routes[group->first];
 	for (uint32_t i = group->first; i < group->first + group->count; i++)
 		if (rest_matches(&table->routes[i], req))
 			return &table->routes[i];
@@ -107,6 +187,25 @@ static const struct path_group *find_groups(const struct route_index *index,
 	return best;
 }
 
+static const struct route *find_regex(const struct route_table *table,
+				      const struct host_entry *host,
+				      const struct route_request *req)
+{
+	const struct regex_entry *entry = table->index->regexes + host->first_regex;
+	uint64_t head = route_index_head(req->path);
+
+	for (uint32_t i = 0; i < host->regex_count; i++) {
+		const struct route *route;
+
+		if ((head ^ entry[i].head) & entry[i].mask)
+			continue;
+		route = &table->routes[entry[i].route];
+		if (rest_matches(route, req) && regex_match(route->regex, req->path) == REGEX_YES)
+			return route;
+	}
+	return NULL;
+}
+
 static const struct route *find_in_host(const struct route_table *table,
 					const struct host_entry *host,
 					const struct route_request *req)
@@ -120,6 +219,8 @@ static const struct route *find_in_host(const struct route_table *table,
 		group = group->parent == GROUP_NONE ? NULL
 						    : (const void *)(index->groups + group->parent);
 	}
+	if (!route && host->regex_count > 0)
+		route = find_regex(table, host, req);
 	return route;
 }
 

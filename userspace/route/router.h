@@ -2,7 +2,8 @@
  * router.h - from a request to a route.
  *
  * Knows the precedence (that of the Kubernetes Gateway API: most specific host, exact path, longest
- * prefix, method, number of header matches, order of writing). Pure: takes spans, touches nothing.
+ * prefix, regular expression, method, number of header and cookie matches, of query matches, order
+ * of writing). Pure: takes spans, touches nothing.
  * The table is sorted and compiled when the model is built; how long a look-up takes depends on the
  * length of host and path, not on the number of routes.
  */
@@ -11,9 +12,13 @@
 #include "userspace/model/model.h"
 
 struct route_request {
-	struct span host; /* without port, any case */
-	struct span path; /* normalised, without query */
+	struct span host;  /* without port, any case */
+	struct span path;  /* normalised, without query */
+	struct span query; /* without "?" */
 	struct span method;
+	struct span sni;                 /* what the client asked for in TLS; empty: nothing */
+	const struct addr *client;       /* NULL: not known, in no network */
+	const struct listener *listener; /* NULL: none of those that routes name */
 	/* Value of a field (name in lower case), at NULL where absent. */
 	struct span (*field)(const void *context, struct span name);
 	const void *context;
