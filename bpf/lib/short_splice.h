@@ -44,6 +44,6 @@ static __always_inline enum verdict short_splice(struct pkt *p, const struct set
 		return NEXT;
 	x->last_jiffies = bpf_jiffies64();
 	record_ack(&seg, x);
-	record_data(&seg, x);
+	record_data(&seg, x, y);
 	return splice_forward(p, sp, x, &seg, true);
 }
