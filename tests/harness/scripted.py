@@ -81,7 +81,9 @@ class Origin:
         self.thread.start()
 
     def close(self):
-        """Ends the thread and all connections."""
+        """Ends the thread and all connections; once is enough."""
+        if self.loop.get_map() is None:
+            return
         self.wake.send(b"x")
         self.thread.join(10)
         for conn in list(self.conns.values()):

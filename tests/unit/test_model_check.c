@@ -128,10 +128,20 @@ TEST(listeners_and_endpoints_that_clash_are_refused)
 			  "{ port: 20005, protocol: tcp-proxy, upstream: a }"),
 		  "f:3:56: port 20005 of the source address 10.1.1.1 is one of the node's "
 		  "splice_ports (20000-29999); choose another port or range" },
-		{ "a balance of a later version",
-		  "upstreams: { a: { balance: random, endpoints: [] } }\n",
-		  "f:1:28: balance \"random\" is not supported yet by this version; use "
-		  "round_robin" },
+		{ "a balance that there is not",
+		  "upstreams: { a: { balance: best, endpoints: [] } }\n",
+		  "f:1:28: expected one of round_robin, maglev, least_request, random for "
+		  "\"balance\", found \"best\"" },
+		{ "a key to hash that there is not",
+		  "upstreams: { a: { hash_on: \"header:\", endpoints: [] } }\n",
+		  "f:1:29: expected client-address, path, header:NAME, cookie:NAME or query:NAME "
+		  "for \"hash_on\", found \"header:\"" },
+		{ "a way to fail that there is not",
+		  "upstreams: { a: { fail: often, endpoints: [] } }\n",
+		  "f:1:25: expected one of open, closed for \"fail\", found \"often\"" },
+		{ "ejecting at no number of failures",
+		  "upstreams: { a: { eject: { time: 1s }, endpoints: [] } }\n",
+		  "f:1:26: expected the key \"failures\" here, found none" },
 	};
 
 	FOR_ROWS (row, rows)

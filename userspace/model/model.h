@@ -42,7 +42,13 @@ enum affinity { AFFINITY_CONNECTION, AFFINITY_CLIENT_ADDRESS };
 /* splice: auto | off | connection */
 enum splice_policy { SPLICE_AUTO, SPLICE_OFF, SPLICE_CONNECTION };
 
-enum balance { BALANCE_ROUND_ROBIN, BALANCE_MAGLEV };
+enum balance {
+	BALANCE_ROUND_ROBIN,
+	BALANCE_MAGLEV,
+	BALANCE_LEAST_REQUEST,
+	BALANCE_RANDOM,
+	BALANCES
+};
 
 /* Files, as paths that do not depend on the working directory of the file's author. */
 struct certificate {
@@ -131,6 +137,8 @@ struct endpoint {
 	uint8_t mac[6];        /* inner destination for VXLAN */
 	uint8_t server_id[SERVER_ID_MAX]; /* in QUIC connection ids */
 	uint32_t server_id_bytes;         /* 0: it has none */
+	uint32_t priority;                /* 0 first; others while nobody before them is fit */
+	uint32_t max_requests;            /* at once in each worker; 0: any */
 	uint32_t index;                   /* dense over the whole model, in order of writing */
 	struct place at;
 };
@@ -160,9 +168,29 @@ struct health {
 	bool mtu;            /* in a tunnel: full-size packets too */
 };
 
+/* What makes requests go together. */
+enum request_key_kind { KEY_CLIENT, KEY_HEADER, KEY_COOKIE, KEY_QUERY, KEY_PATH, KEY_KINDS };
+
+struct request_key {
+	enum request_key_kind kind;
+	const char *name; /* of the header, cookie or query parameter */
+};
+
+/* Who is left alone after failing again and again. */
+struct eject {
+	uint32_t failures;     /* in a row; 0: never */
+	uint32_t time_ms;      /* the first time; twice as long each next */
+	uint32_t most_percent; /* of an upstream's endpoints at once */
+};
+
 struct upstream {
 	const char *name;
 	enum balance balance;
+	struct request_key hash_on; /* BALANCE_MAGLEV */
+	uint32_t slow_start_ms;     /* until who comes back has its whole share; 0: at once */
+	uint32_t panic;             /* percent that must be fit, or all are taken for it */
+	bool fail_closed;           /* nobody is asked where nobody is fit */
+	struct eject eject;
 	struct health health;
 	struct endpoint *endpoints;
 	uint32_t endpoint_count;

@@ -31,7 +31,7 @@ extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], ti
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
 	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
 extern const struct key quic_keys[], rate_keys[], guard_keys[], health_keys[], health_udp_keys[],
-	health_expect_keys[];
+	health_expect_keys[], eject_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "userspace/http/field.h"
 #include "userspace/model/model_parts.h"
 
 enum { VNI_MAX = (1 << 24) - 1, WEIGHT_MAX = 1000, IDLE_MAX = 1024, CONNECT_MS_MAX = 60000 };
@@ -78,7 +79,8 @@ const struct key endpoint_keys[] = {
 	{ "host", read_ip, offsetof(struct endpoint, host) },
 	{ "mac", read_mac, offsetof(struct endpoint, mac) },
 	{ "server_id", read_server_id },
-	{ "priority", NULL },
+	{ "priority", read_number, offsetof(struct endpoint, priority), 0, 15 },
+	{ "max_requests", read_number, offsetof(struct endpoint, max_requests), 1, 1000000 },
 	{ 0 },
 };
 
@@ -124,19 +126,77 @@ static void read_endpoints(struct reading *r, const struct key *key, const struc
 static void read_balance(struct reading *r, const struct key *key, const struct yaml *value,
 			 void *into)
 {
-	static const char *const names[] = { "round_robin", "maglev", NULL };
-	uint32_t word;
+	static const char *const names[] = {
+		[BALANCE_ROUND_ROBIN] = "round_robin",
+		[BALANCE_MAGLEV] = "maglev",
+		[BALANCE_LEAST_REQUEST] = "least_request",
+		[BALANCE_RANDOM] = "random",
+		[BALANCES] = NULL,
+	};
+	uint32_t word = word_of(r, key, value, names);
 
-	if (value->kind == YAML_TEXT &&
-	    (!strcmp(value->text, "least_request") || !strcmp(value->text, "random"))) {
-		finding(r, value->at,
-			"balance \"%s\" is not supported yet by this version; use round_robin",
-			value->text);
-		return;
-	}
-	word = word_of(r, key, value, names);
 	if (word != UINT32_MAX)
 		*(enum balance *)into = (enum balance)word;
+}
+
+static void read_request_key(struct reading *r, const struct key *key, const struct yaml *value,
+			     void *into)
+{
+	static const struct {
+		struct span word;
+		bool named;
+	} kinds[KEY_KINDS] = {
+		[KEY_CLIENT] = { SPAN("client-address"), false },
+		[KEY_HEADER] = { SPAN("header:"), true },
+		[KEY_COOKIE] = { SPAN("cookie:"), true },
+		[KEY_QUERY] = { SPAN("query:"), true },
+		[KEY_PATH] = { SPAN("path"), false },
+	};
+	struct span text = span_of(value->kind == YAML_TEXT ? value->text : "");
+	struct request_key *out = into;
+
+	for (int i = 0; i < KEY_KINDS; i++) {
+		struct span name;
+
+		if (!span_has_prefix(text, kinds[i].word))
+			continue;
+		name = span_after(text, kinds[i].word.len);
+		if (kinds[i].named ? name.len == 0 || !span_is_all(name, BYTE_TOKEN) : name.len > 0)
+			continue;
+		*out = (struct request_key){ (enum request_key_kind)i, name.at };
+		return;
+	}
+	finding(r, value->at,
+		"expected client-address, path, header:NAME, cookie:NAME or query:NAME for \"%s\", "
+		"found %s",
+		key->name, schema_found(value));
+}
+
+static void read_fail(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	static const char *const names[] = { "open", "closed", NULL };
+	uint32_t word = word_of(r, key, value, names);
+
+	if (word != UINT32_MAX)
+		*(bool *)into = word == 1;
+}
+
+const struct key eject_keys[] = {
+	{ "failures", read_number, offsetof(struct eject, failures), 1, 1000, true },
+	{ "time", read_duration, offsetof(struct eject, time_ms), 100, 3600000 },
+	{ "most", read_number, offsetof(struct eject, most_percent), 0, 100 },
+	{ 0 },
+};
+
+static void read_eject(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into)
+{
+	struct eject *eject = into;
+
+	(void)key;
+	*eject = (struct eject){ .time_ms = 10000, .most_percent = 50 };
+	schema_read(r, eject_keys, value, eject);
 }
 
 static void read_proxy_protocol(struct reading *r, const struct key *key, const struct yaml *value,
@@ -156,11 +216,15 @@ const struct key upstream_keys[] = {
 	{ "idle_connections", read_number, offsetof(struct upstream, idle_connections), 0,
 	  IDLE_MAX },
 	{ "endpoints", read_endpoints, .required = true },
+	{ "hash_on", read_request_key, offsetof(struct upstream, hash_on) },
+	{ "slow_start", read_duration, offsetof(struct upstream, slow_start_ms), 0, 3600000 },
+	{ "panic", read_number, offsetof(struct upstream, panic), 0, 100 },
+	{ "eject", read_eject, offsetof(struct upstream, eject) },
 	{ "sticky", NULL },
 	{ "health", read_health, offsetof(struct upstream, health) },
 	{ "tls", read_upstream_tls, offsetof(struct upstream, tls) },
 	{ "proxy_protocol", read_proxy_protocol, offsetof(struct upstream, proxy_protocol) },
-	{ "fail", NULL },
+	{ "fail", read_fail, offsetof(struct upstream, fail_closed) },
 	{ 0 },
 };
 

@@ -30,6 +30,8 @@
 	X(CLIENT_STALLED, "client_stalled", "the client took nothing of the response for too long") \
 	X(CLIENT_SLOW, "client_slow", "the client took the response too slowly")                   \
 	X(NO_ENDPOINT, "no_endpoint", "the upstream has no endpoint")                              \
+	X(ENDPOINTS_UNFIT, "endpoints_unfit", "no endpoint of the upstream is fit")                \
+	X(ENDPOINTS_FULL, "endpoints_full", "the upstream's endpoints have all that they may")     \
 	X(UNREACHABLE, "unreachable", "no endpoint could be reached")                              \
 	X(CONNECT_TIMEOUT, "connect_timeout", "no endpoint could be reached in time")              \
 	X(ENDPOINT_TLS, "endpoint_tls", "the endpoint cannot be trusted or spoken to by TLS")      \

@@ -23,6 +23,7 @@ void exchange_end(struct session *s)
 	exchange_log(s, "none", "");
 	session_drop_server(s);
 	buf_clear(&s->out[SERVER], &s->proxy->blocks);
+	exchange_forget(s);
 	access_note_give(&s->proxy->notes, s->ex.note);
 	s->ex = (struct exchange){ 0 };
 	s->began_us = waiting ? s->idle_from_us : 0;
@@ -163,8 +164,9 @@ void exchange_time_out(struct session *s)
 		return;
 	}
 	ex->client_keep = false;
-	if (ex->request_done)
+	if (ex->request_done) {
+		exchange_failed(s);
 		exchange_reply(s, 504, END_RESPONSE_TIMEOUT);
-	else
+	} else
 		exchange_reply(s, 408, END_BODY_TIMEOUT);
 }

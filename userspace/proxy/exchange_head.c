@@ -171,6 +171,7 @@ static void act(struct session *s, struct message *msg)
 		return;
 	}
 	ex->upstream = ex->route->upstream;
+	ex->hash = exchange_hash(s, ex->upstream, msg, req.path);
 	ex->tunnels = ex->tunnels || ex->route->splice == SPLICE_CONNECTION;
 	h1_parser_init(&s->responses, H1_RESPONSE, &request_limits);
 	h1_parser_answers(&s->responses, msg);

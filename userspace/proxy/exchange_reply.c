@@ -31,7 +31,7 @@ static uint32_t reply_fields(const struct session *s, uint16_t status,
 	if (ex->route && ex->route->action == ROUTE_REDIRECT && status == ex->route->status)
 		set[count++] =
 			(struct field){ .name = SPAN("Location"), .value = span_of(ex->route->to) };
-	if (ex->end == END_OVERLOADED)
+	if (ex->end == END_OVERLOADED || ex->end == END_ENDPOINTS_FULL)
 		set[count++] = (struct field){ .name = SPAN("Retry-After"), .value = SPAN("1") };
 	if (id.len > 0 && (policy->answer || ex->end != END_DONE))
 		set[count++] = (struct field){ .name = span_of(policy->header), .value = id };

@@ -5,10 +5,8 @@
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
 #include "userspace/http/h1_writer.h"
-#include "userspace/proxy/proxy_cursor.h"
 #include "userspace/proxy/session.h"
 #include "userspace/tls/transport_tls.h"
-#include "userspace/upstream/balance_round_robin.h"
 
 enum { PORT_TRIES = 8, HEADS_V4 = 40, HEADS_V6 = 60, SEGMENT_LEAST = 536 };
 
@@ -144,27 +142,18 @@ static struct conn *connect_new(struct session *s, const struct endpoint *to)
 /* One endpoint after the other until a connection begins or none is left to be asked. */
 bool session_connect(struct session *s, const struct upstream *upstream)
 {
-	uint32_t *cursor = proxy_cursor(s->proxy, upstream);
 	struct exchange *ex = &s->ex;
 
-	if (ex->attempts == 0)
-		ex->turn = (*cursor)++;
-	for (; ex->attempts < ATTEMPTS_MAX && ex->attempts < upstream->endpoint_count;) {
-		/* Others move the cursor on between two attempts; a turn of our own never comes
-		 * back to an endpoint that has just failed. */
-		uint32_t turn = ex->turn;
-
-		ex->endpoint =
-			balance_round_robin(upstream, s->snapshot->down, &turn, ex->attempts);
-		if (!ex->endpoint)
+	while (ex->attempts < ATTEMPTS_MAX) {
+		if (exchange_choose(s, upstream) != ROSTER_FOUND)
 			return false;
-		ex->attempts++;
 		ex->reused = false;
 		s->ends[SERVER] = take_idle(s, ex->endpoint);
 		if (!s->ends[SERVER])
 			s->ends[SERVER] = connect_new(s, ex->endpoint);
 		if (!s->ends[SERVER]) {
 			stat_add(&session_stats(s)->upstream_connect_errors, 1);
+			exchange_failed(s);
 			continue;
 		}
 		s->ends[SERVER]->exchanges++;
@@ -176,13 +165,19 @@ bool session_connect(struct session *s, const struct upstream *upstream)
 	return false;
 }
 
+static const enum end_reason nobody[] = {
+	[ROSTER_EMPTY] = END_NO_ENDPOINT,
+	[ROSTER_UNFIT] = END_ENDPOINTS_UNFIT,
+	[ROSTER_FULL] = END_ENDPOINTS_FULL,
+};
+
 bool exchange_connect(struct session *s)
 {
 	struct exchange *ex = &s->ex;
 
 	if (!session_connect(s, ex->upstream)) {
-		if (ex->upstream->endpoint_count == 0 || !ex->endpoint)
-			exchange_reply(s, 503, END_NO_ENDPOINT);
+		if (!ex->endpoint)
+			exchange_reply(s, 503, nobody[ex->choice]);
 		else
 			exchange_reply(s, 502, END_UNREACHABLE);
 		return false;
@@ -221,6 +216,9 @@ static bool try_again(struct session *s)
 
 void exchange_server_lost(struct session *s, uint16_t status, enum end_reason why)
 {
+	/* That a connection went stale while idle says nothing of its endpoint. */
+	if (!s->ex.reused && !s->ex.response_begun)
+		exchange_failed(s);
 	if (try_again(s)) {
 		s->ex.detail = NULL;
 		return;
@@ -301,6 +299,7 @@ static bool write_response(struct session *s, const struct message *msg)
 static void bad_response(struct session *s, enum end_reason why)
 {
 	stat_add(&session_stats(s)->bad_responses, 1);
+	exchange_failed(s);
 	LOG_OFTEN(LOG_WARNING, "endpoint %s of upstream %s: %s%s%s",
 		  addr_print(&s->ex.endpoint->address).text, s->ex.upstream->name,
 		  end_reason_texts[why], s->ex.detail ? ": " : "",
@@ -332,6 +331,7 @@ static void begin_response(struct session *s, const struct message *msg)
 	}
 	if (interim)
 		return;
+	exchange_judge(s, msg->status);
 	buf_unpin(&s->out[SERVER], &s->proxy->blocks);
 	ex->response_begun = true;
 	exchange_reached(s, &ex->times.answered);

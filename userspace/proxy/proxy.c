@@ -3,18 +3,15 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "userspace/base/must.h"
 #include "userspace/proxy/admission.h"
 #include "userspace/proxy/occupancy.h"
-#include "userspace/proxy/proxy_cursor.h"
 #include "userspace/proxy/rest.h"
 #include "userspace/proxy/session.h"
 #include "userspace/proxy/session_store.h"
 
 enum {
-	CURSORS = 1024,
 	IDLE_TOTAL = 1024,
 	IDLE_AGE_MS =
 		30000, /* below what common servers allow (nginx 75 s, Apache 5 s is found out) */
@@ -32,7 +29,9 @@ struct proxy *proxy_create(const struct proxy_options *options, struct snapshot 
 	MUST(getrandom(key, sizeof(key), 0) == sizeof(key)); /* so few bytes always come whole */
 	request_ids_init(&proxy->ids, key);
 	proxy->idle = idle_pool_create(options->loop, idle);
-	proxy->cursors = must_alloc(CURSORS * sizeof(proxy->cursors[0]));
+	proxy->rosters = rosters_create();
+	rosters_renew(proxy->rosters, first, loop_now_ms(options->loop));
+	MUST(getrandom(&proxy->chance, sizeof(proxy->chance), 0) == sizeof(proxy->chance));
 	rest_init(proxy);
 	secure_init(proxy);
 	block_pool_init(&proxy->blocks, options->ceilings.blocks);
@@ -52,13 +51,8 @@ void proxy_destroy(struct proxy *proxy)
 	access_notes_fini(&proxy->notes);
 	access_log_destroy(proxy->log);
 	snapshot_unref(proxy->snapshot);
-	free(proxy->cursors);
+	rosters_destroy(proxy->rosters);
 	free(proxy);
-}
-
-uint32_t *proxy_cursor(struct proxy *proxy, const struct upstream *upstream)
-{
-	return &proxy->cursors[XXH3_64bits(upstream->name, strlen(upstream->name)) % CURSORS];
 }
 
 static bool is_endpoint(const struct addr *to, const void *context)
@@ -100,6 +94,7 @@ void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot)
 	struct snapshot *before = proxy->snapshot;
 
 	proxy->snapshot = snapshot_ref(snapshot);
+	rosters_renew(proxy->rosters, snapshot, loop_now_ms(proxy->options.loop));
 	rest_renew(proxy, before);
 	snapshot_unref(before);
 	idle_pool_sift(proxy->idle, is_endpoint, snapshot);

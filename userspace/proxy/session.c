@@ -206,6 +206,7 @@ static void session_free(struct session *s)
 		handover_abandon(s->handover);
 	session_drop_server(s);
 	secure_forget(s);
+	exchange_forget(s);
 	access_note_give(&s->proxy->notes, s->ex.note);
 	for (int side = 0; side < 2; side++) {
 		buf_clear(&s->in[side], &s->proxy->blocks);

@@ -16,6 +16,7 @@
 #include "userspace/proxy/request_id.h"
 #include "userspace/splice/handover.h"
 #include "userspace/upstream/idle_pool.h"
+#include "userspace/upstream/roster.h"
 
 enum session_state {
 	SESSION_INTRODUCED, /* reads a PROXY header */
@@ -49,9 +50,14 @@ struct exchange {
 	struct h1_body request_body, response_body;
 	uint8_t request_framing, response_framing; /* as we send them */
 	uint8_t client_minor;
-	uint8_t attempts; /* endpoints that were asked */
-	uint8_t tries;    /* connections that were taken or begun */
-	uint32_t turn;    /* of the round robin, taken once: each attempt asks the next endpoint */
+	uint8_t attempts;                 /* endpoints that were asked */
+	uint8_t tries;                    /* connections that were taken or begun */
+	struct roster *roster;            /* of upstream; NULL: nobody was asked yet */
+	uint64_t hash;                    /* of what makes requests go together */
+	uint32_t place;                   /* of endpoint in its upstream */
+	uint8_t choice;                   /* enum roster_answer, the last */
+	bool entered;                     /* the exchange is counted there */
+	uint32_t tried[ROSTER_TRIED_MAX]; /* places, attempts of them */
 	uint8_t interims;
 	bool head_only;      /* HEAD: the response has no body */
 	bool request_done;   /* all of it is in s->to_server or gone */
@@ -151,8 +157,9 @@ struct proxy {
 	uint32_t forwarding; /* sessions in SESSION_FORWARDING */
 	uint64_t next_id;
 	bool draining;
-	bool patient;              /* while draining: an idle session may have one more exchange */
-	uint32_t *cursors;         /* round robin, by hash of the upstream's name */
+	bool patient; /* while draining: an idle session may have one more exchange */
+	struct rosters *rosters;
+	uint64_t chance;           /* state of balance_mix() */
 	struct message message;    /* scratch: a head while it is looked at */
 	char path[HEAD_BYTES_MAX]; /* scratch: a normalised path */
 };
@@ -229,6 +236,17 @@ void exchange_connect_ready(struct session *s);
 /* Goes on with another connection where that is safe, else answers with status or cuts. */
 void exchange_server_lost(struct session *s, uint16_t status, enum end_reason why);
 bool exchange_response_step(struct session *s);
+
+/* exchange_place.c: whom it is with. */
+enum roster_answer exchange_choose(struct session *s, const struct upstream *upstream);
+/* What came of it, for the endpoint's standing: no answer, or one with that status. */
+void exchange_failed(struct session *s);
+void exchange_judge(struct session *s, uint16_t status);
+void exchange_leave(struct session *s);  /* the endpoint has one exchange less */
+void exchange_forget(struct session *s); /* leaves, and the roster is given back */
+/* What the upstream wants to hash of a request; msg is NULL where there is none. */
+uint64_t exchange_hash(struct session *s, const struct upstream *upstream,
+		       const struct message *msg, struct span path);
 
 /* Begins a connection to one of the upstream's endpoints; false: none can be reached. */
 bool session_connect(struct session *s, const struct upstream *upstream);

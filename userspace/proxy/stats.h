@@ -19,6 +19,7 @@
 	X(upstream_connects) \
 	X(upstream_connect_errors) \
 	X(upstream_reused) \
+	X(endpoints_ejected) \
 	X(timeouts) \
 	X(slow_clients) \
 	X(slow_endpoints) \

@@ -2,8 +2,11 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
 
 #include "userspace/base/must.h"
+#include "userspace/snapshot/compile_rings.h"
 
 /* The count is not the readers' business. */
 struct counted {
@@ -11,6 +14,43 @@ struct counted {
 	atomic_uint refs;
 	struct model *model;
 };
+
+enum { MANY = 1638 }; /* endpoints: below, each has ten slots or more */
+
+/* The same on every node, however it was started. */
+static uint64_t endpoint_name(const struct endpoint *e)
+{
+	struct {
+		struct addr address;
+		uint32_t vni;
+	} id;
+
+	memset(&id, 0, sizeof(id)); /* padding is hashed too */
+	id.address = e->address;
+	id.vni = e->vpc ? e->vpc->vni : 0;
+	return XXH3_64bits(&id, sizeof(id));
+}
+
+/* A prime. Another one moves nearly every key, so it hardly ever depends on how many there are. */
+static uint32_t ring_slots(uint32_t endpoints)
+{
+	return endpoints <= MANY ? 16381 : 262139;
+}
+
+static void compile_places(struct upstream_ring *ring, const struct upstream *u, uint64_t seed)
+{
+	struct ring_member *members = must_alloc(u->endpoint_count * sizeof(*members));
+
+	ring->slots = ring_slots(u->endpoint_count);
+	ring->places = must_alloc(ring->slots * sizeof(ring->places[0]));
+	for (uint32_t i = 0; i < u->endpoint_count; i++)
+		members[i] = (struct ring_member){ .name_hash = endpoint_name(&u->endpoints[i]),
+						   .id = i,
+						   .weight = u->endpoints[i].weight };
+	if (!compile_ring(members, u->endpoint_count, seed, ring->places, ring->slots))
+		ring->slots = 0;
+	free(members);
+}
 
 struct snapshot *snapshot_create(struct model *model, uint64_t number)
 {
@@ -39,6 +79,10 @@ struct snapshot *snapshot_create(struct model *model, uint64_t number)
 
 			s->endpoints[e->index] = e;
 		}
+	s->rings = must_alloc(model->upstream_count * sizeof(s->rings[0]));
+	for (uint32_t i = 0; i < model->upstream_count; i++)
+		if (model->upstreams[i].balance == BALANCE_MAGLEV)
+			compile_places(&s->rings[i], &model->upstreams[i], model->node.hash_seed);
 	return s;
 }
 
@@ -79,6 +123,9 @@ void snapshot_unref(struct snapshot *snapshot)
 	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
 		tls_client_destroy(snapshot->clients[i]);
 	free(snapshot->ids);
+	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
+		free(snapshot->rings[i].places);
+	free(snapshot->rings);
 	free(snapshot->down);
 	free(snapshot->servers);
 	free(snapshot->clients);

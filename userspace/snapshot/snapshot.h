@@ -13,6 +13,12 @@
 
 struct conn_tunnel;
 
+/* For the proxy: which endpoint, by its place in the upstream. Slots of L4 listeners are others. */
+struct upstream_ring {
+	uint32_t *places;
+	uint32_t slots; /* 0: no ring */
+};
+
 struct snapshot {
 	uint64_t number;
 	const struct model *model;
@@ -27,6 +33,7 @@ struct snapshot {
 		       struct conn_tunnel *out_tunnel);
 	void *tunnel_context;
 	uint32_t *ids; /* by endpoint.index, of those in a vpc: for it */
+	struct upstream_ring *rings; /* by upstream.index */
 };
 
 /* Takes the model over; the first reference belongs to the caller. Aborts without memory. */

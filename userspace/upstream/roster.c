@@ -1,0 +1,355 @@
+#include "userspace/upstream/roster.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "userspace/base/must.h"
+
+enum {
+	TABLE = 4096,  /* of members, a power of two */
+	RAMP = 64,     /* steps of a slow start, and the least of a weight in it */
+	DOUBLINGS = 6, /* of the time of an ejection */
+};
+
+/* An endpoint. Rosters of several snapshots may have the same one. */
+struct member {
+	struct member *next;
+	uint64_t name; /* 64 bits of a hash: the identity itself */
+	uint32_t refs;
+	uint32_t active;
+	int64_t credit;
+	uint64_t fit_since_ms; /* 0: always was, as far as anybody knows */
+	bool was_down;
+	uint32_t failures;  /* in a row */
+	uint32_t ejections; /* that each lasted longer than the one before */
+	uint64_t ejected_until_ms;
+};
+
+struct roster {
+	const struct upstream *upstream;
+	const struct snapshot *snapshot; /* borrowed, like upstream */
+	uint32_t refs;
+	struct member **members; /* ends in NULL */
+	struct candidate *list;
+};
+
+struct rosters {
+	struct member *table[TABLE];
+	struct roster **present; /* by upstream.index of snapshot */
+	uint32_t count;
+	const struct snapshot *snapshot; /* only compared */
+};
+
+static uint64_t name_of(const struct upstream *u, const struct endpoint *e)
+{
+	struct {
+		uint64_t upstream;
+		struct addr address;
+		uint32_t vni;
+	} id;
+
+	memset(&id, 0, sizeof(id)); /* padding is hashed too */
+	id.upstream = XXH3_64bits(u->name, strlen(u->name));
+	id.address = e->address;
+	id.vni = e->vpc ? e->vpc->vni : 0;
+	return XXH3_64bits(&id, sizeof(id));
+}
+
+static struct member *member_take(struct rosters *all, uint64_t name, uint64_t since_ms)
+{
+	struct member **at = &all->table[name % TABLE];
+
+	while (*at && (*at)->name != name)
+		at = &(*at)->next;
+	if (!*at) {
+		*at = must_alloc(sizeof(**at));
+		(*at)->name = name;
+		(*at)->fit_since_ms = since_ms;
+	}
+	(*at)->refs++;
+	return *at;
+}
+
+static void member_give(struct rosters *all, struct member *m)
+{
+	struct member **at = &all->table[m->name % TABLE];
+
+	if (--m->refs > 0)
+		return;
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	free(m);
+}
+
+/* since_ms: of endpoints that nobody has seen before. */
+static struct roster *roster_create(struct rosters *all, const struct snapshot *snapshot,
+				    const struct upstream *upstream, uint64_t since_ms)
+{
+	struct roster *r = must_alloc(sizeof(*r));
+
+	r->upstream = upstream;
+	r->snapshot = snapshot;
+	r->refs = 1;
+	r->members = must_alloc((upstream->endpoint_count + 1) * sizeof(r->members[0]));
+	r->list = must_alloc(upstream->endpoint_count * sizeof(r->list[0]));
+	for (uint32_t i = 0; i < upstream->endpoint_count; i++)
+		r->members[i] =
+			member_take(all, name_of(upstream, &upstream->endpoints[i]), since_ms);
+	return r;
+}
+
+void roster_give(struct rosters *all, struct roster *r)
+{
+	if (!r || --r->refs > 0)
+		return;
+	/* The upstream may be gone by now: the last exchange gives its snapshot back before. */
+	for (struct member **m = r->members; *m; m++)
+		member_give(all, *m);
+	free(r->members);
+	free(r->list);
+	free(r);
+}
+
+struct rosters *rosters_create(void)
+{
+	return must_alloc(sizeof(struct rosters));
+}
+
+static void forget(struct rosters *all, struct roster **present, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		roster_give(all, present[i]);
+	free(present);
+}
+
+void rosters_destroy(struct rosters *all)
+{
+	if (!all)
+		return;
+	forget(all, all->present, all->count);
+	free(all);
+}
+
+void rosters_renew(struct rosters *all, const struct snapshot *snapshot, uint64_t now_ms)
+{
+	struct roster **before = all->present;
+	uint32_t count = all->count;
+	uint64_t since_ms = before ? now_ms : 0; /* at the start all are as warm as they will be */
+
+	all->count = snapshot->model->upstream_count;
+	all->present = must_alloc(all->count * sizeof(all->present[0]));
+	all->snapshot = snapshot;
+	for (uint32_t i = 0; i < all->count; i++)
+		all->present[i] =
+			roster_create(all, snapshot, &snapshot->model->upstreams[i], since_ms);
+	forget(all, before, count);
+}
+
+struct roster *roster_take(struct rosters *all, const struct snapshot *snapshot,
+			   const struct upstream *upstream, uint64_t now_ms)
+{
+	struct roster *r;
+
+	/* A session that began before the last reload. */
+	if (snapshot != all->snapshot)
+		return roster_create(all, snapshot, upstream, now_ms);
+	r = all->present[upstream->index];
+	r->refs++;
+	return r;
+}
+
+static bool is_tried(const struct roster_ask *ask, uint32_t place)
+{
+	for (uint32_t i = 0; i < ask->tried_count; i++)
+		if (ask->tried[i] == place)
+			return true;
+	return false;
+}
+
+/* Notices who has come back; the control thread writes what is read here. */
+static bool is_down(const struct roster *r, uint32_t place, uint64_t now_ms)
+{
+	const struct endpoint *e = &r->upstream->endpoints[place];
+	struct member *m = r->members[place];
+	bool down = r->snapshot->down &&
+		    atomic_load_explicit(&r->snapshot->down[e->index], memory_order_relaxed);
+
+	if (m->was_down && !down)
+		m->fit_since_ms = now_ms;
+	m->was_down = down;
+	return down;
+}
+
+bool roster_is_ejected(const struct roster *r, uint32_t place, uint64_t now_ms)
+{
+	return now_ms < r->members[place]->ejected_until_ms;
+}
+
+/* Its share of what is new, while it warms up. */
+static uint32_t weight_of(const struct roster *r, uint32_t place, uint64_t now_ms)
+{
+	uint64_t whole_ms = r->upstream->slow_start_ms;
+	uint64_t since_ms = r->members[place]->fit_since_ms, gone_ms;
+	uint32_t weight = r->upstream->endpoints[place].weight;
+
+	if (whole_ms == 0)
+		return weight;
+	gone_ms = now_ms - since_ms;
+	if (since_ms == 0 || gone_ms >= whole_ms)
+		return weight * RAMP;
+	return weight * (uint32_t)(1 + gone_ms * (RAMP - 1) / whole_ms);
+}
+
+/* Of those that have a weight. */
+struct census {
+	uint32_t all;
+	uint32_t sound; /* neither down nor ejected */
+	uint32_t left;  /* may be asked, and were not yet */
+	uint32_t full;  /* of these, with as much as they may have */
+};
+
+/* any: also those that seem unfit. Only of that priority. */
+static struct census fill(struct roster *r, const struct roster_ask *ask, uint32_t priority,
+			  bool any)
+{
+	const struct upstream *u = r->upstream;
+	struct census got = { 0 };
+
+	for (uint32_t i = 0; i < u->endpoint_count; i++) {
+		bool fit = !is_down(r, i, ask->now_ms) && !roster_is_ejected(r, i, ask->now_ms);
+		uint32_t most = u->endpoints[i].max_requests;
+		struct member *m = r->members[i];
+
+		r->list[i] = (struct candidate){ .active = m->active, .credit = m->credit };
+		if (u->endpoints[i].priority != priority || u->endpoints[i].weight == 0)
+			continue;
+		got.all++;
+		got.sound += fit;
+		if (is_tried(ask, i) || !(fit || any))
+			continue;
+		got.left++;
+		if (most > 0 && m->active >= most)
+			got.full++;
+		else
+			r->list[i].weight = weight_of(r, i, ask->now_ms);
+	}
+	return got;
+}
+
+static uint32_t next_priority(const struct upstream *u, uint32_t from)
+{
+	uint32_t next = UINT32_MAX;
+
+	for (uint32_t i = 0; i < u->endpoint_count; i++)
+		if (u->endpoints[i].priority >= from && u->endpoints[i].priority < next)
+			next = u->endpoints[i].priority;
+	return next;
+}
+
+/* By the list as it is filled. */
+static bool choose(struct roster *r, const struct roster_ask *ask, uint32_t *out_place)
+{
+	const struct upstream *u = r->upstream;
+	struct balancing b = { .list = r->list,
+			       .count = u->endpoint_count,
+			       .random = ask->random,
+			       .hash = ask->hash };
+	uint32_t place;
+
+	if (r->snapshot->rings && r->snapshot->rings[u->index].slots) {
+		b.ring = r->snapshot->rings[u->index].places;
+		b.slots = r->snapshot->rings[u->index].slots;
+	}
+	place = balance_kinds[u->balance]->pick(&b);
+	if (place == BALANCE_NOBODY)
+		return false;
+	for (uint32_t i = 0; i < u->endpoint_count; i++)
+		r->members[i]->credit = r->list[i].credit;
+	*out_place = place;
+	return true;
+}
+
+/* The first priority that has anybody. */
+static enum roster_answer pick_among(struct roster *r, const struct roster_ask *ask, bool any,
+				     uint32_t *out_place)
+{
+	uint32_t all = 0, sound = 0, full = 0, p = next_priority(r->upstream, 0);
+
+	for (; p != UINT32_MAX; p = next_priority(r->upstream, p + 1)) {
+		struct census got = fill(r, ask, p, any);
+
+		if ((uint64_t)got.sound * 100 < (uint64_t)got.all * r->upstream->panic && !any)
+			got = fill(r, ask, p, true);
+		if (got.left > got.full && choose(r, ask, out_place))
+			return ROSTER_FOUND;
+		all += got.all;
+		sound += got.sound;
+		full += got.full;
+	}
+	if (full > 0)
+		return ROSTER_FULL;
+	return all > 0 && sound == 0 ? ROSTER_UNFIT : ROSTER_EMPTY;
+}
+
+enum roster_answer roster_pick(struct roster *r, const struct roster_ask *ask, uint32_t *out_place)
+{
+	enum roster_answer got = pick_among(r, ask, false, out_place);
+
+	if (got == ROSTER_UNFIT && !r->upstream->fail_closed)
+		got = pick_among(r, ask, true, out_place);
+	return got;
+}
+
+void roster_enter(struct roster *r, uint32_t place)
+{
+	r->members[place]->active++;
+}
+
+void roster_leave(struct roster *r, uint32_t place)
+{
+	MUST(r->members[place]->active > 0);
+	r->members[place]->active--;
+}
+
+uint32_t roster_active(const struct roster *r, uint32_t place)
+{
+	return r->members[place]->active;
+}
+
+void roster_served(struct roster *r, uint32_t place)
+{
+	r->members[place]->failures = 0;
+}
+
+/* Whether one more may be away. */
+static bool may_eject(const struct roster *r, uint64_t now_ms)
+{
+	const struct upstream *u = r->upstream;
+	uint64_t away = 1;
+
+	for (uint32_t i = 0; i < u->endpoint_count; i++)
+		away += roster_is_ejected(r, i, now_ms);
+	return away * 100 <= (uint64_t)u->endpoint_count * u->eject.most_percent;
+}
+
+bool roster_failed(struct roster *r, uint32_t place, uint64_t now_ms)
+{
+	const struct eject *rules = &r->upstream->eject;
+	struct member *m = r->members[place];
+	uint64_t calm_ms = (uint64_t)rules->time_ms << DOUBLINGS;
+
+	if (rules->failures == 0 || roster_is_ejected(r, place, now_ms) ||
+	    ++m->failures < rules->failures || !may_eject(r, now_ms))
+		return false;
+	/* Who was well for long is not held to what was before. */
+	if (m->ejections > 0 && now_ms - m->ejected_until_ms > calm_ms)
+		m->ejections = 0;
+	m->ejected_until_ms = now_ms + ((uint64_t)rules->time_ms << m->ejections);
+	m->fit_since_ms = m->ejected_until_ms; /* then it warms up */
+	if (m->ejections < DOUBLINGS)
+		m->ejections++;
+	m->failures = 0;
+	return true;
+}

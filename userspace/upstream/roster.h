@@ -1,0 +1,55 @@
+/*
+ * roster.h - what a worker knows of its upstreams' endpoints, and whom it gives the next exchange.
+ *
+ * Knows who is busy, who has just come back, and who has failed too often. What is known of an
+ * endpoint outlives snapshots: it is found again by upstream, address and vpc. Belongs to one
+ * worker; time and chance come as arguments.
+ */
+#pragma once
+#include "userspace/snapshot/snapshot.h"
+#include "userspace/upstream/balance.h"
+
+struct rosters;
+struct roster;
+
+struct rosters *rosters_create(void);
+/* All rosters that were taken must have been given back. */
+void rosters_destroy(struct rosters *rosters);
+/* Once a worker goes on with that snapshot; those of before live while anybody has them. */
+void rosters_renew(struct rosters *rosters, const struct snapshot *snapshot, uint64_t now_ms);
+
+/* Valid until given back, and while the caller holds the upstream's snapshot. */
+struct roster *roster_take(struct rosters *rosters, const struct snapshot *snapshot,
+			   const struct upstream *upstream, uint64_t now_ms);
+void roster_give(struct rosters *rosters, struct roster *roster);
+
+enum { ROSTER_TRIED_MAX = 8 };
+
+struct roster_ask {
+	uint64_t now_ms;
+	uint64_t random;
+	uint64_t hash;                    /* of what makes requests go together */
+	uint32_t tried[ROSTER_TRIED_MAX]; /* places that are not asked again */
+	uint32_t tried_count;
+};
+
+enum roster_answer {
+	ROSTER_FOUND,
+	ROSTER_EMPTY, /* none has a weight, or all were tried */
+	ROSTER_UNFIT, /* all are down, and the upstream is to fail then */
+	ROSTER_FULL,  /* those that are fit have as much as they may */
+};
+
+/* *out_place: of the upstream's endpoints; only where one is found. */
+enum roster_answer roster_pick(struct roster *roster, const struct roster_ask *ask,
+			       uint32_t *out_place);
+
+/* An exchange begins there, and ends. */
+void roster_enter(struct roster *roster, uint32_t place);
+void roster_leave(struct roster *roster, uint32_t place);
+uint32_t roster_active(const struct roster *roster, uint32_t place);
+
+/* What came of it. True where this has just ejected the endpoint. */
+bool roster_failed(struct roster *roster, uint32_t place, uint64_t now_ms);
+void roster_served(struct roster *roster, uint32_t place);
+bool roster_is_ejected(const struct roster *roster, uint32_t place, uint64_t now_ms);
