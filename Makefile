@@ -46,6 +46,7 @@ BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures null_relay http_load tls_load udp_pour \
 	syn_flood honest_load splice_load splice_origin)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
+TRAFFIC_PROGRAMS := $(patsubst tests/traffic/%.c,$(B)/traffic/%,$(filter-out %.bpf.c,$(wildcard tests/traffic/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 ROUTE_PROGRAMS := $(B)/routes/route_lookup
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
@@ -137,7 +138,7 @@ clean: ## remove build/
 # --- rules ---------------------------------------------------------------------------------
 
 programs: $(PROGRAMS)
-build-tests: $(UNIT) $(BPF_TESTS) $(FUZZERS) $(SOAK_PROGRAMS) $(ROUTE_PROGRAMS)
+build-tests: $(UNIT) $(BPF_TESTS) $(FUZZERS) $(SOAK_PROGRAMS) $(ROUTE_PROGRAMS) $(TRAFFIC_PROGRAMS)
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HDR)
 	@mkdir -p $(@D)
@@ -210,6 +211,9 @@ $(B)/soak/%: $(B)/obj/tools/soak/%.o $(B)/obj/tools/soak/soak.o
 $(B)/routes/%: $(B)/san/tests/routes/%.o $(B)/libshunt-san.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $(SAN) $^ -o $@ $(LDLIBS)
+$(B)/traffic/%: $(B)/obj/tests/traffic/%.o
+	@mkdir -p $(@D)
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(B)/fuzz/%: $(B)/fuzzobj/tests/fuzz/%.o $(B)/libshunt-fuzz.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CLANG) $(SAN) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)

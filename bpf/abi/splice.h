@@ -95,14 +95,16 @@ struct leg {
 	__u32 notes;    /* enum leg_note */
 	__u32 scale;    /* of window */
 	__u32 passed;   /* end of what X sent that was passed to the socket, as that counts */
+	__u32 crossing; /* valid with LEG_CROSSED: where the segment begins */
 	struct flow_key key; /* of what X sends */
 };
 ABI_SIZE(struct leg, 120);
 
 /* LEG_IN, of this body. */
 enum leg_note {
-	LEG_EARLY = 1, /* X has finished before `to` */
-	LEG_DEAF = 2,  /* X has not heard that the socket has all before `from` */
+	LEG_EARLY = 1,   /* X has finished before `to` */
+	LEG_DEAF = 2,    /* X has not heard that the socket has all before `from` */
+	LEG_CROSSED = 4, /* a segment has the body's end, and what is behind it */
 };
 
 enum leg_stamped {

@@ -89,6 +89,8 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 	}
 	if (!leg_expects(sp, seg))
 		return NEXT; /* the socket answers it */
+	if (seq_before(plan->to, seg->ack))
+		seg->ack = plan->to; /* where the body was made to end: the rest is the socket's */
 	if (!seq_before(seg->ack, sp->leg.progress)) {
 		sp->leg.progress = seg->ack;
 		sp->past.window = seg->window;
@@ -162,6 +164,11 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 		return DROP;
 	}
 	if (seq_before(plan->to, end)) {
+		if (seq_before(seg->seq, plan->to)) {
+			/* X may never cut it otherwise: the body has to end before it. */
+			sp->leg.crossing = seg->seq;
+			sp->leg.notes |= LEG_CROSSED;
+		}
 		seg->why = COUNT_BODY_BEHIND;
 		return DROP;
 	}

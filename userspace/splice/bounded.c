@@ -14,7 +14,9 @@ struct bounded {
 	uint32_t expected; /* bytes of the body that were in the socket at the beginning */
 	uint32_t told;     /* progress of FROM at the last look that found it behind */
 	bool behind;
+	bool spoilt; /* FROM's socket keeps bytes of the body that it would give away as others */
 	struct splicer *splicer;
+	uint64_t cut;   /* ticket, where the end was moved: nobody judges by the old one */
 	uint64_t fence; /* ticket, once asked for: what was passed to FROM has come, or is lost */
 };
 
@@ -85,7 +87,8 @@ static void write_plan(struct splice *leg, const struct splice *other, uint32_t 
 	l->notes = 0;
 }
 
-static void begin_plans(const struct bounded *b, const struct bounded_request *r,
+/* The plans of both are being changed. */
+static void write_plans(const struct bounded *b, const struct bounded_request *r,
 			const struct sk_state st[2], const uint32_t hops[2], uint32_t n,
 			const struct splicer *splicer)
 {
@@ -93,8 +96,6 @@ static void begin_plans(const struct bounded *b, const struct bounded_request *r
 	uint32_t first = st[FROM].rcv_nxt + in->leg.rx;
 	uint32_t out_first = st[TO].write_seq + r->pending + b->expected + out->leg.tx;
 
-	leg_plan_begin(&in->leg);
-	leg_plan_begin(&out->leg);
 	write_past(in, out, r->to, &st[FROM], &st[TO], hops[TO]);
 	write_past(out, in, r->from, &st[TO], &st[FROM], hops[FROM]);
 	in->past.seq_delta = out_first - first;
@@ -110,8 +111,44 @@ static void begin_plans(const struct bounded *b, const struct bounded_request *r
 	out->leg.progress = st[TO].snd_una + out->leg.tx;
 	out->leg.heard = st[TO].snd_una + out->leg.tx == out_first;
 	in->leg.room = out->leg.room = st[FROM].rcv_wnd;
-	leg_plan_end(&out->leg); /* acknowledgements find their way before there are any */
-	leg_plan_end(&in->leg);
+}
+
+/*
+ * All that was passed to the socket is in, without a gap. What it keeps behind a gap would never be
+ * sent again, nor leave it: when the shift has grown, these bytes would come in the next body.
+ */
+static bool is_without_gap(const struct bounded *b, struct sk_state st[2])
+{
+	for (int i = 0; i < 2; i++)
+		if (!sk_state_read(b->ends[i]->fd, &st[i]))
+			return false;
+	return !(st[FROM].flags & SK_OUT_OF_ORDER) &&
+	       (int32_t)(st[FROM].rcv_nxt - load(&b->legs[FROM]->leg.passed)) >= 0;
+}
+
+static uint64_t body_bytes(uint64_t left)
+{
+	return left < BOUNDED_BYTES_MAX ? left : BOUNDED_BYTES_MAX;
+}
+
+/* False where packets are under way to the socket: nothing has changed then. */
+static bool begin_plans(struct bounded *b, const struct bounded_request *r, const uint32_t hops[2],
+			const struct splicer *splicer)
+{
+	struct leg *in = &b->legs[FROM]->leg, *out = &b->legs[TO]->leg;
+	struct sk_state st[2];
+	bool may;
+
+	leg_plan_begin(in);
+	leg_plan_begin(out);
+	may = is_without_gap(b, st);
+	b->expected = st[FROM].rcv_nxt - st[FROM].copied_seq;
+	may = may && r->left >= b->expected + r->least;
+	if (may)
+		write_plans(b, r, st, hops, (uint32_t)body_bytes(r->left - b->expected), splicer);
+	leg_plan_end(out); /* acknowledgements find their way before there are any */
+	leg_plan_end(in);
+	return may;
 }
 
 static enum splice_reason take_legs(struct splicer *splicer, const struct bounded_request *r,
@@ -133,7 +170,6 @@ enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_r
 	enum splice_reason reason;
 	struct sk_state st[2];
 	uint32_t hops[2];
-	uint64_t n;
 
 	for (int i = 0; i < 2; i++)
 		if (!splice_hop(splicer, ends[i], &hops[i]))
@@ -147,13 +183,11 @@ enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_r
 	b.expected = st[FROM].rcv_nxt - st[FROM].copied_seq;
 	if (r->left < b.expected + r->least)
 		return SPLICE_REASON_SMALL;
-	n = r->left - b.expected;
-	if (n > BOUNDED_BYTES_MAX)
-		n = BOUNDED_BYTES_MAX;
 	reason = take_legs(splicer, r, st, b.legs);
 	if (reason != SPLICE_REASON_DONE)
 		return reason;
-	begin_plans(&b, r, st, hops, (uint32_t)n, splicer);
+	if (!begin_plans(&b, r, hops, splicer))
+		return SPLICE_REASON_NOT_QUIET;
 	*out_bounded = must_alloc(sizeof(**out_bounded));
 	**out_bounded = b;
 	return SPLICE_REASON_DONE;
@@ -196,6 +230,10 @@ static bool is_settled(struct bounded *b)
 
 	if (!sk_state_read(b->ends[FROM]->fd, &st) || st.rcv_nxt != st.copied_seq)
 		return false;
+	if (st.flags & SK_OUT_OF_ORDER) {
+		b->spoilt = true; /* by one that no plan has seen in time */
+		return false;
+	}
 	if ((int32_t)(st.rcv_nxt - load(&b->legs[FROM]->leg.passed)) >= 0)
 		return true;
 	if (!b->fence)
@@ -203,16 +241,43 @@ static bool is_settled(struct bounded *b)
 	return fence_is_past(b->splicer->fence, b->fence);
 }
 
+/*
+ * A segment with the end of the body and what comes behind it (a pipelined request) goes past no
+ * socket. Once all before it has arrived, the body ends there for the kernel: the rest is relayed.
+ * What was acknowledged by the old plan meanwhile will not be sent again: then the end is there.
+ */
+static void end_before_crossing(struct bounded *b)
+{
+	struct leg *in = &b->legs[FROM]->leg, *out = &b->legs[TO]->leg;
+	uint32_t arrived = load(&out->progress);
+	bool raise = (int32_t)(arrived - out->to) > 0;
+
+	if (!raise && (!(load(&in->notes) & LEG_CROSSED) || arrived == out->to ||
+		       (int32_t)(arrived - out->from) < 0 ||
+		       (int32_t)(arrived - delta(b) - load(&in->crossing)) < 0))
+		return;
+	leg_plan_begin(in);
+	leg_plan_begin(out);
+	out->to = arrived;
+	in->to = arrived - delta(b);
+	leg_plan_end(out);
+	leg_plan_end(in);
+	b->cut = fence_request(b->splicer->fence);
+}
+
 bool bounded_is_done(struct bounded *b)
 {
 	const struct leg *out = &b->legs[TO]->leg;
 
+	end_before_crossing(b);
+	if (b->cut && !fence_is_past(b->splicer->fence, b->cut))
+		return false;
 	return b->expected == 0 && (int32_t)(load(&out->progress) - out->to) >= 0 && is_settled(b);
 }
 
 bool bounded_is_cut(const struct bounded *b)
 {
-	return load(&b->legs[FROM]->leg.notes) & LEG_EARLY;
+	return b->spoilt || load(&b->legs[FROM]->leg.notes) & LEG_EARLY;
 }
 
 void bounded_tend(struct bounded *b)
