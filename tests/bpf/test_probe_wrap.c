@@ -282,3 +282,54 @@ TEST(marks_of_others_are_left_alone)
 		CHECK(memcmp(got, plain, whole) == 0);
 	}
 }
+
+#define INSIDE "172.16.0.250"
+#define TENANT(...)                                                                                \
+	TCP4(.src = INSIDE, .dst = "172.16.0.4", .sport = 4000, .dport = 80, __VA_ARGS__)
+
+/* Our address in a vpc: what leaves from it stays in that vpc. */
+static void own_inside(uint32_t vni)
+{
+	static struct maps *maps;
+	struct settings s = { .hash_seed = 7, .abi_version = ABI_VERSION };
+	__be32 ip[4];
+
+	if (!maps)
+		maps = maps_open(tc->maps.shunt_settings, tc->maps.shunt_addrs, tc->maps.shunt_vips,
+				 NULL, NULL);
+	ip_into(s.tunnel, TUNNEL);
+	ip_into(ip, INSIDE);
+	maps_settings(maps, &s);
+	maps_addr(maps, ip, ADDR_SPLICES | ADDR_OWN);
+	maps_inside(maps, ip, vni);
+	maps_commit(maps);
+}
+
+TEST(what_comes_from_our_address_in_a_vpc_leaves_in_its_tunnel_or_not_at_all)
+{
+	static const struct {
+		const char *name;
+		uint32_t vni, mark;
+		int fate;
+		enum counter counted;
+	} rows[] = {
+		{ "to an endpoint there", VNI, PROBE_MARK | ID, TC_ACT_UNSPEC,
+		  COUNT_EGRESS_WRAPPED },
+		{ "to an id that another vpc's endpoint has by now", VNI + 1, PROBE_MARK | ID,
+		  TC_ACT_SHOT, COUNT_EGRESS_UNSENT },
+		{ "to nobody: a reset of the stack's", VNI, 0, TC_ACT_SHOT, COUNT_EGRESS_UNSENT },
+	};
+	struct packet syn = TENANT(.flags = 2);
+
+	FOR_ROWS (row, rows) {
+		uint8_t got[PACKET_BYTES_MAX];
+		uint64_t before;
+		size_t len;
+
+		NEED_WAY(&good);
+		own_inside(row->vni);
+		before = counted(row->counted);
+		CHECK_INT(run(&syn, row->mark, got, &len), row->fate);
+		CHECK_INT(counted(row->counted) - before, 1);
+	}
+}

@@ -23,7 +23,7 @@ struct maps {
 	} vips[ENTRIES_MAX];
 	struct {
 		__be32 ip[4];
-		uint32_t flags, guard;
+		uint32_t flags, guard, vni;
 	} addrs[ENTRIES_MAX];
 	uint32_t vip_count, addr_count;
 	bool changed;
@@ -94,6 +94,14 @@ void maps_guard(struct maps *m, const __be32 ip[4], uint32_t guard)
 	for (uint32_t i = 0; i < m->addr_count; i++)
 		if (memcmp(m->addrs[i].ip, ip, sizeof(m->addrs[i].ip)) == 0)
 			m->addrs[i].guard = guard;
+	m->changed = true;
+}
+
+void maps_inside(struct maps *m, const __be32 ip[4], uint32_t vni)
+{
+	for (uint32_t i = 0; i < m->addr_count; i++)
+		if (memcmp(m->addrs[i].ip, ip, sizeof(m->addrs[i].ip)) == 0)
+			m->addrs[i].vni = vni;
 	m->changed = true;
 }
 
@@ -200,8 +208,10 @@ void maps_commit(struct maps *m)
 	if (!m->table || !m->changed)
 		return;
 	vip_table_begin(m->table);
-	for (uint32_t i = 0; i < m->addr_count; i++)
+	for (uint32_t i = 0; i < m->addr_count; i++) {
 		MUST(vip_table_add(m->table, m->addrs[i].ip, m->addrs[i].flags, NULL));
+		vip_table_vni(m->table, m->addrs[i].ip, m->addrs[i].vni);
+	}
 	for (uint32_t i = 0; i < m->vip_count; i++)
 		MUST(vip_table_add_vip(m->table, &m->vips[i].key, &m->vips[i].vip, NULL));
 	add_guards(m);

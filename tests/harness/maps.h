@@ -23,6 +23,8 @@ void maps_settings(struct maps *maps, const struct settings *settings);
 void maps_addr(struct maps *maps, const __be32 ip[4], uint32_t flags);
 /* guard: index in a half of shunt_guards, of which both halves must have the same; 0: none. */
 void maps_guard(struct maps *maps, const __be32 ip[4], uint32_t guard);
+/* It is ours in that vpc. */
+void maps_inside(struct maps *maps, const __be32 ip[4], uint32_t vni);
 void maps_vip(struct maps *maps, const struct vip_key *key, uint32_t kind, uint32_t index);
 /* What kind of L4 listener it is (enum vip_flag): of all vips of that index, until they are set
  * again. */

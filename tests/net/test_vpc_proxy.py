@@ -1,4 +1,7 @@
 """Endpoints in vpcs behind the proxy: its own connections go through VXLAN, and splices too."""
+import hashlib
+import signal
+
 import pytest
 
 from tests.harness import config
@@ -100,3 +103,28 @@ def test_its_health_is_asked_through_the_tunnel(inner):
     inner.reload(configuration("health: { http: /, interval: 500ms, timeout: 500ms, rise: 2, fall: 4 },"))
     for name in OURS:
         wait_until(lambda n=name: inner.health(f"vpc-{n}-8000") == {n: ("up", "ok")}, f"{name} is up")
+
+
+def test_a_body_goes_past_the_sockets_into_and_out_of_the_tunnel(inner):
+    """8 MB either way over connections that stay HTTP."""
+    before = inner.status()["stats"]["bodies_spliced"]
+    for name in OURS:
+        inner.sh("client", "dd", "if=/dev/urandom", f"of={inner.dir}/{name}.bin", "bs=1M", "count=8", check=False)
+        with open(f"{inner.dir}/{name}.bin", "rb") as sent:
+            digest = hashlib.sha256(sent.read()).hexdigest()
+        up = inner.curl("http://203.0.113.10/up", *host(name), "--data-binary", f"@{inner.dir}/{name}.bin",
+                        "-H", "Expect:")
+        assert digest in up.stdout
+    wait_until(lambda: inner.status()["stats"]["bodies_spliced"] >= before + 2, "both were spliced")
+
+
+def test_a_killed_daemon_cuts_no_splice_into_a_tunnel(inner):
+    talk = inner.talk(VIP, 7002, 5, STREAM)
+    wait_until(lambda: inner.status()["splices"]["active"] >= 5 and inner.status()["sessions"] == 0,
+               "all are spliced")
+    inner.stop(signal.SIGKILL)
+    talk.goes_on()
+    inner.shunt(configuration())
+    assert inner.status()["splices"]["adopted"] >= 5
+    talk.goes_on()
+    assert talk.end()["bad"] == 0
