@@ -174,6 +174,8 @@ static __always_inline int short_way_ip(PKT_CTX *ctx, const struct settings *s, 
 		count(COUNT_NOT_OURS, p.arrived_bytes);
 		return XDP_PASS;
 	}
+	if (p.addr->vni)
+		return LONG_WAY; /* to our address in a vpc it must have come in a tunnel */
 	v = short_serve(&p, s, v6);
 	if (!v)
 		return LONG_WAY;
