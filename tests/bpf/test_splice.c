@@ -402,3 +402,77 @@ TEST(drained_is_told_when_both_ends_have_acked_and_then_never_again)
 	program_run(&ack);
 	CHECK_INT(get().events, SPLICE_DRAINED);
 }
+
+static uint32_t random_next(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(*state >> 33);
+}
+
+/* Where the segment and the splice are near each other; some of it is forged. */
+static struct packet random_segment(uint64_t *seed, struct splice *sp)
+{
+	static const uint8_t options[] = { 1, 1, 8, 10, 0, 0, 1, 0, 0, 0, 8, 0, 1, 1, 1, 0 };
+	static const uint8_t flags[] = { ACK, ACK, ACK, ACK | FIN, ACK | RST, SYN, 8 | ACK, FIN };
+	static const uint8_t lens[] = { 0, 12, 12, 16 };
+	static const char *payloads[] = { NULL, "a", "bulk", "of a body" };
+	struct splice_dir *c = &sp->dir[0], *e = &sp->dir[1];
+	uint8_t len = lens[random_next(seed) % 4];
+
+	*sp = begin(random_next(seed) % 8 ? SPLICE_SPLICED : SPLICE_HANDOVER);
+	sp->flags = random_next(seed) % 2 ? SPLICE_TIMESTAMPS : 0;
+	c->ws_in = random_next(seed) % 16;
+	c->ws_out = random_next(seed) % 16;
+	c->fin = random_next(seed) % 8 == 0;
+	c->fin_seq = FLOOR + random_next(seed) % 64;
+	e->fin = random_next(seed) % 8 == 0;
+	e->max_ack += random_next(seed) % 64;
+	e->max_seq += random_next(seed) % 64;
+	return FROM_C(.seq = FLOOR - 32 +
+			     random_next(seed) % (random_next(seed) % 8 ? 64 : 1 << 24),
+		      .ack = DRAIN - 32 +
+			     random_next(seed) % (random_next(seed) % 8 ? 96 : 1 << 24),
+		      .flags = flags[random_next(seed) % 8], .window = (uint16_t)random_next(seed),
+		      .ttl = random_next(seed) % 8 ? 64 : 1,
+		      .payload = payloads[random_next(seed) % 4],
+		      .tcp_options = len ? options : NULL, .tcp_options_len = len);
+}
+
+/* Fate, bytes, and what it leaves; watched, it goes the long way. */
+static struct splice run_watched(const struct packet *packet, const struct splice *sp, bool watched,
+				 struct outcome *out)
+{
+	struct watch_order order = { .until_ns = watched ? UINT64_MAX : 0 };
+	struct splice left;
+	uint32_t zero = 0;
+
+	program_set(x->maps.shunt_watch, &zero, &order);
+	put(sp);
+	*out = program_run(packet);
+	left = get();
+	left.dir[0].last_jiffies = !!left.dir[0].last_jiffies;
+	return left;
+}
+
+TEST(the_short_way_of_a_segment_ends_as_the_long_one)
+{
+	enum { SEGMENTS = 20000 };
+	uint64_t seed = 1;
+	uint32_t forwarded = 0;
+
+	NEED_PROGRAM;
+	for (uint32_t i = 0; i < SEGMENTS; i++) {
+		struct splice sp, left_short, left_long;
+		struct packet packet = random_segment(&seed, &sp);
+		struct outcome by_short, by_long;
+
+		left_long = run_watched(&packet, &sp, true, &by_long);
+		left_short = run_watched(&packet, &sp, false, &by_short);
+		CHECK_INT(by_short.fate, by_long.fate);
+		CHECK_BYTES(by_short.bytes, by_short.len, by_long.bytes, by_long.len);
+		CHECK_BYTES(&left_short, sizeof(left_short), &left_long, sizeof(left_long));
+		forwarded += by_short.fate == XDP_TX;
+	}
+	print_message("%u of %d went on\n", forwarded, SEGMENTS);
+	CHECK(forwarded > SEGMENTS / 4 && forwarded < SEGMENTS);
+}
