@@ -21,7 +21,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wmissing-prototypes \
 WARNINGS += $(if $(CI),-Werror)
 CPPFLAGS := -I. -I$(B)/bpf -D_GNU_SOURCE
 CFLAGS := -std=gnu11 -O2 -g -fno-strict-aliasing -pthread $(WARNINGS)
-LDLIBS := -lbpf -lxdp -lev -lssl -lcrypto -lfyaml -ljansson -lmnl -lxxhash -lpcre2-8 -lcap -lpthread
+LDLIBS := -lbpf -lxdp -lev -lssl -lcrypto -lfyaml -ljansson -lmnl -lxxhash -lpcre2-8 -lm -lcap -lpthread
 TSAN := -fsanitize=thread -fno-omit-frame-pointer
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
@@ -43,7 +43,7 @@ HARNESS_SRC := $(filter-out $(BPF_HARNESS),$(wildcard tests/harness/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 TSAN_TESTS := $(patsubst tests/unit/%.c,$(B)/tsan/%,$(shell grep -l pthread_create tests/unit/*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures null_relay http_load tls_load udp_pour \
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures route_bench null_relay http_load tls_load udp_pour \
 	syn_flood honest_load splice_load splice_origin)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
 TRAFFIC_PROGRAMS := $(patsubst tests/traffic/%.c,$(B)/traffic/%,$(filter-out %.bpf.c,$(wildcard tests/traffic/*.c)))
@@ -197,6 +197,9 @@ $(B)/bpftest/%: $(B)/obj/tests/bpf/%.o $(HARNESS_SRC:%.c=$(B)/obj/%.o) \
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
 $(B)/bench/packet_bench: $(patsubst %,$(B)/obj/tools/bench/%.o,packet_bench bench_frames bench_maps) \
 		$(B)/obj/tests/harness/maps.o $(B)/libshunt.a
+	@mkdir -p $(@D)
+	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
+$(B)/bench/route_bench: $(B)/obj/tools/bench/route_bench.o $(B)/libshunt.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(B)/bench/figures: $(B)/obj/tools/bench/figures.o $(B)/libshunt.a

@@ -238,6 +238,21 @@ struct conditions {
 	uint32_t listener_count;
 };
 
+/* Who is kept with one share of a split. */
+enum sticky { STICKY_NONE, STICKY_CLIENT, STICKY_COOKIE, STICKY_HEADER };
+
+struct share {
+	const struct upstream *upstream;
+	uint32_t weight;
+};
+
+struct split {
+	struct share *shares;
+	uint32_t count;
+	enum sticky sticky;
+	const char *name; /* of a cookie, or of a field in lower case */
+};
+
 enum route_action { ROUTE_UPSTREAM, ROUTE_REDIRECT, ROUTE_RESPOND };
 
 /* There may be many: what is rare is behind a pointer. */
@@ -249,7 +264,8 @@ struct route {
 	const char **methods;      /* NULL: any */
 	struct value_match *headers;
 	struct conditions *when;         /* NULL: none */
-	const struct upstream *upstream; /* ROUTE_UPSTREAM */
+	const struct upstream *upstream; /* ROUTE_UPSTREAM, without split */
+	struct split *split;             /* ROUTE_UPSTREAM; NULL: none */
 	const char *to;            /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
 	uint64_t splice_threshold; /* bytes of a body from which on it is spliced */
 	struct place at;

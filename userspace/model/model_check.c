@@ -103,9 +103,14 @@ static void check_vpc_behind(struct building *b, const struct upstream *u, const
 
 static void check_l7_upstreams(struct building *b, const struct listener *l)
 {
-	for (uint32_t i = 0; l->routes && i < l->routes->count; i++)
-		if (l->routes->routes[i].upstream)
-			check_vpc_behind(b, l->routes->routes[i].upstream, "a route");
+	for (uint32_t i = 0; l->routes && i < l->routes->count; i++) {
+		const struct route *route = &l->routes->routes[i];
+
+		if (route->upstream)
+			check_vpc_behind(b, route->upstream, "a route");
+		for (uint32_t k = 0; route->split && k < route->split->count; k++)
+			check_vpc_behind(b, route->split->shares[k].upstream, "a route");
+	}
 	for (uint32_t i = 0; i < l->sni_count; i++)
 		check_vpc_behind(b, l->sni[i].upstream, "a server name");
 	if (l->upstream)

@@ -25,7 +25,7 @@ void check_guards(struct building *b);
 void check_quic(struct building *b);
 
 /* All tables of keys; model_schema names them. */
-extern const struct key match_path_keys[], match_value_keys[];
+extern const struct key match_path_keys[], match_value_keys[], share_keys[], sticky_keys[];
 extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], timeout_keys[],
 	route_keys[], match_keys[], redirect_keys[], respond_keys[], upstream_keys[],
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
@@ -73,6 +73,10 @@ void read_networks(struct reading *r, const struct key *key, const struct yaml *
 		   void *into); /* struct network_list */
 void read_match(struct reading *r, const struct key *key, const struct yaml *value,
 		void *into); /* struct route */
+void read_split(struct reading *r, const struct key *key, const struct yaml *value,
+		void *into); /* struct route */
+void read_sticky(struct reading *r, const struct key *key, const struct yaml *value,
+		 void *into); /* struct route */
 void read_guard(struct reading *r, const struct key *key, const struct yaml *value,
 		void *into); /* struct guard */
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);

@@ -109,7 +109,8 @@ const struct key route_keys[] = {
 	{ "splice", read_splice, offsetof(struct route, splice) },
 	{ "splice_threshold", read_size, offsetof(struct route, splice_threshold), THRESHOLD_LEAST,
 	  THRESHOLD_MOST },
-	{ "split", NULL },
+	{ "split", read_split },
+	{ "sticky", read_sticky },
 	{ "retry", NULL },
 	{ "filters", NULL },
 	{ 0 },
@@ -117,7 +118,7 @@ const struct key route_keys[] = {
 
 static void build_route(struct building *b, const struct yaml *value, struct route *route)
 {
-	static const char *const actions[] = { "upstream", "redirect", "respond" };
+	static const char *const actions[] = { "upstream", "split", "redirect", "respond" };
 	uint32_t count = 0;
 
 	route->at = value->at;
@@ -128,9 +129,11 @@ static void build_route(struct building *b, const struct yaml *value, struct rou
 		count += yaml_get(value, actions[i]) != NULL;
 	if (value->kind == YAML_MAP && count != 1)
 		finding(&b->reading, value->at,
-			"expected one of upstream, redirect, respond in a route, "
+			"expected one of upstream, split, redirect, respond in a route, "
 			"found %u",
 			count);
+	if (yaml_get(value, "sticky") && !yaml_get(value, "split"))
+		finding(&b->reading, value->at, "\"sticky\" is of use only with \"split\"");
 }
 
 void build_routes(struct building *b, const struct yaml *section)

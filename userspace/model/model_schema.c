@@ -19,6 +19,8 @@ const struct schema_section model_schema[] = {
 	{ "match", match_keys },
 	{ "match path", match_path_keys },
 	{ "match value", match_value_keys },
+	{ "split", share_keys },
+	{ "sticky", sticky_keys },
 	{ "redirect", redirect_keys },
 	{ "respond", respond_keys },
 	{ "upstream", upstream_keys },

@@ -4,7 +4,7 @@
 #include "userspace/http/path.h"
 #include "userspace/proxy/admission.h"
 #include "userspace/proxy/session.h"
-#include "userspace/route/router.h"
+#include "userspace/route/route_split.h"
 #include "userspace/tls/transport_tls.h"
 
 enum { SUBJECT_BYTES_MAX = 512 };
@@ -170,7 +170,7 @@ static void act(struct session *s, struct message *msg)
 		exchange_reply(s, ex->route->status, END_DONE);
 		return;
 	}
-	ex->upstream = ex->route->upstream;
+	ex->upstream = route_split(ex->route, &req, s->proxy->dealt++);
 	ex->hash = exchange_hash(s, ex->upstream, msg, req.path);
 	ex->tunnels = ex->tunnels || ex->route->splice == SPLICE_CONNECTION;
 	h1_parser_init(&s->responses, H1_RESPONSE, &request_limits);

@@ -156,6 +156,7 @@ struct proxy {
 	struct handshake_turns turns;
 	uint32_t forwarding; /* sessions in SESSION_FORWARDING */
 	uint64_t next_id;
+	uint64_t dealt; /* exchanges that were given an upstream */
 	bool draining;
 	bool patient; /* while draining: an idle session may have one more exchange */
 	struct rosters *rosters;
