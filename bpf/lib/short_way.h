@@ -89,8 +89,7 @@ static __always_inline bool plain_ports(struct pkt *p)
 /* needs: addr, l3; sets: flow, ttl, l3_len, l4, l4_off, tcp_flags, vip, hash */
 static __always_inline bool plain_packet(struct pkt *p, const struct settings *s, bool v6)
 {
-	if (p->addr->flags & (ADDR_GUARDED | ADDR_TUNNEL) || p->addr->vni ||
-	    (v6 ? !plain_ipv6(p) : !plain_ipv4(p)))
+	if (p->addr->flags & (ADDR_GUARDED | ADDR_TUNNEL) || (v6 ? !plain_ipv6(p) : !plain_ipv4(p)))
 		return false;
 	p->l4 = p->l3 + p->l4_off;
 	if (!plain_ports(p))
