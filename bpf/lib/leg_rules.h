@@ -125,13 +125,16 @@ static __always_inline enum verdict leg_bare(struct splice *sp, struct segment *
 					     const struct leg_plan *plan)
 {
 	if (seg->flags & TCP_FIN) {
-		if (seg->seq == plan->to) {
-			seg->why = COUNT_BODY_BEHIND;
-			return DROP; /* not before all in front of it is there */
-		}
-		if (seq_before(plan->from, seg->seq))
+		if (!seq_before(plan->from, seg->seq))
+			return NEXT;
+		/* Right behind what it has sent: elsewhere anybody could have guessed it. */
+		if (seg->seq == sp->past.max_seq && seq_before(seg->seq, plan->to) &&
+		    !seq_before(sp->leg.sent, seg->ack)) {
 			sp->leg.notes |= LEG_EARLY;
-		return NEXT;
+			return NEXT;
+		}
+		seg->why = COUNT_BODY_BEHIND;
+		return DROP; /* not before all in front of it is there */
 	}
 	if (seq_before(plan->from, seg->seq + 1) && seq_before(seg->seq, sp->past.max_seq))
 		return REDIRECT;
@@ -163,6 +166,13 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 		seg->why = COUNT_BODY_BEFORE;
 		return DROP;
 	}
+	edge = peer->leg.progress - sp->past.seq_delta +
+	       (peer->past.window << (peer->past.ws_in & 15)) + LEG_WINDOW_SLACK + sp->leg.room;
+	if (seq_before(edge, end) || seq_before(sp->leg.sent, seg->ack) ||
+	    seq_before(seg->ack, sp->leg.sent - LEG_OLD_MAX)) {
+		seg->why = COUNT_SPLICE_FORGED;
+		return DROP;
+	}
 	if (seq_before(plan->to, end)) {
 		if (seq_before(seg->seq, plan->to)) {
 			/* X may never cut it otherwise: the body has to end before it. */
@@ -170,13 +180,6 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 			sp->leg.notes |= LEG_CROSSED;
 		}
 		seg->why = COUNT_BODY_BEHIND;
-		return DROP;
-	}
-	edge = peer->leg.progress - sp->past.seq_delta +
-	       (peer->past.window << (peer->past.ws_in & 15)) + LEG_WINDOW_SLACK + sp->leg.room;
-	if (seq_before(edge, end) || seq_before(sp->leg.sent, seg->ack) ||
-	    seq_before(seg->ack, sp->leg.sent - LEG_OLD_MAX)) {
-		seg->why = COUNT_SPLICE_FORGED;
 		return DROP;
 	}
 	if (seq_before(sp->past.max_seq, end))

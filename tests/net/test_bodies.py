@@ -38,3 +38,10 @@ def test_large_answers_go_past_the_sockets_and_the_connection_goes_on(bodies):
 def test_many_connections_with_random_bodies_both_ways_lose_no_byte(bodies):
     out = play(bodies, 20, 30, 2)
     assert out.endswith("ok 20\n"), (out, bodies.not_done())
+
+
+@pytest.mark.parametrize("drill", ["pipelined", "pipelined_bodies", "half_closed", "heads", "reused"])
+def test_what_clients_do_around_a_body_neither_stops_nor_spoils_anything(bodies, drill):
+    out = bodies.sh("client", PYTHON, os.path.join(HARNESS, "body_drills.py"), V4, "80", drill, "10",
+                    check=False, timeout=300).stdout
+    assert out == "ok\n", (out, bodies.not_done())

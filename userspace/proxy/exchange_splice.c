@@ -139,6 +139,11 @@ bool exchange_waits_for_splice(const struct session *s, enum side from)
 	return s->ex.bounded && s->ex.bounded_from == from;
 }
 
+bool exchange_is_settling(const struct session *s)
+{
+	return exchange_waits_for_splice(s, CLIENT) && bounded_is_acked(s->ex.bounded);
+}
+
 void exchange_drop_splice(struct session *s)
 {
 	if (!s->ex.bounded)

@@ -461,6 +461,8 @@ bool exchange_response_step(struct session *s)
 
 	if (!s->ends[SERVER] || s->ends[SERVER]->connecting || ex->response_done)
 		return false;
+	if (exchange_is_settling(s))
+		return false; /* its answer is none that came too early */
 	before = s->ends[SERVER]->got;
 	got = session_read(s, SERVER);
 	exchange_spliced_read(s, SERVER, before);

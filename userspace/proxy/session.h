@@ -218,6 +218,8 @@ void exchange_spliced_read(struct session *s, enum side from, uint64_t before);
 bool exchange_splice_step(struct session *s);
 /* A body from that side is under way past its socket: that this has ended says nothing. */
 bool exchange_waits_for_splice(const struct session *s, enum side from);
+/* The endpoint has the whole request, but that is not known of the client's socket yet. */
+bool exchange_is_settling(const struct session *s);
 /* Before its sockets are closed. */
 void exchange_drop_splice(struct session *s);
 

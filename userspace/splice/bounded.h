@@ -36,6 +36,8 @@ enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_r
 void bounded_read(struct bounded *b, uint32_t n);
 /* Payload bytes that `to` has acknowledged of those that the kernel carries. */
 uint64_t bounded_progress(const struct bounded *b);
+/* `to` has all of it. */
+bool bounded_is_acked(const struct bounded *b);
 /* `to` has all of it, and nothing of it will come any more. The caller has nothing pending. */
 bool bounded_is_done(struct bounded *b);
 /* `from` has finished in the middle of it. */
