@@ -46,7 +46,8 @@ BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures route_bench null_relay http_load tls_load udp_pour \
 	syn_flood honest_load splice_load splice_origin)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
-TRAFFIC_PROGRAMS := $(patsubst tests/traffic/%.c,$(B)/traffic/%,$(filter-out %.bpf.c,$(wildcard tests/traffic/*.c)))
+TRAFFIC_PROGRAMS := $(patsubst tests/traffic/%.c,$(B)/traffic/%,$(filter-out %.bpf.c,$(wildcard tests/traffic/*.c))) \
+	$(patsubst tests/traffic/%.c,$(B)/traffic/%.o,$(wildcard tests/traffic/*.bpf.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 ROUTE_PROGRAMS := $(B)/routes/route_lookup
 PROGRAMS := $(if $(wildcard userspace/main.c),$(B)/shuntd) \
@@ -214,6 +215,10 @@ $(B)/soak/%: $(B)/obj/tools/soak/%.o $(B)/obj/tools/soak/soak.o
 $(B)/routes/%: $(B)/san/tests/routes/%.o $(B)/libshunt-san.a
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $(SAN) $^ -o $@ $(LDLIBS)
+$(B)/traffic/%.bpf.o: tests/traffic/%.bpf.c
+	@mkdir -p $(@D)
+	@echo "  $@" && $(CLANG) -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra $(if $(CI),-Werror) \
+		-I/usr/include/$(shell gcc -print-multiarch) -c $< -o $@
 $(B)/traffic/%: $(B)/obj/tests/traffic/%.o
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)

@@ -1,5 +1,6 @@
 """body_client and body_origin in a lab: connections with random bodies both ways, every byte checked, and
 what is known of the legs where one stalls."""
+import contextlib
 import glob
 import json
 import os
@@ -45,6 +46,25 @@ def start_origins(lab):
         lab.start(host, os.path.join(BUILD, "traffic", "body_origin"), str(PORT))
     for host in ("web_a", "web_b"):
         wait_until(lambda h=host: f":{PORT}" in ports(lab, h), f"the origin in {host}")
+
+
+@contextlib.contextmanager
+def spoilt(lab, lose=0, double=0, hold=0, seed=1):
+    """Both directions of both legs lose, double and reorder so many of a million packets; how many they were
+    is in what this gives, by name, afterwards."""
+    counted, spoilers = {}, []
+    for host, device in (("client", "eth0"), ("web_a", "eth0"), ("router", "r-client"), ("router", "r-weba")):
+        seed += 1
+        spoilers.append(lab.start(host, os.path.join(BUILD, "traffic", "spoiler"),
+                                  os.path.join(BUILD, "traffic", "spoil.bpf.o"), device, str(seed), str(lose),
+                                  str(double), str(hold), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        assert spoilers[-1].stdout.readline() == "ready\n"
+    try:
+        yield counted
+    finally:
+        for spoiler in spoilers:
+            for name, n in json.loads(spoiler.communicate()[0]).items():
+                counted[name] = counted.get(name, 0) + n
 
 
 def play(lab, connections=20, requests=20, seed=1, more=(), address="203.0.113.10", hosts=HOSTS, port=80):
