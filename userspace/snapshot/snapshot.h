@@ -32,7 +32,7 @@ struct snapshot {
 	bool (*tunnel)(void *context, const struct endpoint *to, uint32_t id,
 		       struct conn_tunnel *out_tunnel);
 	void *tunnel_context;
-	uint32_t *ids; /* by endpoint.index, of those in a vpc: for it */
+	uint32_t *ids;               /* by endpoint.index, of those in a vpc: for it */
 	struct upstream_ring *rings; /* by upstream.index */
 };
 
