@@ -85,3 +85,13 @@ def test_ends_without_this_or_that_of_tcp_lose_no_byte(other_end):
     print(got, spliced(other_end), refused)
     # What is not spliced says why: nothing else is the reason here.
     assert spliced(other_end) or set(refused) & {"timestamps", "ecn", "mss"}, refused
+
+
+def test_full_splices_lose_no_byte_where_the_network_spoils(origins):
+    before = origins.status()["splices"]["begun"]
+    with traffic.spoilt(origins, 5000, 5000, 10000) as spoilt:
+        got = origins.bulk("203.0.113.11", 7000, 10 * TIMES, 3_000_000,
+                           r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n")
+    assert got.stdout == f"ok {10 * TIMES}\n", (got, origins.not_done())
+    assert origins.status()["splices"]["begun"] > before
+    assert spoilt["lost"] and spoilt["doubled"] and spoilt["held"], spoilt
