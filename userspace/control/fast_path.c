@@ -69,6 +69,7 @@ static void splicing_start(struct fast_path *f, const struct fast_path_options *
 	struct splice_maps maps = { .flows = dataplane_flows(f->dataplane),
 				    .events_fd = dataplane_events_fd(f->dataplane),
 				    .next_hop = dataplane_next_hop,
+				    .device = dataplane_device,
 				    .expects = dataplane_expects,
 				    .context = f->dataplane,
 				    .on_end = on_splice_end,

@@ -400,6 +400,13 @@ bool dataplane_next_hop(void *context, const struct addr *to, uint32_t *out_inde
 	return neighbours_find(dp->neighbours, to, out_index, &ready) && ready;
 }
 
+uint32_t dataplane_device(void *context, uint32_t hop)
+{
+	struct dataplane *dp = context;
+
+	return neighbours_ifindex(dp->neighbours, hop);
+}
+
 int dataplane_fd(const struct dataplane *dp)
 {
 	return neighbours_fd(dp->neighbours);

@@ -78,6 +78,8 @@ int dataplane_events_fd(const struct dataplane *dp);
 
 /* Index of a resolved next hop on a device of ours; false where there is none (yet). Any thread. */
 bool dataplane_next_hop(void *dp, const struct addr *to, uint32_t *out_index);
+/* The device by which it is reached; 0: none. Any thread. */
+uint32_t dataplane_device(void *dp, uint32_t hop);
 
 /* Once a second: ages flows, lets rings settle. Only one process at a time. */
 void dataplane_tick(struct dataplane *dp);

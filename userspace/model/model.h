@@ -266,8 +266,9 @@ struct route {
 	struct conditions *when;         /* NULL: none */
 	const struct upstream *upstream; /* ROUTE_UPSTREAM, without split */
 	struct split *split;             /* ROUTE_UPSTREAM; NULL: none */
-	const char *to;            /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
-	uint64_t splice_threshold; /* bytes of a body from which on it is spliced */
+	const char *to; /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
+	/* Bytes of a body from which on it is spliced; 0: the proxy's, and only where it pays. */
+	uint64_t splice_threshold;
 	struct place at;
 	enum path_kind path_kind;
 	uint32_t method_count, header_count;

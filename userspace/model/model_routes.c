@@ -9,9 +9,8 @@
 enum { TIMEOUT_MS_MAX = 3600000, BODY_BYTES_MAX = 4096 };
 
 /* Of a body, to be spliced: docs/splice.md says what it costs. */
-#define THRESHOLD_DEFAULT ((uint64_t)256 << 10)
-#define THRESHOLD_LEAST   ((uint64_t)4 << 10)
-#define THRESHOLD_MOST    ((uint64_t)1 << 50)
+#define THRESHOLD_LEAST ((uint64_t)4 << 10)
+#define THRESHOLD_MOST  ((uint64_t)1 << 50)
 
 uint32_t build_headers(struct reading *r, const struct yaml *value,
 		       struct field_match **out_headers)
@@ -123,7 +122,6 @@ static void build_route(struct building *b, const struct yaml *value, struct rou
 
 	route->at = value->at;
 	route->path = "";
-	route->splice_threshold = THRESHOLD_DEFAULT;
 	schema_read(&b->reading, route_keys, value, route);
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		count += yaml_get(value, actions[i]) != NULL;

@@ -19,7 +19,7 @@ enum { TEXT_MAX = 160, PATH_MAX_BYTES = 768, TIME_BYTES = 27 };
 	X(endpoint) X(reused) X(retries) X(status) X(bytes_in) X(bytes_out) X(idle_us) \
 	X(handshake_us) X(head_us) X(connect_us) X(response_us) X(transfer_us) X(total_us) \
 	X(body_us) X(splice) X(splice_reason) X(splice_us) \
-	X(closed_by) X(end) X(error) X(headers) X(cut)
+	X(closed_by) X(bytes_spliced) X(end) X(error) X(headers) X(cut)
 /* clang-format on */
 
 const char *const access_log_fields[] = {
@@ -231,6 +231,8 @@ uint32_t access_log_format(struct access_log *log, const struct access_line *lin
 	if (line->splice_us)
 		json_line_number(&j, key_splice_us, line->splice_us);
 	put_text(&j, key_closed_by, line->closed_by);
+	if (line->bytes_spliced)
+		json_line_number(&j, key_bytes_spliced, line->bytes_spliced);
 	put_end(&j, line);
 	put_headers(&j, line); /* last: however long they are, all else has room */
 	return json_line_end(&j);

@@ -40,10 +40,11 @@ struct access_line {
 	uint64_t handshake_us;     /* of TLS; 0: none, or of an exchange before */
 	uint64_t total_us;         /* 0: times are not known */
 	const char *tls, *name;    /* version and server name asked for; NULL: none */
-	const char *splice;        /* "full" or "none"; "ended": this is the end of a full one */
+	const char *splice;        /* "full", "body" or "none"; "ended": the end of a full one */
 	const char *splice_reason; /* "" where it does not apply */
 	uint64_t splice_us;        /* of "ended": since the kernel took it over */
 	const char *closed_by;     /* of "ended" */
+	uint64_t bytes_spliced;    /* of bodies; they are in bytes_in and bytes_out as well */
 	enum end_reason end;
 	const char *detail; /* of end; NULL: none */
 };

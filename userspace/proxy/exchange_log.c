@@ -62,6 +62,18 @@ void exchange_reached(const struct session *s, uint32_t *phase)
 	*phase = now <= s->began_us ? 1 : spent > UINT32_MAX ? UINT32_MAX : (uint32_t)spent;
 }
 
+/* What became of its bodies, where no tunnel has begun. */
+static void note_bodies(const struct exchange *ex, struct access_line *line)
+{
+	line->bytes_spliced = ex->bytes_spliced;
+	if (ex->bytes_spliced > 0) {
+		line->splice = "body";
+		line->splice_reason = splice_reason_texts[SPLICE_REASON_DONE];
+	} else if (line->splice_reason[0] == '\0') {
+		line->splice_reason = splice_reason_texts[ex->splice_reason];
+	}
+}
+
 static void log_line_of(struct session *s, const char *splice, const char *reason)
 {
 	const struct exchange *ex = &s->ex;
@@ -91,6 +103,8 @@ static void log_line_of(struct session *s, const char *splice, const char *reaso
 		.detail = ex->detail,
 	};
 
+	if (!line.tunnel)
+		note_bodies(ex, &line);
 	if (ex->endpoint)
 		line.endpoint = ex->endpoint->address;
 	if (s->began_us) {

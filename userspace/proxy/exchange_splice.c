@@ -7,7 +7,16 @@ enum {
 	FIRST_LOOK_MS = 1, /* at how far it has got, */
 	LAST_LOOK_MS = 16, /* twice as rarely each time that it has not moved */
 	LOOKS_MAX = 250,   /* where the reason against it may pass */
+
+	/* Where the route says none: about where by tc the curves of `make bench BENCH=splice`
+	   meet. */
+	SPLICE_THRESHOLD = 256 << 10,
 };
+
+static uint64_t threshold(const struct exchange *ex)
+{
+	return ex->route->splice_threshold ? ex->route->splice_threshold : SPLICE_THRESHOLD;
+}
 
 static struct h1_body *body_from(struct session *s, enum side from)
 {
@@ -32,8 +41,7 @@ static bool is_candidate(struct session *s, enum side from)
 	uint8_t framing = from == CLIENT ? ex->request_framing : ex->response_framing;
 
 	return framing == BODY_LENGTH && ex->route->splice != SPLICE_OFF &&
-	       h1_body_left(body_from(s, from)) >=
-		       ex->route->splice_threshold + buf_len(&s->in[from]);
+	       h1_body_left(body_from(s, from)) >= threshold(ex) + buf_len(&s->in[from]);
 }
 
 static enum splice_reason begin(struct session *s, enum side from)
@@ -44,7 +52,8 @@ static enum splice_reason begin(struct session *s, enum side from)
 		.pending = buf_len(&s->out[!from]) + buf_len(&s->in[from]),
 		.unwritten = buf_len(&s->in[from]),
 		.left = h1_body_left(body_from(s, from)) - buf_len(&s->in[from]),
-		.least = s->ex.route->splice_threshold,
+		.least = threshold(&s->ex),
+		.anywhere = s->ex.route->splice_threshold > 0,
 		.worker = s->proxy->options.worker,
 		.name = s->ex.upstream->name,
 	};

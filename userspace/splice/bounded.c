@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 
+#include "userspace/base/clock.h"
 #include "userspace/base/must.h"
 #include "userspace/splice/leg.h"
 
@@ -162,6 +163,15 @@ static enum splice_reason take_legs(struct splicer *splicer, const struct bounde
 	return leg_of(splicer, r->to, &st[TO], r->worker, r->name, &legs[TO]);
 }
 
+/* Where the body comes in; what goes the other way are but acknowledgements. */
+static bool pays(const struct splicer *splicer, uint32_t hop)
+{
+	const struct splice_maps *maps = &splicer->maps;
+
+	return !maps->device || device_costs_pay(splicer->costs, maps->device(maps->context, hop),
+						 clock_monotonic_ms());
+}
+
 enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_request *r,
 				 struct bounded **out_bounded)
 {
@@ -174,6 +184,8 @@ enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_r
 	for (int i = 0; i < 2; i++)
 		if (!splice_hop(splicer, ends[i], &hops[i]))
 			return SPLICE_REASON_UNRESOLVED;
+	if (!r->anywhere && !pays(splicer, hops[FROM]))
+		return SPLICE_REASON_DEVICE;
 	for (int i = 0; i < 2; i++)
 		if (!sk_state_read(ends[i]->fd, &st[i]))
 			return SPLICE_REASON_NO_QUERY;

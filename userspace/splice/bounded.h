@@ -22,6 +22,7 @@ struct bounded_request {
 	uint32_t unwritten;     /* of them, at their end: the body's that were read as they are */
 	uint64_t left;          /* bytes of the body that were not read yet */
 	uint64_t least;         /* of them past the sockets, or it is not worth it */
+	bool anywhere;          /* also where a relay is cheaper (device_cost.h) */
 	uint32_t worker;
 	const char *name; /* of the upstream, for shuntctl flows */
 };

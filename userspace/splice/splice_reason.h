@@ -22,6 +22,7 @@
 	X(NO_SLOT, "the table of splices is full")                                                 \
 	X(UNRESOLVED, "a next hop is not resolved")                                                \
 	X(OFF_PATH, "an end is not behind a device with the fast path")                            \
+	X(DEVICE, "a relay is cheaper where its packets come in")                                  \
 	X(SMALL, "what was left of the body was not worth it")                                     \
 	X(NOT_QUIET, "its sender had not acknowledged everything before it")                       \
 	X(SHIFTED, "bodies were spliced on it before")                                             \

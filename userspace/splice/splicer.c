@@ -321,6 +321,7 @@ struct splicer *splicer_create(const struct splice_maps *maps, const struct node
 		return NULL;
 	}
 	splicer->fence = fence_create();
+	splicer->costs = device_costs_create();
 	/* After the silent close our ports look free to the kernel. */
 	reserved_ports_add(node->splice_port_first, node->splice_port_last);
 	splicer->closed = is_shared;
@@ -336,6 +337,7 @@ void splicer_destroy(struct splicer *splicer)
 	if (splicer->events)
 		ring_buffer__free(splicer->events);
 	fence_destroy(splicer->fence);
+	device_costs_destroy(splicer->costs);
 	ports_destroy(splicer->ports);
 	pthread_mutex_destroy(&splicer->lock);
 	free(splicer->slots);

@@ -48,6 +48,8 @@ struct splice_maps {
 	int events_fd;           /* shunt_events; one consumer */
 	/* Index of a resolved next hop towards an address. Any thread. */
 	bool (*next_hop)(void *context, const struct addr *to, uint32_t *out_index);
+	/* The device by which a next hop is reached; 0: not known. Any thread. */
+	uint32_t (*device)(void *context, uint32_t hop);
 	/* Whether packets to this address are looked up among splices. Any thread. */
 	bool (*expects)(void *context, const struct addr *to);
 	void *context;

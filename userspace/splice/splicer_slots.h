@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "bpf/abi/splice.h"
+#include "userspace/splice/device_cost.h"
 #include "userspace/splice/fence.h"
 #include "userspace/splice/handover.h"
 #include "userspace/splice/ports.h"
@@ -36,6 +37,7 @@ struct splicer {
 	struct splice_maps maps;
 	struct ports *ports;
 	struct fence *fence;
+	struct device_costs *costs;
 	struct ring_buffer *events;
 	pthread_mutex_t lock;           /* of the free list */
 	uint32_t first_free, last_free; /* oldest first: a slot rests before it is used again */
