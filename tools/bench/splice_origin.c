@@ -165,6 +165,7 @@ static int listen_on(int port)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)); /* held has several */
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, BACKLOG) < 0) {
 		perror("splice_origin");
 		exit(1);
@@ -174,12 +175,14 @@ static int listen_on(int port)
 
 int main(int argc, char **argv)
 {
-	const struct rlimit files = { FILES_MAX, FILES_MAX };
+	struct rlimit files;
 	struct epoll_event ready[EVENTS];
 	int listener;
 
 	if (argc != 2)
 		return 2;
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	events = epoll_create1(0);
 	listener = listen_on(atoi(argv[1]));
