@@ -200,6 +200,7 @@ __noinline int leg_judge(struct splice *sp, struct segment *seg)
 {
 	struct leg_plan plan;
 	enum verdict v = NEXT;
+	__u32 reach;
 
 	if (!sp || !seg)
 		return DROP;
@@ -219,8 +220,10 @@ __noinline int leg_judge(struct splice *sp, struct segment *seg)
 		return v;
 	seg->seq =
 		plan.body == LEG_IN ? to_socket(seg->seq, plan.rx, plan.from) : seg->seq - plan.rx;
-	seg->ack =
-		plan.body == LEG_OUT ? to_socket(seg->ack, plan.tx, plan.from) : seg->ack - plan.tx;
+	/* An end may have got what the socket has yet to send: the socket would hear no such ack.
+	 */
+	reach = seq_before(sp->leg.sent, plan.from) ? sp->leg.sent : plan.from;
+	seg->ack = plan.body == LEG_OUT ? to_socket(seg->ack, plan.tx, reach) : seg->ack - plan.tx;
 	seg->tx = plan.tx;
 	if (seg->payload && seq_before(sp->leg.passed, seg->seq + seg->payload))
 		sp->leg.passed = seg->seq + seg->payload;

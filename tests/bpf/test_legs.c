@@ -3,6 +3,12 @@
 
 BOTH_TWINS
 
+static void unsent(struct splice *c, struct splice *e)
+{
+	unheard(c, e);
+	c->leg.sent -= 90;
+}
+
 TEST(what_acknowledges_a_body_goes_to_its_sender_and_all_else_to_the_socket)
 {
 	static const struct row rows[] = {
@@ -32,6 +38,9 @@ TEST(what_acknowledges_a_body_goes_to_its_sender_and_all_else_to_the_socket)
 		{ "also from inside the body: it says no more than all before it", false,
 		  P(.seq = C_ACKED, .ack = C_FROM + 0x700), TO_SOCKET, C_SOCKET_SEQ(C_ACKED),
 		  C_SOCKET_ACK(C_FROM), .tweak = unheard },
+		{ "no more than the socket has sent, where the rest came past it", false,
+		  P(.seq = C_ACKED, .ack = C_FROM + 0x700), TO_SOCKET, C_SOCKET_SEQ(C_ACKED),
+		  C_SOCKET_ACK(C_FROM - 90), .tweak = unsent },
 		{ "an older one within the body", false,
 		  P(.seq = C_ACKED, .ack = C_PROGRESS - 1, .window = 20), PAST, E_SENT,
 		  E_FROM + 0x3ff, 20 << C_SCALE >> E_TOLD },

@@ -288,12 +288,20 @@ bool bounded_is_acked(const struct bounded *b)
 	return (int32_t)(load(&out->progress) - out->to) >= 0;
 }
 
+/* TO's socket, of what it was given: an ack of more it would not heed. */
+static bool has_sent_all(const struct bounded *b)
+{
+	struct sk_state st;
+
+	return sk_state_read(b->ends[TO]->fd, &st) && st.snd_nxt == st.write_seq;
+}
+
 bool bounded_is_done(struct bounded *b)
 {
 	end_before_crossing(b);
 	if (b->cut && !fence_is_past(b->splicer->fence, b->cut))
 		return false;
-	return b->expected == 0 && bounded_is_acked(b) && is_settled(b);
+	return b->expected == 0 && bounded_is_acked(b) && has_sent_all(b) && is_settled(b);
 }
 
 bool bounded_is_cut(const struct bounded *b)
