@@ -136,6 +136,11 @@ TEST(listeners_and_endpoints_that_clash_are_refused)
 		  "upstreams: { a: { hash_on: \"header:\", endpoints: [] } }\n",
 		  "f:1:29: expected client-address, path, header:NAME, cookie:NAME or query:NAME "
 		  "for \"hash_on\", found \"header:\"" },
+		{ "a reason to retry that there is not",
+		  "upstreams: { a: { endpoints: [] } }\n"
+		  "routes: { r: [ { name: r, upstream: a, retry: { on: [reset, 200] } } ] }\n",
+		  "f:2:61: expected connect, reset, timeout, or at most 8 statuses of 400 to 599 "
+		  "and ranges of them such as \"502-504\", found \"200\"" },
 		{ "a way to fail that there is not",
 		  "upstreams: { a: { fail: often, endpoints: [] } }\n",
 		  "f:1:25: expected one of open, closed for \"fail\", found \"often\"" },

@@ -19,6 +19,7 @@
 #include "userspace/http/forwarded.h"
 #include "userspace/http/path.h"
 #include "userspace/http/scrub.h"
+#include "userspace/model/retry.h"
 
 struct arena;
 struct regex;
@@ -147,10 +148,6 @@ enum health_kind { HEALTH_NONE, HEALTH_TCP, HEALTH_UDP, HEALTH_HTTP };
 
 enum { HEALTH_STATUSES_MAX = 16 };
 
-struct status_range {
-	uint16_t first, last;
-};
-
 /* How it is found out which endpoints of an upstream are fit for use. */
 struct health {
 	enum health_kind kind;
@@ -269,6 +266,7 @@ struct route {
 	const char *to; /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
 	/* Bytes of a body from which on it is spliced; 0: the proxy's, and only where it pays. */
 	uint64_t splice_threshold;
+	const struct retry *retry; /* NULL: none */
 	struct place at;
 	enum path_kind path_kind;
 	uint32_t method_count, header_count;

@@ -110,7 +110,7 @@ const struct key route_keys[] = {
 	  THRESHOLD_MOST },
 	{ "split", read_split },
 	{ "sticky", read_sticky },
-	{ "retry", NULL },
+	{ "retry", read_retry, offsetof(struct route, retry) },
 	{ "filters", NULL },
 	{ 0 },
 };

@@ -24,6 +24,7 @@ const struct schema_section model_schema[] = {
 	{ "redirect", redirect_keys },
 	{ "respond", respond_keys },
 	{ "upstream", upstream_keys },
+	{ "retry", retry_keys },
 	{ "eject", eject_keys },
 	{ "endpoint", endpoint_keys },
 	{ "health", health_keys },

@@ -56,7 +56,9 @@ static bool request_body_step(struct session *s)
 
 	if (ex->request_done)
 		return false;
+	exchange_hold_no_longer(s);
 	moved = exchange_copy_body(s, &copy, &ex->request_done);
+	exchange_hold_no_longer(s);
 	if (reject != H1_REJECT_NONE) {
 		stat_add(&session_stats(s)->bad_requests, 1);
 		ex->client_keep = false;
@@ -157,15 +159,23 @@ void exchange_time_out(struct session *s)
 {
 	struct exchange *ex = &s->ex;
 
+	if (ex->waits) {
+		exchange_resume(s);
+		return;
+	}
 	stat_add(&session_stats(s)->timeouts, 1);
 	if (ex->response_begun) {
 		session_fail(s, buf_len(&s->out[CLIENT]) > 0 ? END_CLIENT_STALLED
 							     : END_ENDPOINT_STALLED);
 		return;
 	}
-	ex->client_keep = false;
 	if (ex->request_done) {
 		exchange_failed(s);
+		if (exchange_retry(s, RETRY_TIMEOUT, 0))
+			return;
+	}
+	ex->client_keep = false;
+	if (ex->request_done) {
 		exchange_reply(s, 504, END_RESPONSE_TIMEOUT);
 	} else
 		exchange_reply(s, 408, END_BODY_TIMEOUT);

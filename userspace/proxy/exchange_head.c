@@ -96,9 +96,7 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 		return false;
 	buf_added(&s->out[SERVER], (uint32_t)w.len);
 	ex->request_framing = msg->framing;
-	ex->replayable = !message_has_body(msg) && message_is_idempotent(msg);
-	if (ex->replayable)
-		buf_pin(&s->out[SERVER]);
+	exchange_hold(s, msg);
 	return true;
 }
 

@@ -108,6 +108,8 @@ void exchange_leave(struct session *s)
 void exchange_forget(struct session *s)
 {
 	exchange_leave(s);
+	if (s->ex.retries > 0)
+		roster_retry_end(s->ex.roster);
 	roster_give(s->proxy->rosters, s->ex.roster);
 	s->ex.roster = NULL;
 }
@@ -122,7 +124,6 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 	enum roster_answer got;
 	uint32_t place;
 
-	exchange_leave(s);
 	if (!ex->roster)
 		ex->roster = roster_take(s->proxy->rosters, s->snapshot, upstream, ask.now_ms);
 	memcpy(ask.tried, ex->tried, sizeof(ask.tried));
@@ -130,10 +131,22 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 	ex->choice = (uint8_t)got;
 	if (got != ROSTER_FOUND)
 		return got;
+	exchange_leave(s);
 	ex->tried[ex->attempts++] = place;
 	ex->place = place;
 	ex->endpoint = &upstream->endpoints[place];
 	roster_enter(ex->roster, place);
 	ex->entered = true;
 	return got;
+}
+
+enum end_reason exchange_nobody(const struct exchange *ex)
+{
+	static const enum end_reason nobody[] = {
+		[ROSTER_EMPTY] = END_NO_ENDPOINT,
+		[ROSTER_UNFIT] = END_ENDPOINTS_UNFIT,
+		[ROSTER_FULL] = END_ENDPOINTS_FULL,
+	};
+
+	return nobody[ex->choice];
 }

@@ -71,7 +71,8 @@ void exchange_try_splice(struct session *s, enum side from)
 	enum splice_reason reason;
 
 	if (ex->bounded || ex->looks >= LOOKS_MAX || !s->ends[SERVER] ||
-	    s->ends[SERVER]->connecting || !is_candidate(s, from))
+	    s->ends[SERVER]->connecting || (from == CLIENT && s->out[SERVER].pinned) ||
+	    !is_candidate(s, from))
 		return;
 	ex->looks++;
 	reason = begin(s, from);

@@ -144,9 +144,10 @@ bool session_connect(struct session *s, const struct upstream *upstream)
 {
 	struct exchange *ex = &s->ex;
 
-	while (ex->attempts < ATTEMPTS_MAX) {
-		if (exchange_choose(s, upstream) != ROSTER_FOUND)
+	while (ex->chosen || ex->attempts < ATTEMPTS_MAX) {
+		if (!ex->chosen && exchange_choose(s, upstream) != ROSTER_FOUND)
 			return false;
+		ex->chosen = false;
 		ex->reused = false;
 		s->ends[SERVER] = take_idle(s, ex->endpoint);
 		if (!s->ends[SERVER])
@@ -165,19 +166,13 @@ bool session_connect(struct session *s, const struct upstream *upstream)
 	return false;
 }
 
-static const enum end_reason nobody[] = {
-	[ROSTER_EMPTY] = END_NO_ENDPOINT,
-	[ROSTER_UNFIT] = END_ENDPOINTS_UNFIT,
-	[ROSTER_FULL] = END_ENDPOINTS_FULL,
-};
-
 bool exchange_connect(struct session *s)
 {
 	struct exchange *ex = &s->ex;
 
 	if (!session_connect(s, ex->upstream)) {
 		if (!ex->endpoint)
-			exchange_reply(s, 503, nobody[ex->choice]);
+			exchange_reply(s, 503, exchange_nobody(ex));
 		else
 			exchange_reply(s, 502, END_UNREACHABLE);
 		return false;
@@ -197,7 +192,9 @@ static bool try_again(struct session *s)
 	bool stale = ex->reused && s->out[SERVER].pinned && !heard;
 
 	if (ex->response_begun || !(unsent || stale))
-		return false;
+		return !heard && exchange_retry(s, RETRY_RESET, 0);
+	if (unsent && ex->route && ex->route->retry)
+		return exchange_retry(s, RETRY_CONNECT, 0);
 	session_drop_server(s);
 	ex->times.connected = 0;
 	if (!stale)
@@ -325,13 +322,17 @@ static void begin_response(struct session *s, const struct message *msg)
 	}
 	if (interim && ex->client_minor == 0)
 		return; /* HTTP/1.0 knows none (RFC 9110, 15.2) */
+	if (!interim) {
+		exchange_judge(s, msg->status);
+		if (exchange_retry(s, 0, msg->status))
+			return;
+	}
 	if (!write_response(s, msg)) {
 		bad_response(s, END_RESPONSE_TOO_LARGE);
 		return;
 	}
 	if (interim)
 		return;
-	exchange_judge(s, msg->status);
 	buf_unpin(&s->out[SERVER], &s->proxy->blocks);
 	ex->response_begun = true;
 	exchange_reached(s, &ex->times.answered);
@@ -458,6 +459,7 @@ bool exchange_response_step(struct session *s)
 	enum conn_result got;
 	bool moved = false;
 	uint64_t before;
+	uint8_t tries = ex->tries;
 
 	if (!s->ends[SERVER] || s->ends[SERVER]->connecting || ex->response_done)
 		return false;
@@ -468,7 +470,8 @@ bool exchange_response_step(struct session *s)
 	exchange_spliced_read(s, SERVER, before);
 	if (!ex->response_begun)
 		moved = read_response_head(s);
-	if (s->state != SESSION_FORWARDING || !s->ends[SERVER])
+	/* What was read says nothing of another connection that came in its place. */
+	if (s->state != SESSION_FORWARDING || !s->ends[SERVER] || ex->tries != tries)
 		return true;
 	if (ex->response_begun && !ex->response_done)
 		moved = read_response_body(s) || moved;

@@ -56,6 +56,10 @@ struct exchange {
 	uint64_t hash;                    /* of what makes requests go together */
 	uint32_t place;                   /* of endpoint in its upstream */
 	uint8_t choice;                   /* enum roster_answer, the last */
+	uint8_t retries;                  /* of attempts, by exchange_retry() */
+	bool chosen;                      /* endpoint is the one to be asked next */
+	bool waits;                       /* for a retry's time to come */
+	bool method_again;                /* its method may be sent twice */
 	bool entered;                     /* the exchange is counted there */
 	uint32_t tried[ROSTER_TRIED_MAX]; /* places, attempts of them */
 	uint8_t interims;
@@ -65,7 +69,7 @@ struct exchange {
 	bool response_done;
 	bool client_keep, server_keep;
 	bool client_closes; /* says that this is its last request */
-	bool replayable;    /* its head is pinned and it has no body */
+	bool replayable;    /* all that was sent is pinned, at first */
 	bool reused;        /* on a connection that served others before */
 	bool tunnels;       /* may end as a tunnel: needs a connection that can be spliced */
 	bool request_last, response_last; /* the last chunk's line was written */
@@ -245,11 +249,21 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 /* What came of it, for the endpoint's standing: no answer, or one with that status. */
 void exchange_failed(struct session *s);
 void exchange_judge(struct session *s, uint16_t status);
+/* Why none was chosen. */
+enum end_reason exchange_nobody(const struct exchange *ex);
 void exchange_leave(struct session *s);  /* the endpoint has one exchange less */
 void exchange_forget(struct session *s); /* leaves, and the roster is given back */
 /* What the upstream wants to hash of a request; msg is NULL where there is none. */
 uint64_t exchange_hash(struct session *s, const struct upstream *upstream,
 		       const struct message *msg, struct span path);
+
+/* exchange_retry.c */
+/* Goes on with another endpoint, now or later, where that is wanted, safe and within the budget. */
+bool exchange_retry(struct session *s, enum retry_cause cause, uint16_t status);
+void exchange_resume(struct session *s); /* its time has come */
+/* The head is written: what is sent is kept, where it may be sent again. */
+void exchange_hold(struct session *s, const struct message *msg);
+void exchange_hold_no_longer(struct session *s); /* if there is more than is kept */
 
 /* Begins a connection to one of the upstream's endpoints; false: none can be reached. */
 bool session_connect(struct session *s, const struct upstream *upstream);

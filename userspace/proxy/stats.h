@@ -20,6 +20,12 @@
 	X(upstream_connect_errors) \
 	X(upstream_reused) \
 	X(endpoints_ejected) \
+	X(retries) \
+	X(retries_refused_attempts) \
+	X(retries_refused_method) \
+	X(retries_refused_body) \
+	X(retries_refused_budget) \
+	X(retries_refused_nobody) \
 	X(timeouts) \
 	X(slow_clients) \
 	X(slow_endpoints) \

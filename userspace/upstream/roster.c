@@ -30,7 +30,8 @@ struct roster {
 	const struct upstream *upstream;
 	const struct snapshot *snapshot; /* borrowed, like upstream */
 	uint32_t refs;
-	struct member **members; /* ends in NULL */
+	uint32_t active, retrying; /* exchanges, of all endpoints */
+	struct member **members;   /* ends in NULL */
 	struct candidate *list;
 };
 
@@ -305,12 +306,32 @@ enum roster_answer roster_pick(struct roster *r, const struct roster_ask *ask, u
 void roster_enter(struct roster *r, uint32_t place)
 {
 	r->members[place]->active++;
+	r->active++;
 }
 
 void roster_leave(struct roster *r, uint32_t place)
 {
 	MUST(r->members[place]->active > 0);
 	r->members[place]->active--;
+	r->active--;
+}
+
+bool roster_may_retry(const struct roster *r, bool again, uint32_t percent, uint32_t least)
+{
+	uint64_t share = (uint64_t)r->active * percent / 100;
+
+	return r->retrying - again < (share > least ? share : least);
+}
+
+void roster_retry_begin(struct roster *r)
+{
+	r->retrying++;
+}
+
+void roster_retry_end(struct roster *r)
+{
+	MUST(r->retrying > 0);
+	r->retrying--;
 }
 
 uint32_t roster_active(const struct roster *r, uint32_t place)

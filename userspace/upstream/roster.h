@@ -47,6 +47,11 @@ enum roster_answer roster_pick(struct roster *roster, const struct roster_ask *a
 /* An exchange begins there, and ends. */
 void roster_enter(struct roster *roster, uint32_t place);
 void roster_leave(struct roster *roster, uint32_t place);
+/* Whether one more may be in a retry, beside those that are: a share of all, or the least that may
+ * anyway. again: the one that asks is among them. */
+bool roster_may_retry(const struct roster *roster, bool again, uint32_t percent, uint32_t least);
+void roster_retry_begin(struct roster *roster);
+void roster_retry_end(struct roster *roster);
 uint32_t roster_active(const struct roster *roster, uint32_t place);
 
 /* What came of it. True where this has just ejected the endpoint. */

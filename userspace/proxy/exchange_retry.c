@@ -1,0 +1,111 @@
+/* Another attempt at another endpoint: whether it is safe, and whether there is enough to spend. */
+#include "userspace/proxy/session.h"
+
+enum { BACKOFF_DOUBLINGS = 6 };
+
+static bool is_listed(const struct retry *retry, enum retry_cause cause, uint16_t status)
+{
+	if (!status)
+		return retry->on & (unsigned)cause;
+	for (uint32_t i = 0; i < retry->status_count; i++)
+		if (status >= retry->statuses[i].first && status <= retry->statuses[i].last)
+			return true;
+	return false;
+}
+
+/* Nothing of the request has left, or all that left can be had again. */
+static bool is_whole(const struct session *s)
+{
+	bool unsent = s->ends[SERVER] && s->ends[SERVER]->put == 0 && s->ends[SERVER]->connecting;
+
+	return unsent || s->out[SERVER].pinned;
+}
+
+/* What speaks against it, as the counter of that; NULL: nothing, and a place is chosen. */
+static atomic_uint_fast64_t *refusal(struct session *s, const struct retry *retry)
+{
+	struct stats *stats = session_stats(s);
+	struct exchange *ex = &s->ex;
+
+	if (ex->retries >= retry->attempts)
+		return &stats->retries_refused_attempts;
+	if (!is_whole(s))
+		return ex->method_again ? &stats->retries_refused_body
+					: &stats->retries_refused_method;
+	if (!roster_may_retry(ex->roster, ex->retries > 0, retry->budget, retry->budget_least))
+		return &stats->retries_refused_budget;
+	if (exchange_choose(s, ex->upstream) != ROSTER_FOUND)
+		return &stats->retries_refused_nobody;
+	return NULL;
+}
+
+/* Half of it and a part by chance, so that those who failed together do not return together. */
+static uint32_t backoff_ms(struct session *s, const struct retry *retry)
+{
+	uint32_t doublings = s->ex.retries - 1u;
+	uint64_t most = (uint64_t)retry->backoff_ms
+			<< (doublings < BACKOFF_DOUBLINGS ? doublings : BACKOFF_DOUBLINGS);
+
+	return (uint32_t)(most / 2 + balance_below(&s->proxy->chance, most / 2 + 1));
+}
+
+bool exchange_retry(struct session *s, enum retry_cause cause, uint16_t status)
+{
+	struct exchange *ex = &s->ex;
+	const struct retry *retry = ex->route ? ex->route->retry : NULL;
+	atomic_uint_fast64_t *refused;
+	uint32_t pause_ms;
+
+	if (!retry || ex->response_begun || s->state != SESSION_FORWARDING ||
+	    !is_listed(retry, cause, status))
+		return false;
+	refused = refusal(s, retry);
+	if (refused) {
+		stat_add(refused, 1);
+		return false;
+	}
+	if (ex->retries++ == 0)
+		roster_retry_begin(ex->roster);
+	stat_add(&session_stats(s)->retries, 1);
+	session_drop_server(s);
+	if (s->out[SERVER].pinned)
+		buf_rewind(&s->out[SERVER]);
+	ex->times.connected = 0;
+	ex->chosen = true;
+	pause_ms = retry->backoff_ms ? backoff_ms(s, retry) : 0;
+	if (pause_ms == 0) {
+		exchange_resume(s);
+		return true;
+	}
+	session_deadline(s, pause_ms);
+	ex->waits = true;
+	return true;
+}
+
+void exchange_resume(struct session *s)
+{
+	s->ex.waits = false;
+	exchange_connect(s);
+}
+
+void exchange_hold(struct session *s, const struct message *msg)
+{
+	struct exchange *ex = &s->ex;
+	const struct retry *retry = ex->route->retry;
+	bool body = message_has_body(msg);
+	bool fits =
+		retry && (msg->framing != BODY_LENGTH || msg->content_length <= retry->body_bytes);
+
+	ex->method_again = message_is_idempotent(msg) || (retry && retry->any_method);
+	ex->replayable = ex->method_again && (!body || (fits && retry->body_bytes > 0));
+	if (ex->replayable)
+		buf_pin(&s->out[SERVER]);
+}
+
+void exchange_hold_no_longer(struct session *s)
+{
+	const struct retry *retry = s->ex.route->retry;
+
+	if (s->out[SERVER].pinned && retry && s->ex.bytes_in > retry->body_bytes)
+		buf_unpin(&s->out[SERVER], &s->proxy->blocks);
+}
