@@ -50,7 +50,8 @@ TEST(a_mistake_is_named_with_its_place)
 		{ "two actions",
 		  GOOD_UPSTREAM
 		  "routes: { r: [ { name: x, upstream: a, respond: { status: 200 } } ] }\n",
-		  "f:2:16: expected one of upstream, split, redirect, respond in a route, found 2" },
+		  "f:2:16: expected one of upstream, split, redirect, respond in a route, found "
+		  "2" },
 		{ "a port of an endpoint",
 		  "upstreams: { a: { endpoints: [ { address: 10.0.0.1 } ] } }\n",
 		  "f:1:43: expected an address with port such as 10.0.0.5:80 or "
