@@ -68,6 +68,18 @@ TEST(routes_that_make_no_sense_are_refused)
 		  "{ name: y, match: { path: { regex: /a } }, upstream: a } ]",
 		  "f:2:74: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
 		  "all of it" },
+		{ "a variable that there is not",
+		  "[ { name: x, upstream: a, filters: { request_headers: { set: { y: \"${1}\" } } "
+		  "} } ]",
+		  "f:2:81: there is no variable \"${1}\" here" },
+		{ "a field that is ours",
+		  "[ { name: x, upstream: a, filters: { request_headers: { remove: [Host] } } } ]",
+		  "f:2:79: the field \"Host\" is not one that may be changed" },
+		{ "a redirect to nowhere", "[ { name: x, redirect: { status: 301 } } ]",
+		  "f:2:37: expected \"to\", or one of scheme, host, port, path, found none" },
+		{ "a split without weights",
+		  "[ { name: x, split: [ { upstream: a, weight: 0 } ] } ]",
+		  "f:2:34: expected a weight above 0, found none" },
 		{ "one name twice",
 		  "[ { name: x, upstream: a }, { name: x, match: { path: /p }, upstream: a } ]",
 		  "f:2:16: there are two routes \"x\" in \"r\"" },

@@ -66,7 +66,7 @@ static void put_set(struct out *o, const struct field *set, uint32_t count)
 		    !span_is_all(set[i].value, BYTE_VALUE) || field_is_hop(id) ||
 		    id == FIELD_CONTENT_LENGTH || id == FIELD_HOST)
 			o->failed = true;
-		else
+		else if (set[i].value.at)
 			put_field(o, set[i].name, set[i].value);
 	}
 }
@@ -324,6 +324,7 @@ bool h1_writer_request(struct h1_writer *w, const struct message *msg, const str
 	put_field(&o, SPAN("Host"), how->host.len > 0 ? how->host : msg->authority);
 	put_passed(&o, msg, how);
 	put_set(&o, how->set, how->set_count);
+	put_set(&o, how->added, how->added_count);
 	put_framing(&o, how->framing, how->length);
 	put_options(&o, !how->keep_alive, how->upgrade && msg->upgrade, msg->te_trailers);
 	put_ways(&o, msg, how);
@@ -362,6 +363,7 @@ bool h1_writer_response(struct h1_writer *w, const struct message *msg, const st
 	put_status_line(&o, msg->status, msg->reason);
 	put_passed(&o, msg, how);
 	put_set(&o, how->set, how->set_count);
+	put_set(&o, how->added, how->added_count);
 	if (msg->status == 101)
 		put_options(&o, false, how->upgrade && msg->upgrade, false);
 	else if (msg->status >= 200)

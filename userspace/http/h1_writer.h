@@ -29,8 +29,10 @@ struct h1_sent {
 	bool upgrade;    /* pass the upgrade to WebSocket on; only where msg->upgrade */
 	uint8_t minor;   /* response: of the client's HTTP/1.x */
 	struct forwarded forwarded;
-	const struct field *set; /* in place of fields of the same names; id and is_hop unused */
-	uint32_t set_count;
+	const struct field *set;   /* in place of fields of the same names; id and is_hop unused */
+	uint32_t set_count;        /* a value without at: the field is only left out */
+	const struct field *added; /* beside fields of the same names */
+	uint32_t added_count;
 
 	/* requests only */
 	struct span path; /* normalised, in place of msg->path; the query is kept */

@@ -19,11 +19,10 @@
 #include "userspace/http/forwarded.h"
 #include "userspace/http/path.h"
 #include "userspace/http/scrub.h"
+#include "userspace/model/model_route.h"
 #include "userspace/model/retry.h"
 
 struct arena;
-struct regex;
-struct route_index;
 
 enum listener_protocol {
 	LISTENER_TCP,
@@ -39,9 +38,6 @@ enum forward_mode { FORWARD_NONE, FORWARD_VXLAN, FORWARD_DSR, FORWARD_NAT };
 
 /* What connections of packet listeners have in common that go to one endpoint. */
 enum affinity { AFFINITY_CONNECTION, AFFINITY_CLIENT_ADDRESS };
-
-/* splice: auto | off | connection */
-enum splice_policy { SPLICE_AUTO, SPLICE_OFF, SPLICE_CONNECTION };
 
 enum balance {
 	BALANCE_ROUND_ROBIN,
@@ -196,93 +192,6 @@ struct upstream {
 	uint32_t idle_connections; /* kept a worker */
 	struct upstream_tls tls;
 	enum proxy_protocol proxy_protocol; /* sent first; connections then serve one session */
-	struct place at;
-};
-
-enum path_kind { PATH_ANY, PATH_EXACT, PATH_PREFIX, PATH_REGEX };
-
-/* Of a test's request. */
-struct field_match {
-	const char *name; /* lower case */
-	const char *value;
-};
-
-enum value_kind { VALUE_EXACT, VALUE_PREFIX, VALUE_REGEX, VALUE_PRESENT };
-
-/* What a field, a cookie or a parameter of the query has to be. */
-struct value_match {
-	const char *name; /* of a field: lower case */
-	const char *value;
-	const struct regex *regex; /* VALUE_REGEX */
-	enum value_kind kind;
-	bool negated;
-};
-
-struct listener_name {
-	const char *vip;
-	uint16_t port;
-	struct place at;
-};
-
-/* What few routes ask for. */
-struct conditions {
-	struct value_match *queries, *cookies;
-	uint32_t query_count, cookie_count;
-	struct network_list clients; /* without any: all */
-	const char **sni;            /* lower case, "*.x" too */
-	uint32_t sni_count;
-	struct listener_name *listeners;
-	uint32_t listener_count;
-};
-
-/* Who is kept with one share of a split. */
-enum sticky { STICKY_NONE, STICKY_CLIENT, STICKY_COOKIE, STICKY_HEADER };
-
-struct share {
-	const struct upstream *upstream;
-	uint32_t weight;
-};
-
-struct split {
-	struct share *shares;
-	uint32_t count;
-	enum sticky sticky;
-	const char *name; /* of a cookie, or of a field in lower case */
-};
-
-enum route_action { ROUTE_UPSTREAM, ROUTE_REDIRECT, ROUTE_RESPOND };
-
-/* There may be many: what is rare is behind a pointer. */
-struct route {
-	const char *name;
-	const char *host; /* lower case; NULL: any; "*.example.com" matches any labels below */
-	const char *path; /* "/v2" for PATH_PREFIX of "/v2/ *": whole segments */
-	const struct regex *regex; /* PATH_REGEX; path is its text */
-	const char **methods;      /* NULL: any */
-	struct value_match *headers;
-	struct conditions *when;         /* NULL: none */
-	const struct upstream *upstream; /* ROUTE_UPSTREAM, without split */
-	struct split *split;             /* ROUTE_UPSTREAM; NULL: none */
-	const char *to; /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
-	/* Bytes of a body from which on it is spliced; 0: the proxy's, and only where it pays. */
-	uint64_t splice_threshold;
-	const struct retry *retry; /* NULL: none */
-	struct place at;
-	enum path_kind path_kind;
-	uint32_t method_count, header_count;
-	uint32_t timeout_ms; /* until the response head; 0: the listener's */
-	uint32_t order;      /* of writing */
-	enum route_action action;
-	enum splice_policy splice;
-	uint16_t status; /* ROUTE_REDIRECT, ROUTE_RESPOND */
-};
-
-/* A named list of routes, sorted by precedence (DESIGN.md, "Route precedence"). */
-struct route_table {
-	const char *name;
-	struct route *routes;
-	uint32_t count;
-	const struct route_index *index; /* made by router_compile() */
 	struct place at;
 };
 

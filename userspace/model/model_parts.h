@@ -25,7 +25,8 @@ void check_guards(struct building *b);
 void check_quic(struct building *b);
 
 /* All tables of keys; model_schema names them. */
-extern const struct key match_path_keys[], match_value_keys[], share_keys[], sticky_keys[];
+extern const struct key match_path_keys[], match_value_keys[], share_keys[], sticky_keys[],
+	filter_keys[], edit_keys[], rewrite_keys[];
 extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], timeout_keys[],
 	route_keys[], match_keys[], redirect_keys[], respond_keys[], upstream_keys[],
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
@@ -77,6 +78,12 @@ void read_split(struct reading *r, const struct key *key, const struct yaml *val
 		void *into); /* struct route */
 void read_sticky(struct reading *r, const struct key *key, const struct yaml *value,
 		 void *into); /* struct route */
+void read_filters(struct reading *r, const struct key *key, const struct yaml *value,
+		  void *into); /* struct route */
+/* Once a route is read: do its texts make sense? */
+void build_filters(struct reading *r, const struct route *route);
+void read_new_path(struct reading *r, const struct key *key, const struct yaml *value,
+		   void *into); /* struct place_change */
 void read_guard(struct reading *r, const struct key *key, const struct yaml *value,
 		void *into); /* struct guard */
 void read_retry(struct reading *r, const struct key *key, const struct yaml *value,

@@ -48,11 +48,41 @@ static void read_upstream(struct reading *r, const struct key *key, const struct
 struct answer {
 	uint32_t status;
 	const char *to;
+	struct place_change place;
 };
+
+static void read_scheme(struct reading *r, const struct key *key, const struct yaml *value,
+			void *into)
+{
+	static const char *const words[] = { "http", "https", NULL };
+	uint32_t word = word_of(r, key, value, words);
+
+	if (word != UINT32_MAX)
+		*(const char **)into = words[word];
+}
+
+static void read_place_host(struct reading *r, const struct key *key, const struct yaml *value,
+			    void *into)
+{
+	(void)key;
+	*(const char **)into = host_of(r, value, false);
+}
+
+static void read_place_path(struct reading *r, const struct key *key, const struct yaml *value,
+			    void *into)
+{
+	struct answer *answer = into;
+
+	read_new_path(r, key, value, &answer->place);
+}
 
 const struct key redirect_keys[] = {
 	{ "status", read_number, offsetof(struct answer, status), 301, 308 },
-	{ "to", read_text, offsetof(struct answer, to), 0, 2048, true },
+	{ "to", read_text, offsetof(struct answer, to), 0, 2048 },
+	{ "scheme", read_scheme, offsetof(struct answer, place.scheme) },
+	{ "host", read_place_host, offsetof(struct answer, place.host) },
+	{ "port", read_number, offsetof(struct answer, place.port), 1, 65535 },
+	{ "path", read_place_path },
 	{ 0 },
 };
 
@@ -78,6 +108,17 @@ static void read_redirect(struct reading *r, const struct key *key, const struct
 			answer.status);
 	route->status = (uint16_t)answer.status;
 	route->to = answer.to;
+	if (answer.to &&
+	    (answer.place.scheme || answer.place.host || answer.place.port || answer.place.path))
+		finding(r, value->at, "expected \"to\" alone, or parts of it");
+	if (!answer.to) {
+		if (!answer.place.scheme && !answer.place.host && !answer.place.port &&
+		    !answer.place.path && value->kind == YAML_MAP)
+			finding(r, value->at,
+				"expected \"to\", or one of scheme, host, port, path, found none");
+		route->place = arena_take(r->arena, sizeof(*route->place));
+		*route->place = answer.place;
+	}
 	if (answer.to && !span_is_all(span_of(answer.to), BYTE_VALUE))
 		finding(r, value->at, "\"to\" has a control byte in it");
 }
@@ -111,7 +152,7 @@ const struct key route_keys[] = {
 	{ "split", read_split },
 	{ "sticky", read_sticky },
 	{ "retry", read_retry, offsetof(struct route, retry) },
-	{ "filters", NULL },
+	{ "filters", read_filters },
 	{ 0 },
 };
 
@@ -130,6 +171,7 @@ static void build_route(struct building *b, const struct yaml *value, struct rou
 			"expected one of upstream, split, redirect, respond in a route, "
 			"found %u",
 			count);
+	build_filters(&b->reading, route);
 	if (yaml_get(value, "sticky") && !yaml_get(value, "split"))
 		finding(&b->reading, value->at, "\"sticky\" is of use only with \"split\"");
 }

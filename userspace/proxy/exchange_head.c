@@ -69,14 +69,14 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 	struct addr client = s->client;
 	struct addr_text text;
 	char subject[SUBJECT_BYTES_MAX] = "";
-	struct field set[2];
+	struct filter_fields fields = { .set_count = 0 };
 	struct h1_sent how = { .framing = (enum body_framing)msg->framing,
 			       .length = msg->content_length,
 			       .keep_alive = true,
 			       .upgrade = msg->upgrade,
-			       .path = path,
 			       .keep_expect = msg->expect_100,
-			       .set = set };
+			       .set = fields.set,
+			       .added = fields.added };
 	struct h1_writer w;
 	uint32_t room;
 	char *at = buf_room(&s->out[SERVER], &s->proxy->blocks, &room);
@@ -90,7 +90,13 @@ static bool write_request(struct session *s, const struct message *msg, struct s
 		.client = span_of(text.text),
 		.proto = s->ends[CLIENT]->ops ? SPAN("https") : SPAN("http"),
 	};
-	how.set_count = request_fields(s, subject, set);
+	fields.set_count = request_fields(s, subject, fields.set);
+	if (!exchange_filter_request(s, msg, path, &fields))
+		return false;
+	how.set_count = fields.set_count;
+	how.added_count = fields.added_count;
+	how.path = fields.path;
+	how.host = fields.host;
 	h1_writer_init(&w, at, room);
 	if (!at || !h1_writer_request(&w, msg, &how))
 		return false;
@@ -124,6 +130,14 @@ struct scrub exchange_scrub(const struct session *s)
 	return (struct scrub){ s->listener->requests.underscores,
 			       { span_of(s->listener->tls.client_subject),
 				 span_of(id->forward ? id->header : NULL) } };
+}
+
+/* A route that asks no upstream. */
+static void answer(struct session *s, const struct message *msg, struct span path)
+{
+	if (s->ex.route->place)
+		s->ex.location = exchange_location(s, msg, path);
+	exchange_reply(s, s->ex.route->status, END_DONE);
 }
 
 static void act(struct session *s, struct message *msg)
@@ -165,7 +179,7 @@ static void act(struct session *s, struct message *msg)
 		return;
 	}
 	if (ex->route->action != ROUTE_UPSTREAM) {
-		exchange_reply(s, ex->route->status, END_DONE);
+		answer(s, msg, req.path);
 		return;
 	}
 	ex->upstream = route_split(ex->route, &req, s->proxy->dealt++);

@@ -29,8 +29,9 @@ static uint32_t reply_fields(const struct session *s, uint16_t status,
 	uint32_t count = 0;
 
 	if (ex->route && ex->route->action == ROUTE_REDIRECT && status == ex->route->status)
-		set[count++] =
-			(struct field){ .name = SPAN("Location"), .value = span_of(ex->route->to) };
+		set[count++] = (struct field){ .name = SPAN("Location"),
+					       .value = ex->route->place ? ex->location
+									 : span_of(ex->route->to) };
 	if (ex->end == END_OVERLOADED || ex->end == END_ENDPOINTS_FULL)
 		set[count++] = (struct field){ .name = SPAN("Retry-After"), .value = SPAN("1") };
 	if (id.len > 0 && (policy->answer || ex->end != END_DONE))

@@ -264,13 +264,10 @@ void exchange_connect_ready(struct session *s)
 static bool write_response(struct session *s, const struct message *msg)
 {
 	struct exchange *ex = &s->ex;
-	struct field id = { .name = span_of(s->listener->request_id.header),
-			    .value = access_note_piece(ex->note, PIECE_ID) };
+	struct filter_fields fields;
 	struct h1_sent how = { .length = msg->content_length,
 			       .minor = ex->client_minor,
 			       .upgrade = msg->upgrade,
-			       .set = &id,
-			       .set_count = s->listener->request_id.answer && ex->note,
 			       .forwarded = { .modes = s->listener->forwarded.modes,
 					      .via = SPAN("shunt") } };
 	struct h1_writer w;
@@ -287,7 +284,8 @@ static bool write_response(struct session *s, const struct message *msg)
 		ex->client_keep = how.keep_alive;
 	ex->response_framing = how.framing;
 	h1_writer_init(&w, at, room);
-	if (!at || !h1_writer_response(&w, msg, &how))
+	if (!at || !exchange_filter_response(s, &fields, &how) ||
+	    !h1_writer_response(&w, msg, &how))
 		return false;
 	buf_added(&s->out[CLIENT], (uint32_t)w.len);
 	return true;

@@ -82,6 +82,7 @@ struct exchange {
 	uint8_t look_ms;          /* until the next */
 	uint8_t looks;            /* whether a body may be spliced, so far */
 	uint8_t splice_reason;    /* enum splice_reason, of the last of them */
+	struct span location;     /* of a redirect of parts. Lives as long as detail */
 	const char *detail;       /* of end; NULL: none. Lives as long as the call that ends it */
 	uint8_t end;              /* enum end_reason */
 	struct access_note *note; /* what its line will say of its head; NULL: nothing */
@@ -164,9 +165,10 @@ struct proxy {
 	bool draining;
 	bool patient; /* while draining: an idle session may have one more exchange */
 	struct rosters *rosters;
-	uint64_t chance;           /* state of balance_mix() */
-	struct message message;    /* scratch: a head while it is looked at */
-	char path[HEAD_BYTES_MAX]; /* scratch: a normalised path */
+	uint64_t chance;            /* state of balance_mix() */
+	struct message message;     /* scratch: a head while it is looked at */
+	char path[HEAD_BYTES_MAX];  /* scratch: a normalised path */
+	char texts[HEAD_BYTES_MAX]; /* scratch: what filters write */
 };
 
 extern const char *const session_state_names[SESSION_STATES];
@@ -191,6 +193,25 @@ void session_on_turn(void *context);
 bool exchange_step(struct session *s);
 void exchange_end(struct session *s);
 void exchange_time_out(struct session *s);
+
+/* exchange_filters.c: what routes change. Lists for a writer, whose texts are in proxy->texts. */
+enum { FILTER_FIELDS_MAX = 16, OWN_FIELDS_MAX = 4 };
+
+struct h1_sent;
+
+struct filter_fields {
+	struct field set[FILTER_FIELDS_MAX + OWN_FIELDS_MAX], added[FILTER_FIELDS_MAX];
+	uint32_t set_count, added_count;
+	struct span path, host; /* of a request; where host is empty, as it was */
+};
+
+/* path: as normalised. False where the texts do not fit. */
+bool exchange_filter_request(struct session *s, const struct message *msg, struct span path,
+			     struct filter_fields *fields);
+/* Sets how's fields, with the name of the request where the client is told. */
+bool exchange_filter_response(struct session *s, struct filter_fields *fields, struct h1_sent *how);
+/* Where the route's redirect leads; empty where that does not fit. */
+struct span exchange_location(struct session *s, const struct message *msg, struct span path);
 
 /* exchange_head.c: requests. */
 void exchange_expect(struct session *s); /* a first head, from its first byte */
