@@ -108,13 +108,13 @@ struct route {
 	uint64_t splice_threshold;
 	const struct retry *retry; /* NULL: none */
 	struct place at;
-	enum path_kind path_kind;
 	uint32_t method_count, header_count;
 	uint32_t timeout_ms; /* until the response head; 0: the listener's */
 	uint32_t order;      /* of writing */
-	enum route_action action;
 	enum splice_policy splice;
 	uint16_t status; /* ROUTE_REDIRECT, ROUTE_RESPOND */
+	enum path_kind path_kind : 8;
+	enum route_action action : 8;
 };
 
 /* A named list of routes, sorted by precedence (DESIGN.md, "Route precedence"). */
