@@ -42,7 +42,8 @@ def client(lab, vip, how="idle"):
     before = lab.status()["splices"]["active"]
     made = lab.start("client", PYTHON, "-c", BUSY, vip, how, stdout=subprocess.PIPE, text=True)
     made.port = int(made.stdout.readline())
-    wait_until(lambda: lab.status()["splices"]["active"] == before + 1, "its splice")
+    wait_until(lambda: lab.status()["splices"]["active"] == before + 1 and lab.status()["sessions"] == 0,
+               "its splice, and its sockets gone")
     return made
 
 
