@@ -24,7 +24,7 @@ def configuration(health=""):
     """Both tenants have an endpoint 172.16.0.4; by the port or the host of a request one is chosen."""
     text = config.full(extra_routes="\n".join(
         f"    - {{ name: vpc-{name}-{what}, match: {{ host: {name}.vpc.example.com, path: {path} }},"
-        f" upstream: vpc-{name}-{port}{more} }}"
+        f" upstream: vpc-{name}-{port}{more}, splice_threshold: 256kB }}"
         for name in OURS for what, path, port, more in (
             ("stream", "/stream", 8001, ", splice: connection"), ("big", "/big/*", 8001, ""),
             ("up", "/up", 8001, ""), ("all", "/*", 8000, ""))).lstrip())
