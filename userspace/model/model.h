@@ -206,6 +206,8 @@ struct timeouts {
 	uint32_t idle_ms;     /* keep-alive between requests */
 	uint32_t body_ms;     /* without a byte of progress, either direction */
 	uint32_t response_ms; /* from the request's end to the response's head */
+	uint32_t request_ms;  /* to receive all of a request, from its head; 0: any time */
+	uint32_t total_ms;    /* an exchange, from its head; 0: any time */
 	uint32_t tunnel_ms;   /* a tunnel without a byte, relayed or spliced */
 	uint32_t tunnel_total_ms; /* a tunnel in all; 0: any time */
 	uint32_t drain_ms;        /* of a stopping worker or a refused session */

@@ -32,7 +32,7 @@ extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], ti
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
 	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
 extern const struct key quic_keys[], rate_keys[], guard_keys[], health_keys[], health_udp_keys[],
-	health_expect_keys[], eject_keys[], retry_keys[];
+	health_expect_keys[], eject_keys[], retry_keys[], route_timeout_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
@@ -88,6 +88,10 @@ void read_guard(struct reading *r, const struct key *key, const struct yaml *val
 		void *into); /* struct guard */
 void read_retry(struct reading *r, const struct key *key, const struct yaml *value,
 		void *into); /* const struct retry * */
+void read_route_timeout(struct reading *r, const struct key *key, const struct yaml *value,
+			void *into); /* const struct route_timeouts * */
+void read_route_timeouts(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into); /* const struct route_timeouts * */
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);
 /* A lower-case host, "*.example.com" too; NULL and a finding where it is none. */
 const char *host_of(struct reading *r, const struct yaml *value, bool wildcard);

@@ -90,6 +90,15 @@ struct filters {
 
 enum route_action { ROUTE_UPSTREAM, ROUTE_REDIRECT, ROUTE_RESPOND };
 
+/* In milliseconds; 0: what the listener says, or for a connection the upstream. */
+struct route_timeouts {
+	uint32_t connect_ms; /* one attempt, with TLS */
+	uint32_t head_ms;    /* from the request's end to the response's head, of each attempt */
+	uint32_t idle_ms;    /* a body without a byte of progress */
+	uint32_t request_ms; /* to receive all of the request, from its head */
+	uint32_t total_ms;   /* to the response's last byte, from the request's head */
+};
+
 /* There may be many: what is rare is behind a pointer. */
 struct route {
 	const char *name;
@@ -106,11 +115,11 @@ struct route {
 	const char *to; /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
 	/* Bytes of a body from which on it is spliced; 0: the proxy's, and only where it pays. */
 	uint64_t splice_threshold;
-	const struct retry *retry; /* NULL: none */
+	const struct retry *retry;             /* NULL: none */
+	const struct route_timeouts *timeouts; /* NULL: the listener's and upstream's */
 	struct place at;
 	uint32_t method_count, header_count;
-	uint32_t timeout_ms; /* until the response head; 0: the listener's */
-	uint32_t order;      /* of writing */
+	uint32_t order; /* of writing */
 	enum splice_policy splice;
 	uint16_t status; /* ROUTE_REDIRECT, ROUTE_RESPOND */
 	enum path_kind path_kind : 8;

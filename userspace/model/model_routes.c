@@ -6,7 +6,7 @@
 #include "userspace/model/model_parts.h"
 #include "userspace/route/router.h"
 
-enum { TIMEOUT_MS_MAX = 3600000, BODY_BYTES_MAX = 4096 };
+enum { BODY_BYTES_MAX = 4096 };
 
 /* Of a body, to be spliced: docs/splice.md says what it costs. */
 #define THRESHOLD_LEAST ((uint64_t)4 << 10)
@@ -145,7 +145,8 @@ const struct key route_keys[] = {
 	{ "upstream", read_upstream },
 	{ "redirect", read_redirect },
 	{ "respond", read_respond },
-	{ "timeout", read_duration, offsetof(struct route, timeout_ms), 1, TIMEOUT_MS_MAX },
+	{ "timeout", read_route_timeout, offsetof(struct route, timeouts) },
+	{ "timeouts", read_route_timeouts, offsetof(struct route, timeouts) },
 	{ "splice", read_splice, offsetof(struct route, splice) },
 	{ "splice_threshold", read_size, offsetof(struct route, splice_threshold), THRESHOLD_LEAST,
 	  THRESHOLD_MOST },

@@ -28,6 +28,7 @@ const struct schema_section model_schema[] = {
 	{ "respond", respond_keys },
 	{ "upstream", upstream_keys },
 	{ "retry", retry_keys },
+	{ "route timeouts", route_timeout_keys },
 	{ "eject", eject_keys },
 	{ "endpoint", endpoint_keys },
 	{ "health", health_keys },

@@ -101,6 +101,8 @@ const struct key timeout_keys[] = {
 	{ "idle", read_duration, offsetof(struct timeouts, idle_ms), 1, STAGE_MS_MAX },
 	{ "body", read_duration, offsetof(struct timeouts, body_ms), 1, STAGE_MS_MAX },
 	{ "response", read_duration, offsetof(struct timeouts, response_ms), 1, STAGE_MS_MAX },
+	{ "request", read_duration, offsetof(struct timeouts, request_ms), 1, STAGE_MS_MAX },
+	{ "total", read_duration, offsetof(struct timeouts, total_ms), 1, STAGE_MS_MAX },
 	{ "tunnel", read_duration, offsetof(struct timeouts, tunnel_ms), 1, STAGE_MS_MAX },
 	{ "tunnel_total", read_duration, offsetof(struct timeouts, tunnel_total_ms), 1,
 	  STAGE_MS_MAX },

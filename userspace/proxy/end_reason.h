@@ -25,6 +25,8 @@
 	X(BAD_BODY, "bad_body", "the request's body is malformed")                                 \
 	X(BODY_TIMEOUT, "body_timeout", "the request's body did not come in time")                 \
 	X(BODY_SLOW, "body_slow", "the request's body came too slowly")                            \
+	X(REQUEST_TIMEOUT, "request_timeout", "the request was not whole in time")                  \
+	X(TOTAL_TIMEOUT, "total_timeout", "the exchange has lasted as long as it may")             \
 	X(CLIENT_GONE, "client_gone", "the client has gone")                                       \
 	X(CLIENT_CUT, "client_cut", "the client has gone in the middle of its request")            \
 	X(CLIENT_STALLED, "client_stalled", "the client took nothing of the response for too long") \

@@ -140,6 +140,13 @@ static void answer(struct session *s, const struct message *msg, struct span pat
 	exchange_reply(s, s->ex.route->status, END_DONE);
 }
 
+static void expect_answer(struct session *s, const struct message *msg)
+{
+	exchange_limits_begin(s);
+	h1_parser_init(&s->responses, H1_RESPONSE, &request_limits);
+	h1_parser_answers(&s->responses, msg);
+}
+
 static void act(struct session *s, struct message *msg)
 {
 	struct exchange *ex = &s->ex;
@@ -185,8 +192,7 @@ static void act(struct session *s, struct message *msg)
 	ex->upstream = route_split(ex->route, &req, s->proxy->dealt++);
 	ex->hash = exchange_hash(s, ex->upstream, msg, req.path);
 	ex->tunnels = ex->tunnels || ex->route->splice == SPLICE_CONNECTION;
-	h1_parser_init(&s->responses, H1_RESPONSE, &request_limits);
-	h1_parser_answers(&s->responses, msg);
+	expect_answer(s, msg);
 	if (!write_request(s, msg, req.path)) {
 		exchange_reply(s, 431, END_HEAD_TOO_LARGE);
 		return;

@@ -160,7 +160,7 @@ bool session_connect(struct session *s, const struct upstream *upstream)
 		s->ends[SERVER]->exchanges++;
 		session_listen(s, SERVER);
 		if (s->ends[SERVER]->connecting)
-			session_deadline(s, upstream->connect_timeout_ms);
+			session_deadline(s, exchange_connect_ms(s));
 		return true;
 	}
 	return false;
@@ -207,7 +207,7 @@ static bool try_again(struct session *s)
 	if (!s->ends[SERVER])
 		return session_connect(s, ex->upstream);
 	session_listen(s, SERVER);
-	session_deadline(s, ex->upstream->connect_timeout_ms);
+	session_deadline(s, exchange_connect_ms(s));
 	return true;
 }
 

@@ -146,7 +146,7 @@ bool pace_look(struct session *s, uint64_t now_ms)
 	const struct rates *rates = &s->listener->rates;
 	enum pace_of of = pace_of_session(s);
 	uint64_t bytes = moved_by(s, of), spent = now_ms - s->pace.since_ms;
-	uint32_t stall_ms = s->listener->timeouts.body_ms;
+	uint64_t stall_ms = exchange_idle_ms(s);
 	bool overdue = now_ms >= s->deadline_ms;
 	bool over = spent >= rates->over_ms - rates->over_ms / 8; /* clocks are coarse */
 

@@ -26,16 +26,6 @@ static const unsigned moves[SESSION_STATES] = {
 	[SESSION_CLOSED] = TO(CLOSED),
 };
 
-/* Bodies are timed by their progress, the endpoint's answer from the request's last byte. */
-static uint64_t forwarding_ms(const struct session *s)
-{
-	const struct timeouts *t = &s->listener->timeouts;
-
-	if (!s->ex.request_done || s->ex.response_begun)
-		return t->body_ms;
-	return s->ex.route && s->ex.route->timeout_ms ? s->ex.route->timeout_ms : t->response_ms;
-}
-
 /* How long the state may last without progress. */
 /* Without a byte, but no longer than in all. */
 static uint64_t tunnel_ms(const struct session *s)
@@ -59,7 +49,7 @@ static uint64_t state_ms(const struct session *s, enum session_state state)
 	case SESSION_READING:
 		return t->idle_ms;
 	case SESSION_FORWARDING:
-		return forwarding_ms(s);
+		return exchange_forwarding_ms(s);
 	case SESSION_TUNNEL:
 		return tunnel_ms(s);
 	default:
@@ -72,10 +62,12 @@ void session_deadline(struct session *s, uint64_t after_ms)
 {
 	uint64_t now = loop_now_ms(s->proxy->options.loop);
 	uint32_t over_ms = s->listener->rates.over_ms;
-	uint64_t due;
+	uint64_t due, until = exchange_until_ms(s);
 
 	if (s->shed && after_ms > SHED_MS)
 		after_ms = SHED_MS;
+	if (until < now + after_ms)
+		after_ms = until > now ? until - now : 0;
 	due = after_ms > over_ms && pace_is_kept(s) ? over_ms : after_ms;
 	s->deadline_ms = now + after_ms;
 	if (now + due >= s->due_ms && ev_is_active(&s->timer.timer))
@@ -382,7 +374,7 @@ void session_on_timer(void *context)
 		return;
 	now = loop_now_ms(s->proxy->options.loop);
 	s->held = true;
-	if (!pace_look(s, now)) {
+	if (!exchange_is_overdue(s, now) && !pace_look(s, now)) {
 		if (now >= s->deadline_ms)
 			on_overdue(s);
 		else

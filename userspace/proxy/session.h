@@ -47,6 +47,8 @@ struct exchange {
 	const struct upstream *upstream;
 	const struct endpoint *endpoint;
 	uint64_t began_ms;
+	uint64_t request_until_ms,
+		until_ms; /* until all of it is read; until all is over; 0: any */
 	struct h1_body request_body, response_body;
 	uint8_t request_framing, response_framing; /* as we send them */
 	uint8_t client_minor;
@@ -193,6 +195,14 @@ void session_on_turn(void *context);
 bool exchange_step(struct session *s);
 void exchange_end(struct session *s);
 void exchange_time_out(struct session *s);
+/* What its route, listener or upstream says: exchange_limits.c. */
+void exchange_limits_begin(struct session *s); /* the route is known */
+uint64_t exchange_forwarding_ms(const struct session *s);
+uint64_t exchange_idle_ms(const struct session *s);
+uint64_t exchange_connect_ms(const struct session *s);
+uint64_t exchange_until_ms(const struct session *s); /* UINT64_MAX: any time */
+/* True: it has lasted as long as it may, and that is its end. */
+bool exchange_is_overdue(struct session *s, uint64_t now_ms);
 
 /* exchange_filters.c: what routes change. Lists for a writer, whose texts are in proxy->texts. */
 enum { FILTER_FIELDS_MAX = 16, OWN_FIELDS_MAX = 4 };
