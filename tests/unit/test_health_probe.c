@@ -88,7 +88,7 @@ static struct run probe(const struct health *rules, const struct addr *to)
 	struct health_way way = { .to = *to, .host = *to };
 	struct run run = { .loop = loop_create() };
 
-	health_probe_begin(run.loop, rules, &way, true, on_end, &run);
+	health_probe_begin(run.loop, rules, NULL, &way, true, on_end, &run);
 	CHECK_INT(run.ends, 0); /* never before it has returned */
 	loop_run(run.loop);
 	loop_destroy(run.loop);
@@ -98,6 +98,7 @@ static struct run probe(const struct health *rules, const struct addr *to)
 
 static const struct health http = {
 	.kind = HEALTH_HTTP,
+	.method = "GET",
 	.path = "/healthz",
 	.statuses = { { 200, 299 }, { 304, 304 } },
 	.status_count = 2,
@@ -145,6 +146,75 @@ TEST(an_answer_over_http_is_judged_by_its_status)
 	}
 }
 
+TEST(a_body_is_read_as_far_as_it_must_be)
+{
+	static const char late[] = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+	static const struct {
+		const char *name, *parts[3], *detail;
+		bool holds;
+	} rows[] = {
+		{ "it is there",
+		  { "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n[alive!]" },
+		  "",
+		  true },
+		{ "cut in the middle", { late, "xxali", "ve!x" }, "", true },
+		{ "in chunks",
+		  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+		    "3\r\nali\r\n4;x=y\r\nve!x\r\n", "0\r\n\r\n" },
+		  "",
+		  true },
+		{ "until the end", { "HTTP/1.0 200 OK\r\n\r\n", "alive", "!" }, "" },
+		{ "behind an early hint",
+		  { "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\nalive!" },
+		  "" },
+		{ "chunks hide it from a plain search",
+		  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+		    "3\r\nali\r\n3\r\nvex\r\n0\r\n\r\n" },
+		  "the body of its answer does not contain what is expected",
+		  true },
+		{ "in the head only",
+		  { "HTTP/1.1 200 alive!\r\nX: alive!\r\nContent-Length: 2\r\n\r\nno" },
+		  "the body of its answer does not contain what is expected",
+		  true },
+		{ "behind the body's end",
+		  { "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nnoalive!" },
+		  "the body of its answer does not contain what is expected",
+		  true },
+		{ "no body",
+		  { "HTTP/1.1 204 No Content\r\n\r\nalive!" },
+		  "the body of its answer does not contain what is expected",
+		  true },
+		{ "the status goes first",
+		  { "HTTP/1.1 500 Oops\r\nContent-Length: 6\r\n\r\nalive!" },
+		  "status 500 is not expected",
+		  true },
+		{ "a broken frame",
+		  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nalive!" },
+		  "the body of its answer is not framed as it should be",
+		  true },
+		{ "half a head", { "HTTP/1.1 200 OK\r\nX: " }, "closed without an answer" },
+		{ "two lengths",
+		  { "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nContent-Length: 7\r\n\r\nalive!" },
+		  "what answers is not HTTP",
+		  true },
+	};
+	struct health rules = http;
+
+	rules.body = SPAN("alive!");
+	FOR_ROWS (row, rows) {
+		struct server server = { .type = SOCK_STREAM, .holds = row->holds };
+		struct addr at;
+		struct run run;
+
+		memcpy(server.parts, row->parts, sizeof(server.parts));
+		at = server_start(&server);
+		run = probe(&rules, &at);
+		server_end(&server);
+		CHECK_STR(run.result.detail, row->detail);
+		CHECK_INT(run.result.layer, *row->detail ? HEALTH_ANSWER : HEALTH_OK);
+	}
+}
+
 TEST(who_accepts_and_says_nothing_does_not_answer)
 {
 	struct server server = { .type = SOCK_STREAM, .holds = true };
@@ -167,7 +237,9 @@ TEST(a_port_that_is_closed_is_named)
 		int type;
 	} rows[] = {
 		{ "TCP", { .kind = HEALTH_TCP, .timeout_ms = 10000 }, SOCK_STREAM },
-		{ "HTTP", { .kind = HEALTH_HTTP, .path = "/", .timeout_ms = 10000 }, SOCK_STREAM },
+		{ "HTTP",
+		  { .kind = HEALTH_HTTP, .method = "GET", .path = "/", .timeout_ms = 10000 },
+		  SOCK_STREAM },
 		{ "UDP",
 		  { .kind = HEALTH_UDP, .send = { "ping", 4 }, .timeout_ms = 10000 },
 		  SOCK_DGRAM },
@@ -230,7 +302,7 @@ TEST(a_probe_that_is_cancelled_says_nothing)
 	struct health_way way = { .to = at, .host = at };
 	struct run run = { .loop = loop_create() };
 
-	health_probe_cancel(health_probe_begin(run.loop, &http, &way, true, on_end, &run));
+	health_probe_cancel(health_probe_begin(run.loop, &http, NULL, &way, true, on_end, &run));
 	health_probe_cancel(NULL);
 	loop_destroy(run.loop);
 	CHECK_INT(run.ends, 0);

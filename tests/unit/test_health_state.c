@@ -74,10 +74,11 @@ TEST(the_full_size_is_asked_for_now_and_then_and_while_it_fails)
 TEST(probes_spread_out_and_are_never_later_than_the_interval)
 {
 	static const uint32_t randoms[] = { 0, 1, 1 << 20, 1u << 31, UINT32_MAX };
+	static const struct health_state steady = { 0 };
 	uint32_t least = UINT32_MAX;
 
 	for (size_t i = 0; i < sizeof(randoms) / sizeof(randoms[0]); i++) {
-		uint32_t pause = health_state_pause_ms(&rules, randoms[i]);
+		uint32_t pause = health_state_pause_ms(&steady, &rules, randoms[i]);
 		uint32_t first = health_state_first_ms(&rules, randoms[i]);
 
 		CHECK(pause <= 2000 && pause >= 1800);
@@ -85,6 +86,61 @@ TEST(probes_spread_out_and_are_never_later_than_the_interval)
 		least = pause < least ? pause : least;
 	}
 	CHECK(least < 1810);
+}
+
+TEST(while_it_changes_it_is_asked_more_often)
+{
+	struct health hasty = rules;
+	struct health_state h = { 0 };
+	struct health_result ok = result(HEALTH_OK), bad = result(HEALTH_PORT);
+
+	hasty.fast_interval_ms = 100;
+	health_state_take(&h, &hasty, &ok, 1);
+	CHECK_INT(health_state_pause_ms(&h, &hasty, 0), 2000);
+	health_state_take(&h, &hasty, &bad, 2);
+	CHECK_INT(health_state_pause_ms(&h, &hasty, 0), 100);
+	health_state_take(&h, &hasty, &bad, 3);
+	health_state_take(&h, &hasty, &bad, 4);
+	CHECK(h.down);
+	CHECK_INT(health_state_pause_ms(&h, &hasty, 0), 2000);
+	health_state_take(&h, &hasty, &ok, 5);
+	CHECK_INT(health_state_pause_ms(&h, &hasty, 0), 100);
+}
+
+TEST(who_comes_and_goes_must_be_well_for_longer)
+{
+	static const struct {
+		const char *name;
+		uint32_t up_ms, turns, rise;
+	} rows[] = {
+		{ "once is no habit", 1000, 1, 2 },
+		{ "twice", 1000, 2, 4 },
+		{ "three times", 1000, 3, 8 },
+		{ "at most 64 times as long", 1000, 30, 128 },
+		{ "well for long in between", 60000, 9, 2 },
+	};
+	struct health damped = rules;
+
+	damped.damping_ms = 60000;
+	FOR_ROWS (row, rows) {
+		struct health_result ok = result(HEALTH_OK), bad = result(HEALTH_PORT);
+		struct health_state h = { 0 };
+		uint64_t now = 1000;
+
+		health_state_take(&h, &damped, &ok, now);
+		for (uint32_t turn = 0; turn < row->turns; turn++) {
+			if (turn)
+				while (!health_state_take(&h, &damped, &ok, now))
+					;
+			now += row->up_ms;
+			while (!health_state_take(&h, &damped, &bad, now))
+				;
+		}
+		CHECK_INT(health_state_rise(&h, &damped), row->rise);
+		for (uint32_t i = 1; i < row->rise; i++)
+			CHECK(!health_state_take(&h, &damped, &ok, now));
+		CHECK(health_state_take(&h, &damped, &ok, now));
+	}
 }
 
 TEST(the_layer_that_failed_is_found_step_by_step)

@@ -115,6 +115,7 @@ static json_t *state_of(const struct health_watch *w, const struct upstream *u,
 	json_object_set_new(one, "detail", json_string(state->last.detail));
 	json_object_set_new(one, "took_ms", json_integer(state->last.took_ms));
 	json_object_set_new(one, "probes", json_integer((json_int_t)state->probes));
+	json_object_set_new(one, "flaps", json_integer(state->flaps));
 	json_object_set_new(one, "failures", json_integer((json_int_t)state->failures));
 	return one;
 }

@@ -142,23 +142,36 @@ struct endpoint {
 
 enum health_kind { HEALTH_NONE, HEALTH_TCP, HEALTH_UDP, HEALTH_HTTP };
 
-enum { HEALTH_STATUSES_MAX = 16 };
+enum { HEALTH_STATUSES_MAX = 16, HEALTH_FIELDS_MAX = 16, HEALTH_REQUEST_MAX = 4096 };
+
+struct health_field {
+	const char *name, *value;
+};
 
 /* How it is found out which endpoints of an upstream are fit for use. */
 struct health {
 	enum health_kind kind;
-	uint32_t kinds;     /* bits of those that were written: one, or it is a mistake */
-	struct span send;   /* HEALTH_UDP: what is asked */
-	struct span answer; /* HEALTH_UDP: what an answer contains */
-	const char *path;   /* HEALTH_HTTP */
-	const char *host;   /* HEALTH_HTTP; NULL: the address that is asked */
+	uint32_t kinds;              /* bits of those that were written: one, or it is a mistake */
+	struct span send;            /* HEALTH_UDP: what is asked */
+	struct span answer;          /* HEALTH_UDP: what an answer contains */
+	const char *path;            /* HEALTH_HTTP */
+	const char *host;            /* HEALTH_HTTP; NULL: the address that is asked */
+	const char *method;          /* HEALTH_HTTP */
+	struct health_field *fields; /* HEALTH_HTTP: beside our own */
+	uint32_t field_count;
 	struct status_range statuses[HEALTH_STATUSES_MAX]; /* HEALTH_HTTP */
 	uint32_t status_count;
-	bool expects;  /* statuses were written */
-	uint32_t port; /* 0: the endpoint's */
+	struct span body; /* HEALTH_HTTP: what an answer's body contains; empty: not looked at */
+	bool expects;     /* statuses or a body were written */
+	struct upstream_tls tls; /* HEALTH_TCP and HEALTH_HTTP: inside of it, where used */
+	bool tls_given;          /* else it follows from the upstream's */
+	uint32_t valid_days;     /* that its certificate must have left; 0: any */
+	uint32_t port;           /* 0: the endpoint's */
 	uint32_t interval_ms, timeout_ms;
-	uint32_t rise, fall; /* results in a row */
-	bool mtu;            /* in a tunnel: full-size packets too */
+	uint32_t fast_interval_ms; /* while results say otherwise than before; 0: as ever */
+	uint32_t rise, fall;       /* results in a row */
+	uint32_t damping_ms;       /* who fails again so soon needs more good ones; 0: does not */
+	bool mtu;                  /* in a tunnel: full-size packets too */
 };
 
 /* What makes requests go together. */

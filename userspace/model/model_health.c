@@ -3,13 +3,17 @@
 #include <string.h>
 
 #include "userspace/config/schema.h"
+#include "userspace/http/message.h"
 #include "userspace/model/model_parts.h"
 
 enum {
 	INTERVAL_MS_MIN = 100,
 	INTERVAL_MS_MAX = 3600000,
 	TIMEOUT_MS_MAX = 60000,
+	DAMPING_MS_MAX = 86400000,
 	TURNS_MAX = 100,
+	DAYS_MAX = 365,
+	REQUEST_ROOM = 512, /* for what is ours in a request */
 	STATUS_FIRST = 100,
 	STATUS_LAST = 599,
 	BYTES_MAX = 1024
@@ -118,6 +122,68 @@ static void read_host(struct reading *r, const struct key *key, const struct yam
 		*(const char **)into = host;
 }
 
+static void read_method(struct reading *r, const struct key *key, const struct yaml *value,
+			void *into)
+{
+	const char *method = NULL;
+
+	read_text(r, key, value, &method);
+	if (method && (!*method || !span_is_all(span_of(method), BYTE_TOKEN) ||
+		       message_method(span_of(method)) == METHOD_CONNECT))
+		finding(r, value->at, "expected a method such as GET for \"method\", found \"%s\"",
+			method);
+	else if (method)
+		*(const char **)into = method;
+}
+
+/* What we say ourselves cannot be said otherwise. */
+static bool may_say(const char *name)
+{
+	enum field_id id = field_identify(span_of(name));
+
+	return *name && span_is_all(span_of(name), BYTE_TOKEN) && !field_is_hop(id) &&
+	       id != FIELD_CONTENT_LENGTH && id != FIELD_HOST;
+}
+
+static void read_fields(struct reading *r, const struct key *key, const struct yaml *value,
+			void *into)
+{
+	struct health *health = into;
+
+	(void)key;
+	if (!schema_is(r, value, YAML_MAP, "a map of fields and texts"))
+		return;
+	if (value->count > HEALTH_FIELDS_MAX) {
+		finding(r, value->at, "expected at most %d fields", HEALTH_FIELDS_MAX);
+		return;
+	}
+	health->fields = arena_take(r->arena, value->count * sizeof(health->fields[0]));
+	for (const struct yaml *v = value->first; v; v = v->next)
+		if (v->kind != YAML_TEXT || !span_is_all(span_of(v->text), BYTE_VALUE))
+			finding(r, v->at, "expected the value of a field, found %s",
+				schema_found(v));
+		else if (!may_say(v->key))
+			finding(r, v->key_at, "the field \"%s\" is not one that a check may say%s",
+				v->key,
+				field_identify(span_of(v->key)) == FIELD_HOST ? ": use \"host\""
+									      : "");
+		else
+			health->fields[health->field_count++] =
+				(struct health_field){ v->key, v->text };
+}
+
+/* "true": as the upstream does; "false"; or a map of its own. */
+static void read_tls(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	struct health *health = into;
+
+	health->tls_given = true;
+	if (value->kind == YAML_MAP)
+		read_upstream_tls(r, key, value, &health->tls);
+	else
+		read_bool(r, key, value, &health->tls.used);
+}
+
 static bool status_parse(const char *text, struct status_range *out_range)
 {
 	unsigned first, last;
@@ -156,7 +222,8 @@ static void read_statuses(struct reading *r, const struct key *key, const struct
 }
 
 const struct key health_expect_keys[] = {
-	{ "status", read_statuses, .required = true },
+	{ "status", read_statuses },
+	{ "body", read_bytes, offsetof(struct health, body), 0, BYTES_MAX },
 	{ 0 },
 };
 
@@ -172,14 +239,21 @@ const struct key health_keys[] = {
 	{ "tcp", read_tcp },
 	{ "udp", read_udp },
 	{ "http", read_http },
+	{ "method", read_method, offsetof(struct health, method) },
 	{ "host", read_host, offsetof(struct health, host) },
+	{ "headers", read_fields },
+	{ "tls", read_tls },
+	{ "valid_days", read_number, offsetof(struct health, valid_days), 1, DAYS_MAX },
 	{ "port", read_number, offsetof(struct health, port), 1, UINT16_MAX },
 	{ "expect", read_expect },
 	{ "interval", read_duration, offsetof(struct health, interval_ms), INTERVAL_MS_MIN,
 	  INTERVAL_MS_MAX },
+	{ "fast_interval", read_duration, offsetof(struct health, fast_interval_ms),
+	  INTERVAL_MS_MIN, INTERVAL_MS_MAX },
 	{ "timeout", read_duration, offsetof(struct health, timeout_ms), 1, TIMEOUT_MS_MAX },
 	{ "rise", read_number, offsetof(struct health, rise), 1, TURNS_MAX },
 	{ "fall", read_number, offsetof(struct health, fall), 1, TURNS_MAX },
+	{ "damping", read_duration, offsetof(struct health, damping_ms), 0, DAMPING_MS_MAX },
 	{ "mtu", read_bool, offsetof(struct health, mtu) },
 	{ 0 },
 };
@@ -190,6 +264,7 @@ static const struct health default_health = {
 	.rise = 2,
 	.fall = 3,
 	.mtu = true,
+	.method = "GET",
 	.statuses = { { 200, 399 } },
 	.status_count = 1,
 };
@@ -197,6 +272,29 @@ static const struct health default_health = {
 static bool is_one(uint32_t bits)
 {
 	return bits && !(bits & (bits - 1));
+}
+
+/* What is only for checks over HTTP, or over TLS. */
+static void check_parts(struct reading *r, const struct yaml *value, const struct health *health)
+{
+	static const char *const of_http[] = { "expect", "host", "method", "headers" };
+	size_t bytes = health->path ? strlen(health->path) : 0;
+
+	for (size_t i = 0; i < sizeof(of_http) / sizeof(of_http[0]); i++)
+		if (yaml_get(value, of_http[i]) && health->kinds != 1u << HEALTH_HTTP)
+			finding(r, value->at, "\"%s\" of a health check is only for \"http\"",
+				of_http[i]);
+	if (health->tls_given && health->kinds == 1u << HEALTH_UDP)
+		finding(r, value->at, "\"tls\" of a health check is not for \"udp\"");
+	for (uint32_t i = 0; i < health->field_count; i++)
+		bytes += strlen(health->fields[i].name) + strlen(health->fields[i].value) + 4;
+	if (bytes > HEALTH_REQUEST_MAX - REQUEST_ROOM)
+		finding(r, value->at,
+			"path and headers of a health check have %zu bytes, expected at most %d",
+			bytes, HEALTH_REQUEST_MAX - REQUEST_ROOM);
+	if (health->fast_interval_ms > health->interval_ms)
+		finding(r, value->at,
+			"\"fast_interval\" of a health check is longer than \"interval\"");
 }
 
 void read_health(struct reading *r, const struct key *key, const struct yaml *value, void *into)
@@ -208,16 +306,37 @@ void read_health(struct reading *r, const struct key *key, const struct yaml *va
 	schema_read(r, health_keys, value, health);
 	if (value->kind != YAML_MAP)
 		return;
+	if (!health->kinds && health->tls.used)
+		health->kinds = 1u << HEALTH_TCP; /* a handshake and no more */
 	if (!yaml_get(value, "timeout") && health->timeout_ms > health->interval_ms)
 		health->timeout_ms = health->interval_ms;
 	if (!is_one(health->kinds))
-		finding(r, value->at, "a health check needs one of \"tcp\", \"udp\" and \"http\"");
+		finding(r, value->at,
+			"a health check needs one of \"tcp\", \"udp\", \"http\" and \"tls\"");
 	if (health->timeout_ms > health->interval_ms)
 		finding(r, value->at, "\"timeout\" of a health check is longer than \"interval\"");
-	if ((health->expects || health->host) && health->kinds != 1u << HEALTH_HTTP)
-		finding(r, value->at, "\"%s\" of a health check is only for \"http\"",
-			health->expects ? "expect" : "host");
+	check_parts(r, value, health);
 	for (int kind = HEALTH_TCP; kind <= HEALTH_HTTP; kind++)
 		if (health->kinds == 1u << kind)
 			health->kind = (enum health_kind)kind;
+}
+
+void settle_health(struct reading *r, struct upstream *u)
+{
+	struct health *health = &u->health;
+	bool alike = health->tls.used && !health->tls.name && !health->tls.skip_verify;
+
+	if (!health->tls_given)
+		alike = health->kind == HEALTH_HTTP && u->tls.used && !health->port;
+	if (alike && !u->tls.used)
+		finding(r, u->at,
+			"\"tls: true\" of the health check of \"%s\" is as \"tls\" of the upstream "
+			"says, "
+			"which has none: write a map such as { name: www.example.com }",
+			u->name);
+	else if (alike)
+		health->tls = u->tls;
+	if (health->valid_days && !health->tls.used)
+		finding(r, u->at, "\"valid_days\" of the health check of \"%s\" is only for TLS",
+			u->name);
 }

@@ -64,6 +64,8 @@ void read_forwarded(struct reading *r, const struct key *key, const struct yaml 
 		    void *into); /* struct listener_forwarded */
 void read_health(struct reading *r, const struct key *key, const struct yaml *value,
 		 void *into); /* struct health */
+/* What of a health check follows from the rest of its upstream, which has been read. */
+void settle_health(struct reading *r, struct upstream *u);
 extern const struct listener_forwarded default_forwarded;
 void read_request_id(struct reading *r, const struct key *key, const struct yaml *value,
 		     void *into); /* struct listener_request_id */

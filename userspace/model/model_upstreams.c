@@ -244,5 +244,6 @@ void build_upstreams(struct building *b, const struct yaml *section)
 		u->connect_timeout_ms = 3000;
 		u->idle_connections = 64;
 		schema_read(&b->reading, upstream_keys, v, u);
+		settle_health(&b->reading, u);
 	}
 }

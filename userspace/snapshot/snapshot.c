@@ -67,6 +67,7 @@ struct snapshot *snapshot_create(struct model *model, uint64_t number)
 	s->down = must_alloc(model->endpoint_count * sizeof(s->down[0]));
 	s->servers = must_alloc(model->listener_count * sizeof(s->servers[0]));
 	s->clients = must_alloc(model->upstream_count * sizeof(s->clients[0]));
+	s->probers = must_alloc(model->upstream_count * sizeof(s->probers[0]));
 	for (uint32_t i = 0; i < model->vip_count; i++)
 		for (uint32_t k = 0; k < model->vips[i].listener_count; k++) {
 			const struct listener *l = &model->vips[i].listeners[k];
@@ -86,6 +87,16 @@ struct snapshot *snapshot_create(struct model *model, uint64_t number)
 	return s;
 }
 
+/* True where there is nothing to do. */
+static bool secure_client(const struct upstream_tls *tls, struct place at, bool strict,
+			  struct findings *findings, struct tls_client **out_client)
+{
+	if (!tls->used)
+		return true;
+	*out_client = tls_client_create(tls, at, strict, findings);
+	return *out_client;
+}
+
 bool snapshot_secure(struct snapshot *s, bool strict, struct findings *findings)
 {
 	bool ok = true;
@@ -95,12 +106,12 @@ bool snapshot_secure(struct snapshot *s, bool strict, struct findings *findings)
 			s->servers[i] = tls_server_create(s->listeners[i], strict, findings);
 			ok = ok && s->servers[i];
 		}
-	for (uint32_t i = 0; i < s->model->upstream_count; i++)
-		if (s->model->upstreams[i].tls.used) {
-			s->clients[i] =
-				tls_client_create(&s->model->upstreams[i], strict, findings);
-			ok = ok && s->clients[i];
-		}
+	for (uint32_t i = 0; i < s->model->upstream_count; i++) {
+		const struct upstream *u = &s->model->upstreams[i];
+
+		ok &= secure_client(&u->tls, u->at, strict, findings, &s->clients[i]);
+		ok &= secure_client(&u->health.tls, u->at, strict, findings, &s->probers[i]);
+	}
 	return ok;
 }
 
@@ -121,7 +132,7 @@ void snapshot_unref(struct snapshot *snapshot)
 	for (uint32_t i = 0; i < snapshot->model->listener_count; i++)
 		tls_server_destroy(snapshot->servers[i]);
 	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
-		tls_client_destroy(snapshot->clients[i]);
+		tls_client_destroy(snapshot->clients[i]), tls_client_destroy(snapshot->probers[i]);
 	free(snapshot->ids);
 	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
 		free(snapshot->rings[i].places);
@@ -129,6 +140,7 @@ void snapshot_unref(struct snapshot *snapshot)
 	free(snapshot->down);
 	free(snapshot->servers);
 	free(snapshot->clients);
+	free(snapshot->probers);
 	free(snapshot->listeners);
 	free(snapshot->endpoints);
 	model_destroy(c->model);

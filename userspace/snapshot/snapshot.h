@@ -27,6 +27,7 @@ struct snapshot {
 	struct tls_server **servers;       /* by listener.index; NULL where it speaks no TLS */
 	atomic_bool *down; /* by endpoint.index; written by the control thread, read by workers */
 	struct tls_client **clients; /* by upstream.index; likewise */
+	struct tls_client **probers; /* likewise, of health checks */
 	/* Into which tunnel what goes to an endpoint in a vpc; false: there is none now. Set before
 	 * workers have the snapshot; NULL: there is no fast path. Any thread. */
 	bool (*tunnel)(void *context, const struct endpoint *to, uint32_t id,

@@ -39,10 +39,9 @@ static uint64_t identity_of(const struct upstream_tls *tls)
 	return hash ? hash : 1;
 }
 
-static bool set_up(struct tls_client *client, const struct upstream *u, bool strict,
-		   struct findings *findings)
+static bool set_up(struct tls_client *client, const struct upstream_tls *tls, struct place at,
+		   bool strict, struct findings *findings)
 {
-	const struct upstream_tls *tls = &u->tls;
 	struct tls_cert *own = NULL;
 	struct err err = { "" };
 	bool ok = true;
@@ -53,7 +52,7 @@ static bool set_up(struct tls_client *client, const struct upstream *u, bool str
 		ok = tls->ca ? tls_context_trust(client->ctx, tls->ca, &err)
 			     : SSL_CTX_set_default_verify_paths(client->ctx) == 1;
 		if (!ok)
-			tls_finding(findings, u->at, err.text);
+			tls_finding(findings, at, err.text);
 	}
 	if (!tls->certificate)
 		return ok;
@@ -68,16 +67,16 @@ static bool set_up(struct tls_client *client, const struct upstream *u, bool str
 	return ok;
 }
 
-struct tls_client *tls_client_create(const struct upstream *u, bool strict,
+struct tls_client *tls_client_create(const struct upstream_tls *tls, struct place at, bool strict,
 				     struct findings *findings)
 {
 	struct tls_client *client = must_alloc(sizeof(*client));
 	uint32_t before = findings->count + findings->more;
 
 	client->ctx = tls_context_base(TLS_client_method());
-	client->name = u->tls.name;
-	client->identity = identity_of(&u->tls);
-	if (set_up(client, u, strict, findings) && findings->count + findings->more == before)
+	client->name = tls->name;
+	client->identity = identity_of(tls);
+	if (set_up(client, tls, at, strict, findings) && findings->count + findings->more == before)
 		return client;
 	tls_client_destroy(client);
 	return NULL;

@@ -22,7 +22,8 @@ bool tls_server_is_slow(const struct tls_server *server);
 /* A connection's state, on its socket; NULL without memory. */
 SSL *tls_server_ssl(const struct tls_server *server, int fd);
 
-struct tls_client *tls_client_create(const struct upstream *upstream, bool strict,
+/* at: where mistakes are told of. tls is borrowed for as long as the client lives. */
+struct tls_client *tls_client_create(const struct upstream_tls *tls, struct place at, bool strict,
 				     struct findings *findings);
 void tls_client_destroy(struct tls_client *client);
 SSL *tls_client_ssl(const struct tls_client *client, int fd);

@@ -44,7 +44,7 @@ static void plan_next(struct checked *c)
 {
 	const struct health *rules = &c->upstream->health;
 	uint64_t spent = loop_now_ms(c->checker->loop) - c->began_ms;
-	uint32_t pause = health_state_pause_ms(rules, random_next(c->checker));
+	uint32_t pause = health_state_pause_ms(&c->state, rules, random_next(c->checker));
 
 	timer_start(&c->due, spent < pause ? pause - spent : 0);
 }
@@ -86,8 +86,9 @@ static void begin(struct checked *c)
 		return;
 	}
 	h->under_way++;
-	c->probe = health_probe_begin(h->loop, rules, &way,
-				      health_state_wants_full(&c->state, rules), on_probe_end, c);
+	c->probe =
+		health_probe_begin(h->loop, rules, h->snapshot->probers[c->upstream->index], &way,
+				   health_state_wants_full(&c->state, rules), on_probe_end, c);
 }
 
 static void begin_waiting(struct health_checker *h)

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include "userspace/base/must.h"
+#include "userspace/upstream/health_exchange.h"
 #include "userspace/upstream/health_socket.h"
 
-enum { ECHO_MS_MAX = 1000, REQUEST_MAX = 1024, ANSWER_MAX = 2048, STATUS_LINE = 12 };
+enum { ECHO_MS_MAX = 1000, ANSWER_MAX = 2048 };
 
 struct health_probe {
 	struct loop *loop;
@@ -27,12 +28,18 @@ struct health_probe {
 	struct timer deadline;
 	struct defer begin;
 	uint64_t began_ms;
-	char detail[HEALTH_DETAIL_MAX]; /* of the main step */
-	char answer[ANSWER_MAX];
-	size_t answer_len;
+	char detail[HEALTH_DETAIL_MAX];   /* of the main step */
+	const struct tls_client *tls;     /* NULL: plain */
+	struct health_exchange *exchange; /* NULL: nothing is said yet */
 };
 
 static void step_enter(struct health_probe *p, enum health_step step);
+
+/* More than whether a connection can be made. */
+static bool is_asked(const struct health_probe *p)
+{
+	return p->rules->kind == HEALTH_HTTP || p->tls;
+}
 
 static void close_socket(struct health_probe *p)
 {
@@ -41,8 +48,10 @@ static void close_socket(struct health_probe *p)
 	if (p->fd < 0)
 		return;
 	watch_fini(&p->watch);
+	health_exchange_destroy(p->exchange);
+	p->exchange = NULL;
 	/* Nothing was said: no socket of ours shall wait for its end, nor a program read it. */
-	if (p->step == HEALTH_STEP_MAIN && p->rules->kind == HEALTH_TCP)
+	if (p->step == HEALTH_STEP_MAIN && p->rules->kind != HEALTH_UDP && !is_asked(p))
 		setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(p->fd);
 	p->fd = -1;
@@ -124,19 +133,21 @@ static void on_socket_error(struct health_probe *p, int error)
 
 /* --- what the configuration asks for ------------------------------------------------------- */
 
-static void send_request(struct health_probe *p)
+static void go_on(struct health_probe *p)
 {
-	char request[REQUEST_MAX];
-	struct addr_text to = addr_print(&p->way.to);
-	int len = snprintf(request, sizeof(request),
-			   "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: shunt-health\r\n"
-			   "Accept: */*\r\nConnection: close\r\n\r\n",
-			   p->rules->path, p->rules->host ? p->rules->host : to.text);
-
-	if (send(p->fd, request, (size_t)len, MSG_NOSIGNAL) == len)
+	switch (health_exchange_go(p->exchange, p->detail)) {
+	case HEALTH_WANTS_READ:
 		watch_set(&p->watch, WATCH_READ);
-	else
-		on_socket_error(p, errno);
+		break;
+	case HEALTH_WANTS_WRITE:
+		watch_set(&p->watch, WATCH_WRITE);
+		break;
+	case HEALTH_GOOD:
+		step_leave(p, HEALTH_ANSWERED);
+		break;
+	default:
+		step_leave(p, HEALTH_WRONG);
+	}
 }
 
 static void on_connected(struct health_probe *p)
@@ -150,59 +161,25 @@ static void on_connected(struct health_probe *p)
 		return;
 	}
 	p->connected = true;
-	if (p->rules->kind == HEALTH_HTTP)
-		send_request(p);
-	else
+	if (p->rules->kind != HEALTH_UDP && !is_asked(p)) {
 		step_leave(p, HEALTH_ANSWERED);
-}
-
-static void judge_status(struct health_probe *p)
-{
-	unsigned status = 0;
-
-	if (sscanf(p->answer, "HTTP/1.%*1[01] %3u", &status) != 1) {
-		say(p, "what answers is not HTTP");
-		step_leave(p, HEALTH_WRONG);
 		return;
 	}
-	for (uint32_t i = 0; i < p->rules->status_count; i++)
-		if (status >= p->rules->statuses[i].first && status <= p->rules->statuses[i].last) {
-			step_leave(p, HEALTH_ANSWERED);
-			return;
-		}
-	snprintf(p->detail, sizeof(p->detail), "status %u is not expected", status);
-	step_leave(p, HEALTH_WRONG);
-}
-
-static void read_http(struct health_probe *p)
-{
-	ssize_t got = recv(p->fd, p->answer + p->answer_len, STATUS_LINE - p->answer_len, 0);
-
-	if (got < 0 && errno == EAGAIN)
-		return;
-	if (got < 0) {
-		on_socket_error(p, errno);
-		return;
-	}
-	p->answer_len += (size_t)got;
-	if (p->answer_len == STATUS_LINE) {
-		judge_status(p);
-	} else if (got == 0) {
-		say(p, "closed without an answer");
-		step_leave(p, HEALTH_WRONG);
-	}
+	p->exchange = health_exchange_create(p->rules, p->tls, &p->way.to, p->fd);
+	go_on(p);
 }
 
 static void read_datagram(struct health_probe *p)
 {
 	struct span want = p->rules->answer;
-	ssize_t got = recv(p->fd, p->answer, sizeof(p->answer), 0);
+	char answer[ANSWER_MAX];
+	ssize_t got = recv(p->fd, answer, sizeof(answer), 0);
 
 	if (got < 0 && errno == EAGAIN)
 		return;
 	if (got < 0) {
 		on_socket_error(p, errno);
-	} else if (!want.len || memmem(p->answer, (size_t)got, want.at, want.len)) {
+	} else if (!want.len || memmem(answer, (size_t)got, want.at, want.len)) {
 		step_leave(p, HEALTH_ANSWERED);
 	} else {
 		say(p, "the answer does not contain what is expected");
@@ -225,7 +202,7 @@ static void on_ready(void *context, int events)
 	} else if (!p->connected) {
 		on_connected(p);
 	} else {
-		read_http(p);
+		go_on(p);
 	}
 }
 
@@ -292,8 +269,8 @@ static void on_begin(void *context)
 }
 
 struct health_probe *
-health_probe_begin(struct loop *loop, const struct health *rules, const struct health_way *way,
-		   bool wants_full,
+health_probe_begin(struct loop *loop, const struct health *rules, const struct tls_client *tls,
+		   const struct health_way *way, bool wants_full,
 		   void (*on_end)(void *context, const struct health_result *result), void *context)
 {
 	static uint16_t ids;
@@ -301,6 +278,7 @@ health_probe_begin(struct loop *loop, const struct health *rules, const struct h
 
 	p->loop = loop;
 	p->rules = rules;
+	p->tls = tls;
 	p->way = *way;
 	p->wants_full = wants_full;
 	p->on_end = on_end;

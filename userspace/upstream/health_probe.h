@@ -18,13 +18,15 @@ struct health_way {
 	uint32_t mtu;       /* of what is wrapped */
 };
 
+struct tls_client;
 struct health_probe;
 
-/* All are borrowed until on_end, which is called once, not by this call, and may begin another. */
-struct health_probe *health_probe_begin(struct loop *loop, const struct health *rules,
-					const struct health_way *way, bool wants_full,
-					void (*on_end)(void *context,
-						       const struct health_result *result),
-					void *context);
+/* tls: NULL for plain. All are borrowed until on_end, which is called once, not by this call, and
+ * may begin another. */
+struct health_probe *
+health_probe_begin(struct loop *loop, const struct health *rules, const struct tls_client *tls,
+		   const struct health_way *way, bool wants_full,
+		   void (*on_end)(void *context, const struct health_result *result),
+		   void *context);
 /* Without on_end; accepts NULL. */
 void health_probe_cancel(struct health_probe *probe);

@@ -3,7 +3,8 @@
 enum {
 	FULL_EVERY = 10, /* rounds: ways change seldom, and each is a large packet */
 	FIRST_MS_MAX = 1000,
-	SPREAD_PERCENT = 10
+	SPREAD_PERCENT = 10,
+	FLAPS_MAX = 6
 };
 
 const char *const health_layer_names[HEALTH_LAYERS] = {
@@ -11,6 +12,20 @@ const char *const health_layer_names[HEALTH_LAYERS] = {
 	[HEALTH_TUNNEL] = "tunnel", [HEALTH_PORT] = "port", [HEALTH_ANSWER] = "answer",
 	[HEALTH_MTU] = "mtu",
 };
+
+uint32_t health_state_rise(const struct health_state *state, const struct health *rules)
+{
+	return rules->rise << state->flaps;
+}
+
+/* It was up and is about to be down: since since_ms. */
+static void count_flap(struct health_state *state, const struct health *rules, uint64_t now_ms)
+{
+	if (!rules->damping_ms || now_ms - state->since_ms >= rules->damping_ms)
+		state->flaps = 0;
+	else if (state->came_back && state->flaps < FLAPS_MAX)
+		state->flaps++;
+}
 
 bool health_state_take(struct health_state *state, const struct health *rules,
 		       const struct health_result *result, uint64_t now_ms)
@@ -28,9 +43,12 @@ bool health_state_take(struct health_state *state, const struct health *rules,
 		return false;
 	}
 	state->streak++;
-	if (!first && state->streak < (failed ? rules->fall : rules->rise))
+	if (!first && state->streak < (failed ? rules->fall : health_state_rise(state, rules)))
 		return false;
+	if (failed && !first)
+		count_flap(state, rules, now_ms);
 	state->streak = 0;
+	state->came_back = !failed && !first;
 	state->down = failed;
 	state->since_ms = now_ms;
 	return true;
@@ -41,11 +59,14 @@ bool health_state_wants_full(const struct health_state *state, const struct heal
 	return rules->mtu && (state->last.layer == HEALTH_MTU || state->probes % FULL_EVERY == 0);
 }
 
-uint32_t health_state_pause_ms(const struct health *rules, uint32_t random)
+uint32_t health_state_pause_ms(const struct health_state *state, const struct health *rules,
+			       uint32_t random)
 {
-	uint64_t spread = (uint64_t)rules->interval_ms * SPREAD_PERCENT / 100;
+	bool fast = state->streak && rules->fast_interval_ms;
+	uint32_t interval_ms = fast ? rules->fast_interval_ms : rules->interval_ms;
+	uint64_t spread = (uint64_t)interval_ms * SPREAD_PERCENT / 100;
 
-	return rules->interval_ms - (uint32_t)(spread * (random >> 8) >> 24);
+	return interval_ms - (uint32_t)(spread * (random >> 8) >> 24);
 }
 
 uint32_t health_state_first_ms(const struct health *rules, uint32_t random)

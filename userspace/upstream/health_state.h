@@ -34,6 +34,8 @@ struct health_state {
 	bool known; /* there was a result; before, an endpoint is taken for fit */
 	bool down;
 	uint32_t streak; /* results in a row that say otherwise */
+	bool came_back;  /* it is up, and was down before */
+	uint32_t flaps;  /* how often it has failed again too soon; see health.damping_ms */
 	uint64_t since_ms;
 	struct health_result last;
 	uint64_t probes, failures;
@@ -44,8 +46,11 @@ bool health_state_take(struct health_state *state, const struct health *rules,
 		       const struct health_result *result, uint64_t now_ms);
 /* Whether the next probe looks at the full size too. */
 bool health_state_wants_full(const struct health_state *state, const struct health *rules);
+/* How many good results in a row bring it up again: twice as many for each flap. */
+uint32_t health_state_rise(const struct health_state *state, const struct health *rules);
 /* How long after the beginning of the last probe the next begins: spread out, never late. */
-uint32_t health_state_pause_ms(const struct health *rules, uint32_t random);
+uint32_t health_state_pause_ms(const struct health_state *state, const struct health *rules,
+			       uint32_t random);
 /* Before the first one. */
 uint32_t health_state_first_ms(const struct health *rules, uint32_t random);
 
