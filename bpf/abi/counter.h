@@ -65,6 +65,7 @@
 	X(SPLICE_OVER, "dropped: for a spliced connection that has ended")                         \
 	X(SPLICE_SYN, "dropped: a SYN on a spliced connection")                                    \
 	X(SPLICE_FORGED, "dropped: outside the window of a spliced connection")                    \
+	X(SPLICE_RATE, "dropped: over the rate of a route or source; TCP then sends slower")       \
 	X(LEG_PASSED, "passed: to a socket beside which bodies have gone, its numbers shifted")    \
 	X(LEG_CHANGING, "dropped: while a body's splice begins or ends; its sender tries again")   \
 	X(BODY_BEFORE,                                                                             \

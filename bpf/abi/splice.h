@@ -17,6 +17,7 @@ enum splice_state {
 	SPLICE_SPLICED = 2,  /* the sockets are gone, nothing is passed up */
 	SPLICE_CLOSED = 3,   /* ended; the keys linger as TIME_WAIT does */
 	SPLICE_LEG = 4,      /* no splice: a connection whose socket lives, see struct leg */
+	SPLICE_BUCKET = 5,   /* no splice: how much may be sent by several, see struct bucket */
 };
 
 /* Bits of splice.events, set by the programs with an atomic or, each raised once to shunt_events.
@@ -31,6 +32,7 @@ enum splice_event {
 
 enum splice_flag {
 	SPLICE_TIMESTAMPS = 1, /* on both legs */
+	SPLICE_BY_SERVER = 2,  /* of a leg: its body comes from the endpoint */
 };
 
 struct splice_dir {
@@ -112,6 +114,19 @@ enum leg_stamped {
 	LEG_STAMP_PAST = 2, /* of what went past it: ours stay behind no more */
 };
 
+/*
+ * A rate that splices share, a route's or a source's: each way by itself, as many bytes. What went
+ * has gone at the rate at `due`; that may be ahead of the present by what may come at once.
+ */
+struct bucket {
+	__u64 due[2];     /* to the endpoint, to the client; ns of CLOCK_MONOTONIC */
+	__u64 ahead_ns;   /* that due may be ahead */
+	__u64 kib_ns;     /* that 1024 bytes take */
+	__u64 owner;      /* whose rate, as a hash that outlives the process */
+	__be32 source[4]; /* of one source; zero: of all */
+};
+ABI_SIZE(struct bucket, 56);
+
 /* Element of shunt_splices (BPF_F_MMAPABLE). A leg's: dir[0] and leg. */
 struct splice {
 	__u32 state;       /* enum splice_state */
@@ -127,15 +142,18 @@ struct splice {
 			struct splice_dir past; /* from X to the other leg's */
 			struct leg leg;
 		};
+		struct bucket bucket;
 	};
 	__u8 name[32]; /* of the upstream, for shuntctl flows; NUL-ended */
 	/* Of userspace alone, here so that it outlives a process. */
 	__u64 session;          /* in the access log */
 	__u32 idle_ms, most_ms; /* without a packet, and in all; 0: any time */
+	__u32 pays[2];          /* elements + 1 of the buckets that it counts against; 0: none */
+	__u32 over_rate[2];     /* segments dropped for them, by direction as in bucket.due */
 	/* Around what goes to the endpoint, dir[0], where that is in a vpc. */
 	struct tunnel tunnel;
 };
-ABI_SIZE(struct splice, 352);
+ABI_SIZE(struct splice, 368);
 
 /* getsockopt(fd, SK_QUERY_LEVEL, SK_QUERY_STATE): one consistent look, taken under the socket's
  * lock. */

@@ -35,7 +35,7 @@ static __always_inline enum verdict short_splice(struct pkt *p, const struct set
 		return NEXT;
 	sp = array_at(&shunt_splices, FLOW_INDEX(word));
 	if (!sp || (sp->generation & 0xffff) != FLOW_GENERATION(word) ||
-	    sp->state != SPLICE_SPLICED)
+	    sp->state != SPLICE_SPLICED || (sp->pays[0] | sp->pays[1]) /* has a rate */)
 		return NEXT;
 	x = &sp->dir[FLOW_DIR(word)];
 	y = &sp->dir[FLOW_DIR(word) ^ 1];

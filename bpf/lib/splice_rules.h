@@ -230,6 +230,57 @@ static __always_inline enum verdict leg_segment(struct pkt *p, struct splice *sp
 	return judged == REDIRECT ? REDIRECT : pkt_end(p, DROP, seg->why);
 }
 
+/* Where it would lie is the sender's to know: drops are what TCP paces itself by. */
+static __always_inline struct bucket *bucket_at(__u32 pays)
+{
+	struct splice *sp = pays ? array_at(&shunt_splices, pays - 1) : NULL;
+
+	return sp && sp->state == SPLICE_BUCKET ? &sp->bucket : NULL;
+}
+
+static __always_inline bool bucket_is_full(const struct bucket *b, __u32 dir, __u64 now)
+{
+	return b && b->due[dir & 1] > now + b->ahead_ns;
+}
+
+/* Two CPUs that begin after a rest at once may both count from now: a packet more, once. */
+static __always_inline void bucket_charge(struct bucket *b, __u32 dir, __u64 now, __u32 bytes)
+{
+	__u64 cost;
+
+	if (!b)
+		return;
+	cost = (bytes * b->kib_ns) >> 10;
+	if (b->due[dir & 1] < now)
+		b->due[dir & 1] = now + cost;
+	else
+		__sync_fetch_and_add(&b->due[dir & 1], cost);
+}
+
+/*
+ * Global, so that it is verified once. Neither is charged for what the other one lets not through.
+ * What is dropped behind the rules was on its way for them: as if it got lost further on.
+ */
+__noinline int splice_is_over_rate(struct splice *sp, __u32 dir, __u32 bytes)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct bucket *a, *b;
+
+	if (!sp)
+		return 0;
+	a = bucket_at(sp->pays[0]);
+	b = bucket_at(sp->pays[1]);
+	if (sp->state == SPLICE_LEG)
+		dir = sp->flags & SPLICE_BY_SERVER ? 1 : 0;
+	if (bucket_is_full(a, dir, now) || bucket_is_full(b, dir, now)) {
+		__sync_fetch_and_add(&sp->over_rate[dir & 1], 1);
+		return 1;
+	}
+	bucket_charge(a, dir, now, bytes);
+	bucket_charge(b, dir, now, bytes);
+	return 0;
+}
+
 /* Behind a rule that said so. */
 static __always_inline enum verdict splice_go_on(struct pkt *p, struct splice *sp,
 						 struct splice_dir *x, struct segment *seg)
@@ -300,5 +351,9 @@ static __always_inline enum verdict splice_find(struct pkt *p, const struct sett
 		v = leg_segment(p, sp, &seg);
 	else
 		v = splice_segment(p, sp, index, &sp->dir[dir], &sp->dir[dir ^ 1], &seg);
+	/* Acknowledgements go: they are what slows the other end down. */
+	if (v == REDIRECT && seg.payload && (sp->pays[0] | sp->pays[1]) &&
+	    splice_is_over_rate(sp, dir, seg.payload))
+		return pkt_end(p, DROP, COUNT_SPLICE_RATE);
 	return v == REDIRECT ? splice_go_on(p, sp, &sp->dir[dir], &seg) : v;
 }

@@ -174,3 +174,24 @@ def test_a_relayed_tunnel_ends_when_its_time_is_over(shunt):
 def test_nothing_is_cut_where_nobody_answers(shunt):
     got = run(os.path.join(BUILD, "shuntctl"), "flows", "kill", "--all", "--admin", "/nowhere/x", check=False)
     assert got.returncode == 1 and "no shuntd answers at /nowhere/x" in got.stderr
+
+
+RATE, AT_ONCE = 400 << 10, (128 << 10) + 65536  # and a super-packet
+
+
+@pytest.mark.parametrize("key,vip", [("splice_rate", V4), ("splice_rate_per_source", V4), ("splice_rate", V6)])
+def test_splices_that_share_a_rate_are_paced_to_it(shunt, key, vip):
+    """By what went and how long that took; being slower is no mistake."""
+    odd = "odd6" if vip == V6 else "odd"
+    shunt.reload(config.full().replace(f"upstream: {odd}, timeouts", f"upstream: {odd}, {key}: 400kB, timeouts"))
+    dropped = shunt.only("SPLICE_RATE")
+    busy = [client(shunt, vip, "busy") for _ in range(2)]
+    wait_until(lambda: sum(f["bytes_in"] for f in shunt.flows() if f["state"] == "spliced") > 3 * RATE, "some bytes")
+    assert kill(shunt, "--all").stdout.startswith("2 cut")
+    assert [c.stdout.read() for c in busy] == ["reset\n"] * 2
+    lines = [the_end(shunt, c.port) for c in busy]
+    seconds = max(line["splice_us"] for line in lines) / 1e6
+    for way in ("bytes_in", "bytes_out"):
+        assert sum(line[way] for line in lines) <= RATE * seconds + AT_ONCE
+    assert shunt.only("SPLICE_RATE") > dropped
+    shunt.reload(config.full())

@@ -67,7 +67,8 @@ static bool table_is_ours(int fd, struct bpf_map_info *out_info)
 /* A leg is a session's, and no spliced connection. */
 static bool is_shown(const struct splice *splice)
 {
-	return splice->state != SPLICE_FREE && splice->state != SPLICE_LEG;
+	return splice->state != SPLICE_FREE && splice->state != SPLICE_LEG &&
+	       splice->state != SPLICE_BUCKET;
 }
 
 static char *table_print(int fd, uint32_t count)

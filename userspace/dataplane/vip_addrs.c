@@ -36,6 +36,8 @@ bool vip_addrs_add(struct vip_table *table, const struct mapped *mapped, const s
 	for (uint32_t i = 0; i < mapped->sizes.of[MAP_SIZE_SPLICES]; i++) {
 		const struct splice *sp = &mapped->splices[i];
 
+		if (sp->state == SPLICE_BUCKET)
+			continue; /* has no addresses */
 		if (sp->state == SPLICE_LEG) {
 			if (!vip_table_add(table, sp->leg.key.dst, ADDR_SPLICES, err))
 				return false;

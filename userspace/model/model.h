@@ -257,12 +257,13 @@ struct listener {
 	uint32_t connections;                  /* at once; 0: what the node has room for */
 	const struct sni_route *sni;           /* LISTENER_TLS_PASSTHROUGH */
 	uint32_t sni_count;
-	const struct upstream *upstream; /* LISTENER_TCP, _UDP, _TCP_PROXY */
-	enum forward_mode forward;       /* LISTENER_TCP, _UDP */
-	uint32_t ring;                   /* LISTENER_TCP, _UDP: slots, a prime; 0: not given */
-	enum affinity affinity;          /* LISTENER_TCP, _UDP */
-	struct listener_quic quic;       /* LISTENER_UDP */
-	enum splice_policy splice;       /* LISTENER_TLS_PASSTHROUGH, _TCP_PROXY */
+	const struct upstream *upstream;  /* LISTENER_TCP, _UDP, _TCP_PROXY */
+	enum forward_mode forward;        /* LISTENER_TCP, _UDP */
+	uint32_t ring;                    /* LISTENER_TCP, _UDP: slots, a prime; 0: not given */
+	enum affinity affinity;           /* LISTENER_TCP, _UDP */
+	struct listener_quic quic;        /* LISTENER_UDP */
+	enum splice_policy splice;        /* LISTENER_TLS_PASSTHROUGH, _TCP_PROXY */
+	struct splice_rates splice_rates; /* the same */
 	struct timeouts timeouts;
 	struct rates rates;
 	uint32_t index; /* dense over the model's listeners, L4 and L7 together */

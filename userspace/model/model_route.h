@@ -99,6 +99,14 @@ struct route_timeouts {
 	uint32_t total_ms;   /* to the response's last byte, from the request's head */
 };
 
+enum { SPLICE_RATE_LEAST = 4096 };
+#define SPLICE_RATE_MOST (1ull << 37) /* beyond any device; a KiB takes 7 ns */
+
+/* Bytes a second each way that the kernel carries for splices; 0: any. */
+struct splice_rates {
+	uint64_t all, source;
+};
+
 /* There may be many: what is rare is behind a pointer. */
 struct route {
 	const char *name;
@@ -117,6 +125,7 @@ struct route {
 	uint64_t splice_threshold;
 	const struct retry *retry;             /* NULL: none */
 	const struct route_timeouts *timeouts; /* NULL: the listener's and upstream's */
+	struct splice_rates *splice_rates;     /* NULL: any */
 	struct place at;
 	uint32_t method_count, header_count;
 	uint32_t order; /* of writing */

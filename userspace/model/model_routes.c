@@ -139,6 +139,25 @@ static void read_respond(struct reading *r, const struct key *key, const struct 
 	route->to = answer.to;
 }
 
+static struct splice_rates *rates_of(struct reading *r, struct route *route)
+{
+	if (!route->splice_rates)
+		route->splice_rates = arena_take(r->arena, sizeof(*route->splice_rates));
+	return route->splice_rates;
+}
+
+static void read_rate(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	read_size(r, key, value, &rates_of(r, into)->all);
+}
+
+static void read_source_rate(struct reading *r, const struct key *key, const struct yaml *value,
+			     void *into)
+{
+	read_size(r, key, value, &rates_of(r, into)->source);
+}
+
 const struct key route_keys[] = {
 	{ "name", read_text, offsetof(struct route, name), .required = true },
 	{ "match", read_match },
@@ -148,6 +167,8 @@ const struct key route_keys[] = {
 	{ "timeout", read_route_timeout, offsetof(struct route, timeouts) },
 	{ "timeouts", read_route_timeouts, offsetof(struct route, timeouts) },
 	{ "splice", read_splice, offsetof(struct route, splice) },
+	{ "splice_rate", read_rate, 0, SPLICE_RATE_LEAST, SPLICE_RATE_MOST },
+	{ "splice_rate_per_source", read_source_rate, 0, SPLICE_RATE_LEAST, SPLICE_RATE_MOST },
 	{ "splice_threshold", read_size, offsetof(struct route, splice_threshold), THRESHOLD_LEAST,
 	  THRESHOLD_MOST },
 	{ "split", read_split },

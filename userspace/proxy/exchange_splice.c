@@ -56,6 +56,8 @@ static enum splice_reason begin(struct session *s, enum side from)
 		.anywhere = s->ex.route->splice_threshold > 0,
 		.worker = s->proxy->options.worker,
 		.name = s->ex.upstream->name,
+		.rate = tunnel_rate(s),
+		.by_server = from == SERVER,
 	};
 
 	if (!s->proxy->options.splicer)

@@ -303,6 +303,8 @@ bool session_connect(struct session *s, const struct upstream *upstream);
 void tunnel_begin(struct session *s);
 void tunnel_on_poll(void *context);
 bool tunnel_step(struct session *s);
+/* What its route or listener lets splices send. */
+struct splice_rate tunnel_rate(const struct session *s);
 
 /* The first step of the listener's protocol, once it is known who the client is. May close. */
 void session_begin(struct session *s);

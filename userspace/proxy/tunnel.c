@@ -1,4 +1,7 @@
 /* Bytes both ways while nobody needs to look; into the kernel where that can be. */
+#include <string.h>
+#include <xxhash.h>
+
 #include "userspace/base/must.h"
 #include "userspace/proxy/session.h"
 
@@ -30,6 +33,27 @@ static bool may_pass(enum splice_reason reason)
 	return reason == SPLICE_REASON_OUT_OF_ORDER || reason == SPLICE_REASON_UNRESOLVED;
 }
 
+static uint64_t hash_of(const char *a, const char *b, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(b, strlen(b), XXH3_64bits_withSeed(a, strlen(a), seed));
+}
+
+struct splice_rate tunnel_rate(const struct session *s)
+{
+	const struct listener *l = s->listener;
+	const struct route *route = s->ex.route;
+	const struct splice_rates *rates = route ? route->splice_rates : &l->splice_rates;
+
+	if (!rates)
+		return (struct splice_rate){ 0 };
+	/* By names, so that a reload or another process finds the same. */
+	return (struct splice_rate){ .owner =
+					     route ? hash_of(l->routes->name, route->name, 1u << 16)
+						   : hash_of(l->vip->name, "", l->port),
+				     .all = rates->all,
+				     .source = rates->source };
+}
+
 static void try_splice(struct session *s)
 {
 	struct handover_request request = { .ends = { s->ends[CLIENT], s->ends[SERVER] },
@@ -37,6 +61,7 @@ static void try_splice(struct session *s)
 					    .worker = s->proxy->options.worker,
 					    .name = s->ex.upstream->name,
 					    .session = s->id,
+					    .rate = tunnel_rate(s),
 					    .idle_ms = s->listener->timeouts.tunnel_ms };
 	enum splice_reason reason;
 

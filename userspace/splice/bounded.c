@@ -27,6 +27,11 @@ static uint32_t delta(const struct bounded *b)
 	return b->legs[FROM]->past.seq_delta;
 }
 
+static uint32_t slot_of(const struct splicer *splicer, const struct splice *leg)
+{
+	return (uint32_t)(leg - splicer->maps.splices);
+}
+
 static uint32_t load(const __u32 *field)
 {
 	return __atomic_load_n(field, __ATOMIC_ACQUIRE);
@@ -105,8 +110,8 @@ static void write_plans(const struct bounded *b, const struct bounded_request *r
 	out->past.ack_delta = first - out_first;
 	in->past.tsecr_delta = -out->past.ts_delta;
 	out->past.tsecr_delta = -in->past.ts_delta;
-	write_plan(out, in, (uint32_t)(in - splicer->maps.splices), LEG_OUT, out_first, n);
-	write_plan(in, out, (uint32_t)(out - splicer->maps.splices), LEG_IN, first, n);
+	write_plan(out, in, slot_of(splicer, in), LEG_OUT, out_first, n);
+	write_plan(in, out, slot_of(splicer, out), LEG_IN, first, n);
 	in->past.max_seq = in->leg.progress = first;
 	in->past.floor = st[FROM].copied_seq + in->leg.rx - r->unwritten;
 	out->leg.progress = st[TO].snd_una + out->leg.tx;
@@ -172,6 +177,22 @@ static bool pays(const struct splicer *splicer, uint32_t hop)
 						 clock_monotonic_ms());
 }
 
+/* The leg that a body comes by pays, while it has one. */
+static bool begin_paying(struct bounded *b, const struct bounded_request *r, const uint32_t hops[2],
+			 struct splicer *splicer)
+{
+	struct splice *in = b->legs[FROM];
+
+	in->flags =
+		(in->flags & ~(uint32_t)SPLICE_BY_SERVER) | (r->by_server ? SPLICE_BY_SERVER : 0);
+	rate_take(splicer, slot_of(splicer, in), &r->rate,
+		  r->by_server ? &r->to->peer : &r->from->peer);
+	if (begin_plans(b, r, hops, splicer))
+		return true;
+	rate_give(splicer, slot_of(splicer, in));
+	return false;
+}
+
 enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_request *r,
 				 struct bounded **out_bounded)
 {
@@ -198,7 +219,7 @@ enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_r
 	reason = take_legs(splicer, r, st, b.legs);
 	if (reason != SPLICE_REASON_DONE)
 		return reason;
-	if (!begin_plans(&b, r, hops, splicer))
+	if (!begin_paying(&b, r, hops, splicer))
 		return SPLICE_REASON_NOT_QUIET;
 	*out_bounded = must_alloc(sizeof(**out_bounded));
 	**out_bounded = b;
@@ -343,6 +364,7 @@ static void fold(struct bounded *b, uint32_t past_in, uint32_t past_out)
 	in->body = out->body = LEG_NONE;
 	leg_plan_end(out);
 	leg_plan_end(in);
+	rate_give(b->splicer, slot_of(b->splicer, b->legs[FROM]));
 }
 
 uint64_t bounded_end(struct bounded *b)

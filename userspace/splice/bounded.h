@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "userspace/net/conn.h"
+#include "userspace/splice/splice_rate.h"
 #include "userspace/splice/splice_reason.h"
 
 struct bounded;
@@ -25,6 +26,8 @@ struct bounded_request {
 	bool anywhere;          /* also where a relay is cheaper (device_cost.h) */
 	uint32_t worker;
 	const char *name; /* of the upstream, for shuntctl flows */
+	struct splice_rate rate;
+	bool by_server; /* `from` is the endpoint */
 };
 
 /*

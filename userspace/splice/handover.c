@@ -219,6 +219,7 @@ static enum splice_reason install(struct splicer *splicer, const struct handover
 		return SPLICE_REASON_NO_SLOT;
 	sp = &splicer->maps.splices[slot];
 	fill(sp, request, st, next_hops);
+	rate_take(splicer, slot, &request->rate, &request->ends[0]->peer);
 	for (int side = 0; side < 2; side++)
 		keys[side] =
 			splice_key(&request->ends[side]->peer, conn_local(request->ends[side]));

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "userspace/net/conn.h"
+#include "userspace/splice/splice_rate.h"
 #include "userspace/splice/splice_reason.h"
 #include "userspace/splice/splicer.h"
 
@@ -20,7 +21,8 @@ struct handover_request {
 	struct conn *ends[2]; /* borrowed until handover_finish or handover_abandon */
 	uint32_t pending[2];  /* bytes read from that end and not yet written to the other */
 	uint32_t worker;
-	const char *name;          /* of the upstream, for shuntctl flows */
+	const char *name; /* of the upstream, for shuntctl flows */
+	struct splice_rate rate;
 	uint64_t session;          /* its number in the access log */
 	uint32_t idle_ms, most_ms; /* as in struct splice */
 };

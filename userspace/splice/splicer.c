@@ -91,6 +91,7 @@ void slot_uninstall(struct splicer *splicer, uint32_t i)
 
 		flow_table_remove_splice(&splicer->maps.flows, &key, i, sp->generation);
 	}
+	rate_give(splicer, i);
 	__atomic_store_n(&sp->state, SPLICE_FREE, __ATOMIC_RELEASE);
 }
 
@@ -314,6 +315,8 @@ struct splicer *splicer_create(const struct splice_maps *maps, const struct node
 	splicer->slots = must_alloc(maps->count * sizeof(splicer->slots[0]));
 	splicer->ports = ports_create(node->splice_port_first, node->splice_port_last);
 	pthread_mutex_init(&splicer->lock, NULL);
+	pthread_mutex_init(&splicer->rates_lock, NULL);
+	rates_adopt(splicer, 0);
 	splicer->events = ring_buffer__new(maps->events_fd, on_event, splicer, NULL);
 	if (!splicer->events) {
 		err_sys(err, "cannot read the ring buffer shunt_events");
@@ -340,6 +343,7 @@ void splicer_destroy(struct splicer *splicer)
 	device_costs_destroy(splicer->costs);
 	ports_destroy(splicer->ports);
 	pthread_mutex_destroy(&splicer->lock);
+	pthread_mutex_destroy(&splicer->rates_lock);
 	free(splicer->slots);
 	free(splicer);
 }

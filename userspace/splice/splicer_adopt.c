@@ -36,6 +36,7 @@ void slot_look_at_foreign(struct splicer *splicer, uint32_t i, bool is_last)
 			slot_to_control(splicer, i);
 		return;
 	case SPLICE_FREE: /* the relay went on instead */
+		rate_give(splicer, i);
 		if (sp->source_port)
 			splicer_port_give(splicer, &to, (uint16_t)sp->source_port);
 		slot_give(splicer, i);
@@ -63,10 +64,11 @@ static void adopt_all(struct splicer *splicer, bool is_last)
 	while (last > 0 && splicer->maps.splices[last - 1].state == SPLICE_FREE)
 		last--;
 	splicer->used_end = last;
+	rates_adopt(splicer, last);
 	for (uint32_t i = last; i > 0; i--) {
 		if (splicer->maps.splices[i - 1].state == SPLICE_FREE)
 			slot_give(splicer, i - 1);
-		else
+		else if (splicer->maps.splices[i - 1].state != SPLICE_BUCKET)
 			adopt(splicer, i - 1, is_last);
 	}
 	if (atomic_load(&splicer->adopted) > 0)

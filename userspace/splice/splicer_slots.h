@@ -19,19 +19,24 @@ enum slot_owner {
 	SLOT_FREE,
 	SLOT_WORKER,
 	SLOT_CONTROL,
+	SLOT_BUCKET,  /* of rates, whoever uses it */
 	SLOT_FOREIGN, /* a worker of the process before us, which ends, still has its sockets */
 };
 
 enum { LINGER_ENDED_MS = 60000 }; /* as TIME_WAIT */
 
 struct slot {
-	atomic_uint owner; /* enum slot_owner */
-	uint32_t next_free;
+	atomic_uint owner;   /* enum slot_owner */
+	uint32_t next_free;  /* of a bucket: the next one in its chain */
+	uint32_t pays[2];    /* as in struct splice */
+	uint32_t refs;       /* of a bucket: splices that pay into it */
 	uint64_t packets;    /* at the last sweep */
 	uint64_t changed_ms; /* when they last differed */
 	atomic_bool cut;     /* as soon as it is the control thread's */
 	uint64_t linger_ms;  /* until when the keys stay; 0: not over */
 };
+
+enum { RATE_CHAINS = 4096 };
 
 struct splicer {
 	struct splice_maps maps;
@@ -44,8 +49,10 @@ struct splicer {
 	uint32_t used_end;              /* slots from here on were never used */
 	struct slot *slots;
 	atomic_uint_fast64_t adopted, reused, endings[SPLICE_ENDINGS];
-	uint64_t now_ms;    /* of the last sweep */
-	atomic_bool closed; /* another process takes slots and ports; set under the lock */
+	pthread_mutex_t rates_lock;  /* of buckets; taken before lock */
+	uint32_t rates[RATE_CHAINS]; /* their chains, under that lock */
+	uint64_t now_ms;             /* of the last sweep */
+	atomic_bool closed;          /* another process takes slots and ports; set under the lock */
 };
 
 #define SLOT_NONE UINT32_MAX
@@ -77,6 +84,16 @@ void slot_over(struct splicer *splicer, uint32_t i, enum splice_ending how);
 void slot_cut(struct splicer *splicer, uint32_t i, enum splice_ending how);
 /* Whether it must be cut now; SPLICE_ENDINGS: no. idle_ms: where it has none of its own. */
 enum splice_ending slot_overdue(const struct splicer *splicer, uint32_t i, uint32_t idle_ms);
+
+/* --- splicer_rate.c; any thread */
+
+/* Before the keys: it pays into the buckets of these rates from its first packet on. */
+void rate_take(struct splicer *splicer, uint32_t i, const struct splice_rate *rate,
+	       const struct addr *client);
+/* When the keys are gone. */
+void rate_give(struct splicer *splicer, uint32_t i);
+/* The buckets that another process left, and what uses them; control thread. */
+void rates_adopt(struct splicer *splicer, uint32_t count);
 
 /* --- splicer_adopt.c */
 

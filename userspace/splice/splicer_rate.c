@@ -1,0 +1,153 @@
+/*
+ * Rates that splices share: elements of the table as buckets, one for each owner and source.
+ */
+#include <string.h>
+#include <xxhash.h>
+
+#include "userspace/splice/splicer_slots.h"
+
+enum { AT_ONCE_MS = 100, AT_ONCE_BYTES = 131072 /* two super-packets */ };
+
+static uint32_t *chain_of(struct splicer *splicer, const struct bucket *b)
+{
+	return &splicer->rates[(XXH3_64bits(b->source, sizeof(b->source)) ^ b->owner) %
+			       RATE_CHAINS];
+}
+
+static uint32_t find(struct splicer *splicer, const struct bucket *b)
+{
+	uint32_t i = *chain_of(splicer, b);
+
+	for (; i != SLOT_NONE; i = splicer->slots[i].next_free) {
+		const struct bucket *at = &splicer->maps.splices[i].bucket;
+
+		if (at->owner == b->owner && !memcmp(at->source, b->source, sizeof(b->source)))
+			return i;
+	}
+	return SLOT_NONE;
+}
+
+static void link_in(struct splicer *splicer, uint32_t i)
+{
+	uint32_t *chain = chain_of(splicer, &splicer->maps.splices[i].bucket);
+
+	splicer->slots[i].next_free = *chain;
+	splicer->slots[i].refs = 0;
+	*chain = i;
+}
+
+static void set_rate(struct bucket *b, uint64_t rate)
+{
+	uint64_t at_once = rate * AT_ONCE_MS / 1000;
+
+	b->kib_ns = 1024 * 1000000000ull / rate;
+	if (at_once < AT_ONCE_BYTES)
+		at_once = AT_ONCE_BYTES;
+	b->ahead_ns = at_once * b->kib_ns >> 10;
+}
+
+/* Element + 1; 0 where there is no rate, or no element for it: then nothing is held back. */
+static uint32_t take(struct splicer *splicer, struct bucket *b, uint64_t rate)
+{
+	uint32_t i = find(splicer, b);
+	struct splice *sp;
+
+	if (i == SLOT_NONE) {
+		i = slot_take(splicer);
+		if (i == SLOT_NONE)
+			return 0;
+		atomic_store(&splicer->slots[i].owner, SLOT_BUCKET);
+		sp = &splicer->maps.splices[i];
+		sp->bucket = *b;
+		sp->source_port = 0;
+		set_rate(&sp->bucket, rate);
+		sp->generation++;
+		__atomic_store_n(&sp->state, SPLICE_BUCKET, __ATOMIC_RELEASE);
+		link_in(splicer, i);
+	} else {
+		set_rate(&splicer->maps.splices[i].bucket,
+			 rate); /* it may have been configured anew */
+	}
+	splicer->slots[i].refs++;
+	return i + 1;
+}
+
+void rate_take(struct splicer *splicer, uint32_t i, const struct splice_rate *rate,
+	       const struct addr *client)
+{
+	struct slot *slot = &splicer->slots[i];
+	struct bucket b = { .owner = rate->owner };
+
+	slot->pays[0] = slot->pays[1] = 0;
+	if ((!rate->all && !rate->source) || atomic_load(&splicer->closed))
+		return;
+	pthread_mutex_lock(&splicer->rates_lock);
+	if (rate->all)
+		slot->pays[0] = take(splicer, &b, rate->all);
+	memcpy(b.source, client->ip, sizeof(b.source));
+	if (rate->source)
+		slot->pays[1] = take(splicer, &b, rate->source);
+	pthread_mutex_unlock(&splicer->rates_lock);
+	memcpy(splicer->maps.splices[i].pays, slot->pays, sizeof(slot->pays));
+}
+
+static void unlink_from(struct splicer *splicer, uint32_t i)
+{
+	struct splice *sp = &splicer->maps.splices[i];
+	uint32_t *at = chain_of(splicer, &sp->bucket);
+
+	while (*at != i)
+		at = &splicer->slots[*at].next_free;
+	*at = splicer->slots[i].next_free;
+	__atomic_store_n(&sp->state, SPLICE_FREE, __ATOMIC_RELEASE);
+}
+
+/* The next process counts for itself what uses them. */
+void rate_give(struct splicer *splicer, uint32_t i)
+{
+	struct slot *slot = &splicer->slots[i];
+
+	if (!slot->pays[0] && !slot->pays[1])
+		return;
+	memset(splicer->maps.splices[i].pays, 0, sizeof(slot->pays));
+	pthread_mutex_lock(&splicer->rates_lock);
+	for (int k = 0; k < 2; k++) {
+		uint32_t pays = slot->pays[k];
+
+		slot->pays[k] = 0;
+		if (!pays || --splicer->slots[pays - 1].refs > 0 || splicer->closed)
+			continue;
+		unlink_from(splicer, pays - 1);
+		slot_give(splicer, pays - 1);
+	}
+	pthread_mutex_unlock(&splicer->rates_lock);
+}
+
+void rates_adopt(struct splicer *splicer, uint32_t count)
+{
+	for (uint32_t i = 0; i < RATE_CHAINS; i++)
+		splicer->rates[i] = SLOT_NONE;
+	for (uint32_t i = 0; i < count; i++) {
+		if (splicer->maps.splices[i].state != SPLICE_BUCKET)
+			continue;
+		atomic_store(&splicer->slots[i].owner, SLOT_BUCKET);
+		link_in(splicer, i);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		const struct splice *sp = &splicer->maps.splices[i];
+		bool may_pay = sp->state >= SPLICE_HANDOVER && sp->state <= SPLICE_LEG;
+
+		for (int k = 0; k < 2 && may_pay; k++) {
+			uint32_t pays = sp->pays[k];
+
+			if (pays && pays <= count &&
+			    splicer->maps.splices[pays - 1].state == SPLICE_BUCKET) {
+				splicer->slots[i].pays[k] = pays;
+				splicer->slots[pays - 1].refs++;
+			}
+		}
+	}
+	for (uint32_t i = 0; i < count; i++)
+		if (splicer->maps.splices[i].state == SPLICE_BUCKET && !splicer->slots[i].refs)
+			unlink_from(splicer, i); /* who adopts gives it */
+}
