@@ -146,8 +146,8 @@ TEST(listeners_and_endpoints_that_clash_are_refused)
 		  "\"balance\", found \"best\"" },
 		{ "a key to hash that there is not",
 		  "upstreams: { a: { hash_on: \"header:\", endpoints: [] } }\n",
-		  "f:1:29: expected client-address, path, header:NAME, cookie:NAME or query:NAME "
-		  "for \"hash_on\", found \"header:\"" },
+		  "f:1:29: expected client-address, tls-session, path, header:NAME, cookie:NAME or "
+		  "query:NAME for \"hash_on\", found \"header:\"" },
 		{ "a reason to retry that there is not",
 		  "upstreams: { a: { endpoints: [] } }\n"
 		  "routes: { r: [ { name: r, upstream: a, retry: { on: [reset, 200] } } ] }\n",

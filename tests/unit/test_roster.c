@@ -219,3 +219,78 @@ TEST(retries_have_a_share_and_a_floor)
 	roster_leave(s.roster, 0);
 	end(&s);
 }
+
+TEST(who_had_a_client_keeps_it_while_it_can_serve)
+{
+	static const struct {
+		const char *name, *keys, *endpoints, *down, *busy; /* places */
+		uint32_t kept;
+		int tried;
+		char want;
+	} rows[] = {
+		{ "as it was", "", E(1, "") "," E(2, "") "," E(3, ""), "", "", 2, -1, '2' },
+		{ "it gets nothing new", "", E(1, "") "," E(2, ", weight: 0"), "", "", 1, -1, '1' },
+		{ "a backup", "", E(1, "") "," E(2, ", priority: 1"), "", "", 1, -1, '1' },
+		{ "with room left", "", E(1, "") "," E(2, ", max_requests: 2"), "", "1", 1, -1,
+		  '1' },
+		{ "without", "", E(1, "") "," E(2, ", max_requests: 1"), "", "1", 1, -1, '0' },
+		{ "it is down", "", E(1, "") "," E(2, ""), "1", "", 1, -1, '0' },
+		{ "it was asked", "", E(1, "") "," E(2, ""), "", "", 1, 1, '0' },
+		{ "all are down", "", E(1, "") "," E(2, ""), "01", "", 1, -1, '1' },
+		{ "all are down, closed", "fail: closed,", E(1, "") "," E(2, ""), "01", "", 1, -1,
+		  'u' },
+		{ "there is no such place", "", E(1, ""), "", "", 1, -1, '0' },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct scene s = begin(row->keys, row->endpoints);
+		struct roster_ask ask = { .now_ms = LATE,
+					  .keeps = true,
+					  .kept = row->kept,
+					  .tried = { (uint32_t)row->tried },
+					  .tried_count = row->tried >= 0 };
+		uint32_t place = 0;
+		char got;
+
+		for (const char *at = row->down; *at; at++)
+			atomic_store(&s.snapshot->down[*at - '0'], true);
+		for (const char *at = row->busy; *at; at++)
+			roster_enter(s.roster, (uint32_t)(*at - '0'));
+		got = roster_pick(s.roster, &ask, &place) == ROSTER_FOUND ? (char)('0' + place)
+									  : 'u';
+		if (got != row->want)
+			test_fail(__FILE__, __LINE__, "%s: got %c, want %c", row->name, got,
+				  row->want);
+		for (const char *at = row->busy; *at; at++)
+			roster_leave(s.roster, (uint32_t)(*at - '0'));
+		end(&s);
+	}
+}
+
+TEST(a_key_leads_to_one_endpoint_by_whatever_the_rest_is_balanced)
+{
+	struct scene s = begin("persistence: { hash_on: \"header:x\" },",
+			       E(1, "") "," E(2, "") "," E(3, ""));
+	uint32_t seen = 0;
+
+	for (uint64_t hash = 0; hash < 30; hash++) {
+		struct roster_ask ask = { .now_ms = LATE, .keyed = true, .hash = hash };
+		uint32_t first = 9, again = 9;
+
+		CHECK_INT(roster_pick(s.roster, &ask, &first), ROSTER_FOUND);
+		CHECK_INT(roster_pick(s.roster, &ask, &again), ROSTER_FOUND);
+		CHECK_INT(first, again);
+		seen |= 1u << first;
+		/* Away and back: only its own key moved, and comes back. */
+		atomic_store(&s.snapshot->down[first], true);
+		CHECK_INT(roster_pick(s.roster, &ask, &again), ROSTER_FOUND);
+		CHECK(again != first);
+		atomic_store(&s.snapshot->down[first], false);
+		CHECK_INT(roster_pick(s.roster, &ask, &again), ROSTER_FOUND);
+		CHECK_INT(again, first);
+	}
+	CHECK_INT(seen, 7);
+	for (int i = 0; i < 6; i++) /* others go on in turn */
+		CHECK_INT(pick(&s, LATE, -1), '0' + i % 3);
+	end(&s);
+}

@@ -21,6 +21,7 @@ const char arguments_help[] =
 	"SIGUSR1\n"
 	"  --admin SOCKET      for shuntctl; default " ADMIN_PATH_DEFAULT "\n"
 	"  --pin-dir DIR       of the fast path's maps; default " PIN_DIR_DEFAULT "\n"
+	"  --state DIR         for what is to outlive this process: a key for cookies, overrides\n"
 	"  --cgroup DIR        move there, for splicing (cgroup v2 directory)\n"
 	"  --user NAME         become NAME once everything is open\n"
 	"  --help, --version\n"
@@ -30,7 +31,7 @@ const char arguments_help[] =
 	"USR1 reopens the access log, USR2 starts the program anew in its own place.\n"
 	"Exit codes: 0 done, 1 refused, 2 wrong usage.\n";
 
-enum { OPTIONS = 7 };
+enum { OPTIONS = 8 };
 
 static const struct option {
 	const char *name;
@@ -42,6 +43,7 @@ static const struct option {
 	{ "--cgroup", offsetof(struct arguments, cgroup) },
 	{ "--admin", offsetof(struct arguments, admin) },
 	{ "--access-log", offsetof(struct arguments, access_log) },
+	{ "--state", offsetof(struct arguments, state) },
 	{ "--user", offsetof(struct arguments, user) },
 };
 

@@ -18,6 +18,7 @@ struct arguments {
 	const char *admin;
 	bool admin_given;       /* then it must work */
 	const char *access_log; /* NULL: none */
+	const char *state;      /* folder for what outlives us; NULL: nothing does */
 	const char *user;       /* NULL: stay who we are */
 	uint32_t workers;       /* 0: as configured */
 };

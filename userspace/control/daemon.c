@@ -22,6 +22,7 @@
 #include "userspace/control/privileges.h"
 #include "userspace/control/reload.h"
 #include "userspace/control/serving.h"
+#include "userspace/control/state_dir.h"
 #include "userspace/control/succession.h"
 #include "userspace/control/watchdog.h"
 
@@ -83,7 +84,7 @@ static void reload(struct daemon *d)
 	}
 	before = serving_ceilings(d->serving)->each;
 	config_watch_seen(d->config); /* before reading: a change in between is an event more */
-	next = reload_read(d->arguments->config, d->number + 1, false);
+	next = reload_read(d->arguments->config, d->arguments->state, d->number + 1, false);
 	notify_send("RELOADING=1");
 	if (!next ||
 	    (reload_warn_fixed(&serving_snapshot(d->serving)->model->node, &next->model->node),
@@ -353,21 +354,6 @@ static bool admin_open(struct daemon *d, struct err *err)
 	return true;
 }
 
-static void say_unserved(const struct model *model)
-{
-	for (uint32_t i = 0; i < model->vip_count; i++)
-		for (uint32_t k = 0; k < model->vips[i].listener_count; k++) {
-			const struct listener *l = &model->vips[i].listeners[k];
-
-			if (!listen_protocol_is_proxied(l->protocol))
-				log_line(LOG_WARNING,
-					 "vip %s port %u/%s is not served: it needs the "
-					 "fast path",
-					 model->vips[i].name, l->port,
-					 listener_protocol_names[l->protocol]);
-		}
-}
-
 /* With devices it is the operator's wish: a failure is one, but for who may not have it at all. */
 static bool fast_path_start(struct daemon *d, struct snapshot *first, struct err *err)
 {
@@ -387,7 +373,7 @@ static bool fast_path_start(struct daemon *d, struct snapshot *first, struct err
 			 "proxy; L4 listeners and splicing are off");
 	else
 		return (d->fast_path = fast_path_open(&options, first, err)) != NULL;
-	say_unserved(model);
+	reload_warn_unserved(model);
 	return true;
 }
 
@@ -425,6 +411,7 @@ static bool start(struct daemon *d, struct snapshot *first, struct err *err)
 	       (d->files = file_watch_create(d->loop, on_config_change, d)) != NULL &&
 	       admin_hand_over(d->admin, a->user, err) &&
 	       log_control_hand_over(d->log, a->user, err) &&
+	       state_dir_hand_over(a->state, a->user, err) &&
 	       privileges_drop(a->user, d->fast_path != NULL, err) &&
 	       log_control_start(d->log, err) && serving_start(d->serving, err);
 }
@@ -460,7 +447,7 @@ static bool ready(struct daemon *d, struct err *err)
 int daemon_run(const struct arguments *arguments)
 {
 	struct daemon d = { .arguments = arguments, .signals = -1, .number = 1 };
-	struct snapshot *first = reload_read(arguments->config, d.number, false);
+	struct snapshot *first = reload_read(arguments->config, arguments->state, d.number, false);
 	bool fast, ok;
 	struct err err;
 
@@ -485,7 +472,7 @@ int daemon_run(const struct arguments *arguments)
 
 int daemon_check(const struct arguments *arguments)
 {
-	struct snapshot *read = reload_read(arguments->config, 1, true);
+	struct snapshot *read = reload_read(arguments->config, NULL, 1, true);
 	struct ceilings ceilings;
 
 	if (!read)

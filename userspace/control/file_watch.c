@@ -103,6 +103,7 @@ void file_watch_follow(struct file_watch *w, const struct model *model)
 	for (uint32_t i = 0; i < model->upstream_count; i++)
 		add(w, model->upstreams[i].tls.ca);
 	add(w, model->node.ticket_keys);
+	add(w, model->node.persistence_keys);
 	w->loaded = w->seen = signature(w);
 	if (w->count > 0)
 		timer_start(&w->look, LOOK_MS);

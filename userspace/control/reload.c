@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "userspace/base/log.h"
+#include "userspace/control/listen_table.h"
+#include "userspace/control/state_dir.h"
 #include "userspace/tls/tls_tickets.h"
 
 static void say(const struct findings *findings, const char *file)
@@ -13,7 +15,17 @@ static void say(const struct findings *findings, const char *file)
 		log_line(LOG_ERROR, "%s: %u more mistakes are not shown", file, findings->more);
 }
 
-struct snapshot *reload_read(const char *file, uint64_t number, bool strict)
+static void warn_forgetful(const struct snapshot *s, const char *state)
+{
+	for (uint32_t i = 0; i < s->model->upstream_count; i++)
+		if (s->tokens[i] && !s->model->node.persistence_keys && !state)
+			log_line(LOG_WARNING,
+				 "upstream %s: cookies lead to endpoints until shuntd ends; "
+				 "--state, or persistence_keys of the node, makes them last",
+				 s->model->upstreams[i].name);
+}
+
+struct snapshot *reload_read(const char *file, const char *state, uint64_t number, bool strict)
 {
 	struct findings findings = { 0 };
 	struct model *model = model_load(file, &findings);
@@ -21,8 +33,12 @@ struct snapshot *reload_read(const char *file, uint64_t number, bool strict)
 	struct err err;
 
 	if (snapshot && snapshot_secure(snapshot, strict, &findings) &&
-	    tls_tickets_use(model->node.ticket_keys, &err))
+	    tls_tickets_use(model->node.ticket_keys, &err) && state_dir_open(state, &err) &&
+	    snapshot_name_endpoints(snapshot, state, &err)) {
+		if (!strict)
+			warn_forgetful(snapshot, state);
 		return snapshot;
+	}
 	if (snapshot && findings.count == 0)
 		log_line(LOG_ERROR, "%s", err.text);
 	say(&findings, file);
@@ -51,4 +67,19 @@ void reload_warn_fixed(const struct node *before, const struct node *after)
 		log_line(LOG_WARNING,
 			 "the splice ports of node have changed: takes effect when shuntd "
 			 "is started again");
+}
+
+void reload_warn_unserved(const struct model *model)
+{
+	for (uint32_t i = 0; i < model->vip_count; i++)
+		for (uint32_t k = 0; k < model->vips[i].listener_count; k++) {
+			const struct listener *l = &model->vips[i].listeners[k];
+
+			if (!listen_protocol_is_proxied(l->protocol))
+				log_line(LOG_WARNING,
+					 "vip %s port %u/%s is not served: it needs the "
+					 "fast path",
+					 model->vips[i].name, l->port,
+					 listener_protocol_names[l->protocol]);
+		}
 }

@@ -175,11 +175,43 @@ struct health {
 };
 
 /* What makes requests go together. */
-enum request_key_kind { KEY_CLIENT, KEY_HEADER, KEY_COOKIE, KEY_QUERY, KEY_PATH, KEY_KINDS };
+enum request_key_kind {
+	KEY_CLIENT,
+	KEY_HEADER,
+	KEY_COOKIE,
+	KEY_QUERY,
+	KEY_PATH,
+	KEY_TLS_SESSION, /* of TLS, with those that resumed it */
+	KEY_KINDS
+};
 
 struct request_key {
 	enum request_key_kind kind;
 	const char *name; /* of the header, cookie or query parameter */
+};
+
+enum persistence_kind {
+	PERSISTENCE_NONE,
+	PERSISTENCE_COOKIE,      /* one of ours names the endpoint */
+	PERSISTENCE_APPLICATION, /* the endpoint's name is put before the value of one of its own */
+	PERSISTENCE_HASH,        /* the same for the same key, where there is one */
+};
+
+enum cookie_secure { COOKIE_SECURE_AUTO, COOKIE_SECURE_ALWAYS, COOKIE_SECURE_NEVER };
+
+/* How a client is led back to the endpoint that it had. */
+struct persistence {
+	enum persistence_kind kind;
+	uint32_t kinds;     /* how many of them were written: one, or it is a mistake */
+	const char *cookie; /* the name of ours, or of the application's */
+	const char *path;
+	uint32_t max_age_ms; /* 0: as long as the browser runs */
+	bool scripts;        /* without HttpOnly */
+	const char *same_site;
+	enum cookie_secure secure;
+	const char *attributes; /* of the cookie, but for Secure: "; Path=/..." */
+	struct request_key hash_on;
+	bool dressed; /* attributes were written */
 };
 
 /* Who is left alone after failing again and again. */
@@ -197,6 +229,7 @@ struct upstream {
 	uint32_t panic;             /* percent that must be fit, or all are taken for it */
 	bool fail_closed;           /* nobody is asked where nobody is fit */
 	struct eject eject;
+	struct persistence persistence;
 	struct health health;
 	struct endpoint *endpoints;
 	uint32_t endpoint_count;
@@ -356,7 +389,8 @@ struct node {
 		splice_port_last;               /* reserved source ports; default 20000-29999 */
 	uint16_t nat_port_first, nat_port_last; /* the same for forward: nat; 61000-65535 */
 	struct guard guard;                     /* of all vips */
-	const char *ticket_keys; /* file shared by nodes; NULL: keys of this process */
+	const char *ticket_keys;      /* file shared by nodes; NULL: keys of this process */
+	const char *persistence_keys; /* likewise; NULL: of the state directory or this process */
 };
 
 enum { FLOWS_LIMIT = 1 << 26, SPLICES_LIMIT = 1 << 20 };

@@ -99,6 +99,7 @@ const struct key node_keys[] = {
 	{ "nat_ports", read_ports, offsetof(struct node, nat_port_first) },
 	{ "guard", read_guard, offsetof(struct node, guard) },
 	{ "ticket_keys", read_path_text, offsetof(struct node, ticket_keys) },
+	{ "persistence_keys", read_path_text, offsetof(struct node, persistence_keys) },
 	{ 0 },
 };
 

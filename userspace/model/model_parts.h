@@ -32,7 +32,7 @@ extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], ti
 	endpoint_keys[], vpc_keys[], test_keys[], certificate_keys[], listener_tls_keys[],
 	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
 extern const struct key quic_keys[], rate_keys[], guard_keys[], health_keys[], health_udp_keys[],
-	health_expect_keys[], eject_keys[], retry_keys[], route_timeout_keys[];
+	health_expect_keys[], eject_keys[], retry_keys[], route_timeout_keys[], persistence_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
@@ -66,6 +66,10 @@ void read_health(struct reading *r, const struct key *key, const struct yaml *va
 		 void *into); /* struct health */
 /* What of a health check follows from the rest of its upstream, which has been read. */
 void settle_health(struct reading *r, struct upstream *u);
+void read_persistence(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into); /* struct persistence */
+void read_request_key(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into); /* struct request_key */
 extern const struct listener_forwarded default_forwarded;
 void read_request_id(struct reading *r, const struct key *key, const struct yaml *value,
 		     void *into); /* struct listener_request_id */

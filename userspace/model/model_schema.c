@@ -30,6 +30,7 @@ const struct schema_section model_schema[] = {
 	{ "retry", retry_keys },
 	{ "route timeouts", route_timeout_keys },
 	{ "eject", eject_keys },
+	{ "persistence", persistence_keys },
 	{ "endpoint", endpoint_keys },
 	{ "health", health_keys },
 	{ "health udp", health_udp_keys },

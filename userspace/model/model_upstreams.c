@@ -139,8 +139,8 @@ static void read_balance(struct reading *r, const struct key *key, const struct 
 		*(enum balance *)into = (enum balance)word;
 }
 
-static void read_request_key(struct reading *r, const struct key *key, const struct yaml *value,
-			     void *into)
+void read_request_key(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
 {
 	static const struct {
 		struct span word;
@@ -151,6 +151,7 @@ static void read_request_key(struct reading *r, const struct key *key, const str
 		[KEY_COOKIE] = { SPAN("cookie:"), true },
 		[KEY_QUERY] = { SPAN("query:"), true },
 		[KEY_PATH] = { SPAN("path"), false },
+		[KEY_TLS_SESSION] = { SPAN("tls-session"), false },
 	};
 	struct span text = span_of(value->kind == YAML_TEXT ? value->text : "");
 	struct request_key *out = into;
@@ -167,8 +168,8 @@ static void read_request_key(struct reading *r, const struct key *key, const str
 		return;
 	}
 	finding(r, value->at,
-		"expected client-address, path, header:NAME, cookie:NAME or query:NAME for \"%s\", "
-		"found %s",
+		"expected client-address, tls-session, path, header:NAME, cookie:NAME or "
+		"query:NAME for \"%s\", found %s",
 		key->name, schema_found(value));
 }
 
@@ -221,6 +222,7 @@ const struct key upstream_keys[] = {
 	{ "panic", read_number, offsetof(struct upstream, panic), 0, 100 },
 	{ "eject", read_eject, offsetof(struct upstream, eject) },
 	{ "sticky", NULL },
+	{ "persistence", read_persistence, offsetof(struct upstream, persistence) },
 	{ "health", read_health, offsetof(struct upstream, health) },
 	{ "tls", read_upstream_tls, offsetof(struct upstream, tls) },
 	{ "proxy_protocol", read_proxy_protocol, offsetof(struct upstream, proxy_protocol) },

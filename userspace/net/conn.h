@@ -31,9 +31,11 @@ struct conn {
 	struct addr local;               /* see conn_local */
 	const struct transport_ops *ops; /* NULL: plain TCP */
 	void *transport;                 /* of ops */
-	uint64_t secured_as; /* hash of how; connections of one kind may stand in for another */
-	int wants;           /* WATCH_...: what the transport waits for, whatever we want */
-	uint64_t got, put;   /* bytes read and written since it was established */
+	/* Hash of how; connections of one kind may stand in for another. Of an accepted one: its
+	 * TLS session, with all that resume it; 0: none. */
+	uint64_t secured_as;
+	int wants;         /* WATCH_...: what the transport waits for, whatever we want */
+	uint64_t got, put; /* bytes read and written since it was established */
 	/* Sent as soon as TCP stands, before a handshake; NULL: nothing. Freed with the connection.
 	 */
 	char *prelude;

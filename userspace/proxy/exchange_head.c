@@ -190,7 +190,7 @@ static void act(struct session *s, struct message *msg)
 		return;
 	}
 	ex->upstream = route_split(ex->route, &req, s->proxy->dealt++);
-	ex->hash = exchange_hash(s, ex->upstream, msg, req.path);
+	exchange_recall(s, msg, req.path);
 	ex->tunnels = ex->tunnels || ex->route->splice == SPLICE_CONNECTION;
 	expect_answer(s, msg);
 	if (!write_request(s, msg, req.path)) {

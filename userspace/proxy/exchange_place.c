@@ -59,21 +59,36 @@ static struct span key_of(const struct request_key *key, const struct message *m
 	}
 }
 
-uint64_t exchange_hash(struct session *s, const struct upstream *upstream,
-		       const struct message *msg, struct span path)
+/* False where the request has no such thing. */
+static bool hash_of(struct session *s, const struct request_key *key, const struct message *msg,
+		    struct span path)
 {
 	uint64_t seed = s->snapshot->model->node.hash_seed;
 	struct span value = { 0 };
 
-	if (upstream->balance != BALANCE_MAGLEV)
-		return 0;
-	if (upstream->hash_on.kind == KEY_CLIENT)
-		return XXH3_64bits_withSeed(s->client.ip, sizeof(s->client.ip), seed);
-	if (msg)
-		value = key_of(&upstream->hash_on, msg, path);
+	if (key->kind == KEY_CLIENT) {
+		s->ex.hash = XXH3_64bits_withSeed(s->client.ip, sizeof(s->client.ip), seed);
+		return true;
+	}
+	if (key->kind == KEY_TLS_SESSION && s->ends[CLIENT]->secured_as)
+		value = span_make(&s->ends[CLIENT]->secured_as, sizeof(uint64_t));
+	else if (msg)
+		value = key_of(key, msg, path);
+	if (value.at)
+		s->ex.hash = XXH3_64bits_withSeed(value.at, value.len, seed);
+	return value.at;
+}
+
+void exchange_hash(struct session *s, const struct upstream *upstream, const struct message *msg,
+		   struct span path)
+{
+	const struct persistence *p = &upstream->persistence;
+
+	s->ex.keyed = p->kind == PERSISTENCE_HASH && hash_of(s, &p->hash_on, msg, path);
 	/* Requests without the key have nothing in common. */
-	return value.at ? XXH3_64bits_withSeed(value.at, value.len, seed)
-			: balance_mix(&s->proxy->chance);
+	if (!s->ex.keyed && upstream->balance == BALANCE_MAGLEV &&
+	    !hash_of(s, &upstream->hash_on, msg, path))
+		s->ex.hash = balance_mix(&s->proxy->chance);
 }
 
 void exchange_failed(struct session *s)
@@ -120,6 +135,9 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 	struct roster_ask ask = { .now_ms = loop_now_ms(s->proxy->options.loop),
 				  .random = balance_mix(&s->proxy->chance),
 				  .hash = ex->hash,
+				  .keyed = ex->keyed,
+				  .keeps = ex->keeps,
+				  .kept = ex->kept,
 				  .tried_count = ex->attempts };
 	enum roster_answer got;
 	uint32_t place;
@@ -137,6 +155,8 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 	ex->endpoint = &upstream->endpoints[place];
 	roster_enter(ex->roster, place);
 	ex->entered = true;
+	if (ex->attempts == 1)
+		exchange_count_kept(s);
 	return got;
 }
 

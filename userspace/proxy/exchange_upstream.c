@@ -261,7 +261,7 @@ void exchange_connect_ready(struct session *s)
 	session_progress(s);
 }
 
-static bool write_response(struct session *s, const struct message *msg)
+static bool write_response(struct session *s, struct message *msg)
 {
 	struct exchange *ex = &s->ex;
 	struct filter_fields fields;
@@ -284,8 +284,12 @@ static bool write_response(struct session *s, const struct message *msg)
 		ex->client_keep = how.keep_alive;
 	ex->response_framing = how.framing;
 	h1_writer_init(&w, at, room);
-	if (!at || !exchange_filter_response(s, &fields, &how) ||
-	    !h1_writer_response(&w, msg, &how))
+	if (!at || !exchange_filter_response(s, &fields, &how))
+		return false;
+	if (msg->status >= 200 || msg->tunnel)
+		exchange_remember(s, msg, &fields);
+	how.added_count = fields.added_count;
+	if (!h1_writer_response(&w, msg, &how))
 		return false;
 	buf_added(&s->out[CLIENT], (uint32_t)w.len);
 	return true;
@@ -308,7 +312,7 @@ static void bad_response(struct session *s, enum end_reason why)
 }
 
 /* A final head: from here on the answer is the endpoint's. */
-static void begin_response(struct session *s, const struct message *msg)
+static void begin_response(struct session *s, struct message *msg)
 {
 	struct exchange *ex = &s->ex;
 

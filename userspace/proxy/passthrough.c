@@ -45,7 +45,7 @@ void passthrough_begin(struct session *s, const struct upstream *upstream)
 {
 	s->ex.upstream = upstream;
 	s->ex.tunnels = true;
-	s->ex.hash = exchange_hash(s, upstream, NULL, (struct span){ 0 });
+	exchange_hash(s, upstream, NULL, (struct span){ 0 });
 	if (s->ex.began_ms == 0)
 		begin(s);
 	exchange_reached(s, &s->ex.times.head);

@@ -57,6 +57,10 @@ struct exchange {
 	struct roster *roster;            /* of upstream; NULL: nobody was asked yet */
 	uint64_t hash;                    /* of what makes requests go together */
 	uint32_t place;                   /* of endpoint in its upstream */
+	uint32_t kept;                    /* the place that the client's cookie names, if any: */
+	bool keeps, kept_newest;          /* it names one; by the present key */
+	bool foreign;                     /* it has one that names nobody */
+	bool keyed;                       /* hash decides, whatever the upstream balances by */
 	uint8_t choice;                   /* enum roster_answer, the last */
 	uint8_t retries;                  /* of attempts, by exchange_retry() */
 	bool chosen;                      /* endpoint is the one to be asked next */
@@ -167,10 +171,11 @@ struct proxy {
 	bool draining;
 	bool patient; /* while draining: an idle session may have one more exchange */
 	struct rosters *rosters;
-	uint64_t chance;            /* state of balance_mix() */
-	struct message message;     /* scratch: a head while it is looked at */
-	char path[HEAD_BYTES_MAX];  /* scratch: a normalised path */
-	char texts[HEAD_BYTES_MAX]; /* scratch: what filters write */
+	uint64_t chance;              /* state of balance_mix() */
+	struct message message;       /* scratch: a head while it is looked at */
+	char path[HEAD_BYTES_MAX];    /* scratch: a normalised path */
+	char texts[HEAD_BYTES_MAX];   /* scratch: what filters write */
+	char cookies[HEAD_BYTES_MAX]; /* scratch: what exchange_remember() writes */
 };
 
 extern const char *const session_state_names[SESSION_STATES];
@@ -205,12 +210,13 @@ uint64_t exchange_until_ms(const struct session *s); /* UINT64_MAX: any time */
 bool exchange_is_overdue(struct session *s, uint64_t now_ms);
 
 /* exchange_filters.c: what routes change. Lists for a writer, whose texts are in proxy->texts. */
-enum { FILTER_FIELDS_MAX = 16, OWN_FIELDS_MAX = 4 };
+enum { FILTER_FIELDS_MAX = 16, OWN_FIELDS_MAX = 4, OWN_ADDED_MAX = 2 };
 
 struct h1_sent;
 
 struct filter_fields {
-	struct field set[FILTER_FIELDS_MAX + OWN_FIELDS_MAX], added[FILTER_FIELDS_MAX];
+	struct field set[FILTER_FIELDS_MAX + OWN_FIELDS_MAX],
+		added[FILTER_FIELDS_MAX + OWN_ADDED_MAX];
 	uint32_t set_count, added_count;
 	struct span path, host; /* of a request; where host is empty, as it was */
 };
@@ -284,9 +290,16 @@ void exchange_judge(struct session *s, uint16_t status);
 enum end_reason exchange_nobody(const struct exchange *ex);
 void exchange_leave(struct session *s);  /* the endpoint has one exchange less */
 void exchange_forget(struct session *s); /* leaves, and the roster is given back */
-/* What the upstream wants to hash of a request; msg is NULL where there is none. */
-uint64_t exchange_hash(struct session *s, const struct upstream *upstream,
-		       const struct message *msg, struct span path);
+/* Sets ex.hash to what the upstream wants to hash of a request; msg is NULL where there is none. */
+void exchange_hash(struct session *s, const struct upstream *upstream, const struct message *msg,
+		   struct span path);
+
+/* exchange_persist.c: cookies that name endpoints. */
+/* Whom a request belongs to: its hash, and what such a cookie says, which is taken out. */
+void exchange_recall(struct session *s, struct message *msg, struct span path);
+/* Tells the client, beside fields, with a final response. */
+void exchange_remember(struct session *s, struct message *msg, struct filter_fields *fields);
+void exchange_count_kept(const struct session *s); /* an endpoint was chosen, the first time */
 
 /* exchange_retry.c */
 /* Goes on with another endpoint, now or later, where that is wanted, safe and within the budget. */

@@ -20,6 +20,10 @@
 	X(upstream_connect_errors) \
 	X(upstream_reused) \
 	X(endpoints_ejected) \
+	X(persistence_kept) \
+	X(persistence_moved) \
+	X(persistence_foreign) \
+	X(persistence_given) \
 	X(retries) \
 	X(retries_refused_attempts) \
 	X(retries_refused_method) \

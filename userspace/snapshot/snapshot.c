@@ -1,5 +1,6 @@
 #include "userspace/snapshot/snapshot.h"
 
+#include <openssl/crypto.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,8 +83,10 @@ struct snapshot *snapshot_create(struct model *model, uint64_t number)
 		}
 	s->rings = must_alloc(model->upstream_count * sizeof(s->rings[0]));
 	for (uint32_t i = 0; i < model->upstream_count; i++)
-		if (model->upstreams[i].balance == BALANCE_MAGLEV)
+		if (model->upstreams[i].balance == BALANCE_MAGLEV ||
+		    model->upstreams[i].persistence.kind == PERSISTENCE_HASH)
 			compile_places(&s->rings[i], &model->upstreams[i], model->node.hash_seed);
+	s->tokens = must_alloc(model->upstream_count * sizeof(s->tokens[0]));
 	return s;
 }
 
@@ -95,6 +98,30 @@ static bool secure_client(const struct upstream_tls *tls, struct place at, bool 
 		return true;
 	*out_client = tls_client_create(tls, at, strict, findings);
 	return *out_client;
+}
+
+static bool wants_tokens(const struct upstream *u)
+{
+	return u->persistence.kind == PERSISTENCE_COOKIE ||
+	       u->persistence.kind == PERSISTENCE_APPLICATION;
+}
+
+bool snapshot_name_endpoints(struct snapshot *s, const char *state, struct err *err)
+{
+	struct token_keys keys = { .count = 0 };
+
+	for (uint32_t i = 0; i < s->model->upstream_count; i++) {
+		const struct upstream *u = &s->model->upstreams[i];
+
+		if (!wants_tokens(u))
+			continue;
+		if (keys.count == 0 &&
+		    !token_keys_load(s->model->node.persistence_keys, state, &keys, err))
+			return false;
+		s->tokens[i] = endpoint_tokens_create(u, &keys);
+	}
+	OPENSSL_cleanse(&keys, sizeof(keys));
+	return true;
 }
 
 bool snapshot_secure(struct snapshot *s, bool strict, struct findings *findings)
@@ -137,6 +164,9 @@ void snapshot_unref(struct snapshot *snapshot)
 	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
 		free(snapshot->rings[i].places);
 	free(snapshot->rings);
+	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
+		endpoint_tokens_destroy(snapshot->tokens[i]);
+	free(snapshot->tokens);
 	free(snapshot->down);
 	free(snapshot->servers);
 	free(snapshot->clients);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "userspace/model/model.h"
+#include "userspace/snapshot/endpoint_tokens.h"
 #include "userspace/tls/tls_context.h"
 
 struct conn_tunnel;
@@ -33,8 +34,9 @@ struct snapshot {
 	bool (*tunnel)(void *context, const struct endpoint *to, uint32_t id,
 		       struct conn_tunnel *out_tunnel);
 	void *tunnel_context;
-	uint32_t *ids;               /* by endpoint.index, of those in a vpc: for it */
-	struct upstream_ring *rings; /* by upstream.index */
+	uint32_t *ids;                   /* by endpoint.index, of those in a vpc: for it */
+	struct upstream_ring *rings;     /* by upstream.index */
+	struct endpoint_tokens **tokens; /* likewise; NULL where no cookie names endpoints */
 };
 
 /* Takes the model over; the first reference belongs to the caller. Aborts without memory. */
@@ -42,5 +44,8 @@ struct snapshot *snapshot_create(struct model *model, uint64_t number);
 /* Opens certificates and keys, once, before anybody else has the snapshot. False and findings where
  * any cannot be used; strict: also where one is not valid now. */
 bool snapshot_secure(struct snapshot *snapshot, bool strict, struct findings *findings);
+/* Names endpoints for cookies, likewise once; without it there are no such names. state: a folder
+ * where a key may be kept; NULL: none. */
+bool snapshot_name_endpoints(struct snapshot *snapshot, const char *state, struct err *err);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);

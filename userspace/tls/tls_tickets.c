@@ -128,7 +128,53 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 	return result == 1 && old && !encrypt && SSL_version(ssl) < TLS1_3_VERSION ? 2 : result;
 }
 
+/* A session's number goes on into all tickets that follow from its first. */
+static int on_make(SSL *ssl, void *context)
+{
+	SSL_SESSION *session = SSL_get_session(ssl);
+	uint64_t number;
+
+	(void)context;
+	if (tls_tickets_session(ssl) != 0 ||
+	    RAND_bytes((unsigned char *)&number, sizeof(number)) != 1)
+		return 1;
+	SSL_SESSION_set1_ticket_appdata(session, &number, sizeof(number));
+	return 1;
+}
+
+/* As OpenSSL decides without asking; it reads no data of ours unless it may ask. */
+static SSL_TICKET_RETURN on_read(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+				 size_t name_len, SSL_TICKET_STATUS status, void *context)
+{
+	(void)ssl, (void)session, (void)name, (void)name_len, (void)context;
+	switch (status) {
+	case SSL_TICKET_EMPTY:
+	case SSL_TICKET_NO_DECRYPT:
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	case SSL_TICKET_SUCCESS:
+		return SSL_TICKET_RETURN_USE;
+	case SSL_TICKET_SUCCESS_RENEW:
+		return SSL_TICKET_RETURN_USE_RENEW;
+	default:
+		return SSL_TICKET_RETURN_ABORT;
+	}
+}
+
+uint64_t tls_tickets_session(const SSL *ssl)
+{
+	SSL_SESSION *session = SSL_get_session(ssl);
+	uint64_t number = 0;
+	void *data = NULL;
+	size_t len = 0;
+
+	if (session && SSL_SESSION_get0_ticket_appdata(session, &data, &len) == 1 &&
+	    len == sizeof(number))
+		memcpy(&number, data, sizeof(number));
+	return number;
+}
+
 void tls_tickets_attach(SSL_CTX *ctx)
 {
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+	SSL_CTX_set_session_ticket_cb(ctx, on_make, on_read, NULL);
 }

@@ -20,3 +20,7 @@ enum {
 bool tls_tickets_use(const char *path, struct err *err);
 /* Contexts that give and take tickets. */
 void tls_tickets_attach(SSL_CTX *ctx);
+/* What a connection has in common with those that it resumed, and that resume it: also on another
+ * node with the same keys. 0: it has no ticket. After the handshake, until its session is given up.
+ */
+uint64_t tls_tickets_session(const SSL *ssl);

@@ -9,6 +9,7 @@
 #include "userspace/tls/handshake_pool.h"
 #include "userspace/tls/tls_error.h"
 #include "userspace/tls/tls_slim.h"
+#include "userspace/tls/tls_tickets.h"
 
 enum {
 	RECORD_SMALL = 4096 - 64, /* decodable before a whole 16 KiB has crossed a slow path */
@@ -53,6 +54,13 @@ static int explain(struct conn *conn, int result, int usual)
 	return meaning(conn, SSL_get_error(ssl_of(conn), result), usual);
 }
 
+/* A session may be given up later, for its memory. */
+static void note_session(struct conn *conn)
+{
+	if (SSL_is_server(ssl_of(conn)))
+		conn->secured_as = tls_tickets_session(ssl_of(conn));
+}
+
 static int handshake(struct conn *conn)
 {
 	int result;
@@ -61,6 +69,7 @@ static int handshake(struct conn *conn)
 	if (result != 1)
 		return explain(conn, result, 0); /* what fails stays in the queue, to be told */
 	conn->wants = 0;
+	note_session(conn);
 	return 0;
 }
 
@@ -141,6 +150,7 @@ static int step_result(struct conn *conn, struct handshake_job *job)
 		return meaning(conn, error, 0);
 	conn->wants = 0;
 	conn->ops = &ops; /* what follows is cheap */
+	note_session(conn);
 	SSL_set_app_data(ssl_of(conn), NULL);
 	handshake_job_destroy(job);
 	return 0;

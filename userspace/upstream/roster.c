@@ -263,7 +263,7 @@ static bool choose(struct roster *r, const struct roster_ask *ask, uint32_t *out
 		b.ring = r->snapshot->rings[u->index].places;
 		b.slots = r->snapshot->rings[u->index].slots;
 	}
-	place = balance_kinds[u->balance]->pick(&b);
+	place = balance_kinds[ask->keyed && b.ring ? BALANCE_MAGLEV : u->balance]->pick(&b);
 	if (place == BALANCE_NOBODY)
 		return false;
 	for (uint32_t i = 0; i < u->endpoint_count; i++)
@@ -294,13 +294,33 @@ static enum roster_answer pick_among(struct roster *r, const struct roster_ask *
 	return all > 0 && sound == 0 ? ROSTER_UNFIT : ROSTER_EMPTY;
 }
 
+/* Who had the client before: neither weight nor priority counts, as they are for what is new. */
+static bool keep(const struct roster *r, const struct roster_ask *ask, bool any,
+		 uint32_t *out_place)
+{
+	uint32_t most, at = ask->kept;
+
+	if (!ask->keeps || at >= r->upstream->endpoint_count || is_tried(ask, at))
+		return false;
+	most = r->upstream->endpoints[at].max_requests;
+	if (most > 0 && r->members[at]->active >= most)
+		return false;
+	if (!any && (is_down(r, at, ask->now_ms) || roster_is_ejected(r, at, ask->now_ms)))
+		return false;
+	*out_place = at;
+	return true;
+}
+
 enum roster_answer roster_pick(struct roster *r, const struct roster_ask *ask, uint32_t *out_place)
 {
-	enum roster_answer got = pick_among(r, ask, false, out_place);
+	enum roster_answer got;
 
-	if (got == ROSTER_UNFIT && !r->upstream->fail_closed)
-		got = pick_among(r, ask, true, out_place);
-	return got;
+	if (keep(r, ask, false, out_place))
+		return ROSTER_FOUND;
+	got = pick_among(r, ask, false, out_place);
+	if (got != ROSTER_UNFIT || r->upstream->fail_closed)
+		return got;
+	return keep(r, ask, true, out_place) ? ROSTER_FOUND : pick_among(r, ask, true, out_place);
 }
 
 void roster_enter(struct roster *r, uint32_t place)

@@ -29,6 +29,9 @@ struct roster_ask {
 	uint64_t now_ms;
 	uint64_t random;
 	uint64_t hash;                    /* of what makes requests go together */
+	bool keyed;                       /* hash decides, by whatever the upstream balances */
+	bool keeps;                       /* kept is asked, if it is fit and has room, before all */
+	uint32_t kept;                    /* whatever its weight and priority */
 	uint32_t tried[ROSTER_TRIED_MAX]; /* places that are not asked again */
 	uint32_t tried_count;
 };
