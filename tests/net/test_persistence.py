@@ -19,7 +19,7 @@ class Kept(Several):
             self.origin.close()
             self.origin, self.origins = shared.origin, shared.origins
         self.order = range(len(self.origins))
-        self.more = ["--workers", "2", "--state", self.path("state")]
+        self.more = ["--workers", "1", "--state", self.path("state")]
         self.node = ""
         if node_keys:
             self.node = "persistence_keys: keys, "
@@ -83,7 +83,9 @@ def moved(shunt, users):
 
 
 def test_a_cookie_leads_back_through_reload_and_restart():
-    with Kept() as shunt:
+    shunt = Kept()
+    shunt.more[1] = "2"
+    with shunt:
         users = first_users(shunt)
         for number, cookie in users.items():
             for _ in range(4):
@@ -140,6 +142,7 @@ def test_a_second_node_with_the_same_key_agrees_and_an_older_key_is_understood()
             with open(two.path("keys"), "wb") as out:
                 out.write(new + old)
             two.reload()
+            plain.wait_until(lambda: two.cookie(two.who(users[0])[1]) not in (None, users[0]), "the new key")
             for number, cookie in users.items():
                 who, answer = two.who(cookie)
                 assert who == number and two.cookie(answer) not in (None, cookie), "by the new key"
@@ -156,6 +159,8 @@ def test_where_the_endpoint_is_gone_another_takes_over():
         assert shunt.who(users[number])[0] == number
         shunt.order = [0, 2]
         shunt.change()
+        plain.wait_until(lambda: shunt.cookie(shunt.who(users[1])[1]) and shunt.stats()["persistence_foreign"],
+                         "the endpoint is gone")
         before = shunt.stats()["persistence_foreign"]
         assert shunt.cookie(shunt.who(users[1])[1]) in (users[0], users[2])
         assert shunt.stats()["persistence_foreign"] == before + 1
@@ -167,6 +172,7 @@ def test_weight_0_gets_nothing_new_but_keeps_its_users():
         users = first_users(shunt)
         shunt.endpoint = lambda number: ", weight: 0" if number == 1 else ""
         shunt.change()
+        plain.wait_until(lambda: shunt.who()[0] == shunt.who()[0] == 0, "the weight is gone")
         assert [shunt.who()[0] for _ in range(6)] == [0] * 6
         assert [shunt.who(users[1])[0] for _ in range(6)] == [1] * 6
 
@@ -199,9 +205,7 @@ def test_an_applications_own_cookie_carries_the_endpoints_name_along():
 
 @pytest.mark.parametrize("key,field", [("header:X-User", b"X-User: %s\r\n"), ("cookie:sid", b"Cookie: sid=%s\r\n")])
 def test_a_key_leads_to_one_endpoint_and_the_rest_is_balanced(key, field):
-    shunt = Kept(3, f'hash_on: "{key}"')
-    shunt.more = ["--workers", "1"]
-    with shunt:
+    with Kept(3, f'hash_on: "{key}"') as shunt:
         users = {user: shunt.who(more=field % b"u%d" % user)[0] for user in range(24)}
         assert set(users.values()) == {0, 1, 2}
         shunt.restart()
