@@ -146,7 +146,7 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 					   const struct leg_plan *plan)
 {
 	struct splice *peer = leg_peer(sp);
-	__u32 end = seg->seq + seg->payload, edge;
+	__u32 end = seg->seq + seg->payload, there;
 	enum verdict v;
 
 	if (!peer)
@@ -166,9 +166,11 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 		seg->why = COUNT_BODY_BEFORE;
 		return DROP;
 	}
-	edge = peer->leg.progress - sp->past.seq_delta +
-	       (peer->past.window << (peer->past.ws_in & 15)) + LEG_WINDOW_SLACK + sp->leg.room;
-	if (seq_before(edge, end) || seq_before(sp->leg.sent, seg->ack) ||
+	there = peer->leg.progress - sp->past.seq_delta;
+	if (seq_before(there, plan->from))
+		there = plan->from; /* so much the socket has taken, whatever it has yet to give */
+	there += (peer->past.window << (peer->past.ws_in & 15)) + LEG_WINDOW_SLACK + sp->leg.room;
+	if (seq_before(there, end) || seq_before(sp->leg.sent, seg->ack) ||
 	    seq_before(seg->ack, sp->leg.sent - LEG_OLD_MAX)) {
 		seg->why = COUNT_SPLICE_FORGED;
 		return DROP;

@@ -16,6 +16,13 @@ static void long_body_in_a_closed_window(struct splice *c, struct splice *e)
 	e->leg.to += 0x100000;
 }
 
+/* The client has not even acknowledged what our socket has yet to send it. */
+static void client_far_behind(struct splice *c, struct splice *e)
+{
+	long_body_in_a_closed_window(c, e);
+	c->leg.progress -= 0x400 + 0x100000;
+}
+
 /* The furthest that the client's window, the socket's and some slack allow. */
 #define EDGE (E_FROM + 0x400 + ROOM + 65536)
 
@@ -110,6 +117,12 @@ TEST(a_body_goes_past_both_sockets_and_nothing_else_does)
 		  C_ACKED, WINDOW, .tweak = long_body_in_a_closed_window },
 		{ "and one byte beyond", true, P(.seq = EDGE - 2, .ack = E_SENT, .payload = "abc"),
 		  LOST(SPLICE_FORGED), .tweak = long_body_in_a_closed_window },
+		{ "as far as our socket's window went, wherever the client is", true,
+		  P(.seq = EDGE - 0x400 - 3, .ack = E_SENT, .payload = "abc"), PAST,
+		  EDGE - 0x400 - 3 + DELTA, C_ACKED, WINDOW, .tweak = client_far_behind },
+		{ "and a byte beyond that", true,
+		  P(.seq = EDGE - 0x400 - 2, .ack = E_SENT, .payload = "abc"), LOST(SPLICE_FORGED),
+		  .tweak = client_far_behind },
 		{ "a SYN is for the socket as it is", true, P(.seq = 77, .flags = SYN), TO_SOCKET,
 		  77, 0 },
 		{ "no body: all is the socket's", true,

@@ -117,6 +117,9 @@ static void write_plans(const struct bounded *b, const struct bounded_request *r
 	out->leg.progress = st[TO].snd_una + out->leg.tx;
 	out->leg.heard = st[TO].snd_una + out->leg.tx == out_first;
 	in->leg.room = out->leg.room = st[FROM].rcv_wnd;
+	/* What was sent while the element was being entered, no program has seen. */
+	leg_raise(&in->leg.sent, st[FROM].snd_nxt + in->leg.tx);
+	leg_raise(&out->leg.sent, st[TO].snd_nxt + out->leg.tx);
 }
 
 /*
@@ -359,6 +362,8 @@ static void fold(struct bounded *b, uint32_t past_in, uint32_t past_out)
 
 	leg_plan_begin(in);
 	leg_plan_begin(out);
+	/* X has got that too, and may acknowledge it with the first bytes of a body of its own. */
+	leg_raise(&out->sent, out->from + past_out);
 	out->tx += past_out;
 	in->rx += past_in;
 	in->body = out->body = LEG_NONE;
