@@ -122,7 +122,7 @@ TEST(phases_that_were_reached_add_up_to_the_total)
 		const char *name;
 		struct access_times times;
 		bool endpoint, tunnel;
-		int head, connect, response, transfer, body;
+		int head, connect, response, transfer, body, queue;
 	} rows[] = {
 		{ "all of them", { 10, 30, 60, 0 }, true, false, 10, 20, 30, 40, -1 },
 		{ "with a body", { 10, 30, 60, 45 }, true, false, 10, 20, 30, 40, 35 },
@@ -134,6 +134,8 @@ TEST(phases_that_were_reached_add_up_to_the_total)
 		{ "a bad head", { 0, 0, 60, 0 }, false, false, 60, -1, -1, 40, -1 },
 		{ "a tunnel of no HTTP", { 10, 30, 0, 0 }, true, true, 10, 20, -1, 70, -1 },
 		{ "a WebSocket", { 10, 30, 60, 0 }, true, true, 10, 20, 30, 40, -1 },
+		{ "it waited", { 10, 40, 60, 0, 25 }, true, false, 10, 15, 20, 40, -1, 15 },
+		{ "it waited in vain", { 10, 0, 60, 0, 55 }, true, false, 10, 5, -1, 40, -1, 45 },
 	};
 
 	FOR_ROWS (row, rows) {
@@ -150,9 +152,10 @@ TEST(phases_that_were_reached_add_up_to_the_total)
 		CHECK_INT(number_of(got, "response_us"), row->response);
 		CHECK_INT(number_of(got, "transfer_us"), row->transfer);
 		CHECK_INT(number_of(got, "body_us"), row->body);
+		CHECK_INT(number_of(got, "queue_us"), row->queue ? row->queue : -1);
 		CHECK_INT(number_of(got, "total_us"), 100);
 		CHECK_INT(number_of(got, "idle_us"), 7);
-		sum = row->head + (row->connect > 0 ? row->connect : 0) +
+		sum = row->head + row->queue + (row->connect > 0 ? row->connect : 0) +
 		      (row->response > 0 ? row->response : 0) +
 		      (row->transfer > 0 ? row->transfer : 0);
 		CHECK_INT(sum, 100);

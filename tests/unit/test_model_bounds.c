@@ -74,3 +74,38 @@ TEST(timeouts_that_cannot_be_meant_are_refused)
 	FOR_ROWS (row, rows)
 		check_refused(row->text, row->found);
 }
+
+#define UPSTREAM(keys, endpoint)                                                                   \
+	"upstreams: { a: { endpoints: [ { address: \"10.0.0.1:80\"" endpoint " } ],\n  " keys      \
+	" } }\n"
+
+TEST(a_line_is_as_written_and_else_refused)
+{
+	static const struct {
+		const char *name, *text, *found;
+	} rows[] = {
+		{ "without its size", UPSTREAM("queue: { timeout: 1s }", ", max_requests: 1"),
+		  "f:2:10: expected the key \"size\" here, found none" },
+		{ "longer than any", UPSTREAM("queue: { size: 65537 }", ", max_requests: 1"),
+		  "f:2:18: expected a number from 1 to 65536 for \"size\", found \"65537\"" },
+		{ "for too long", UPSTREAM("queue: { size: 1, timeout: 61s }", ", max_requests: 1"),
+		  "f:2:30: expected a time from 1ms to 60000ms for \"timeout\", found \"61s\"" },
+		{ "nobody waits", UPSTREAM("queue: { size: 1 }", ""),
+		  "f:2:10: nobody ever waits in \"queue\": no endpoint has \"max_requests\" or "
+		  "\"max_connections\"" },
+		{ "none may be open", UPSTREAM("queue: { size: 1 }", ", max_connections: 0"),
+		  "f:1:75: expected a number from 1 to 1000000 for \"max_connections\", found "
+		  "\"0\"" },
+	};
+	struct findings findings;
+	struct model *model =
+		load(UPSTREAM("queue: { size: 9 }", ", max_connections: 3"), &findings);
+
+	CHECK_STR(findings.list[0].text, "");
+	CHECK_INT(model->upstreams[0].queue.size, 9);
+	CHECK_INT(model->upstreams[0].queue.timeout_ms, 1000);
+	CHECK_INT(model->upstreams[0].endpoints[0].max_connections, 3);
+	model_destroy(model);
+	FOR_ROWS (row, rows)
+		check_refused(row->text, row->found);
+}

@@ -135,7 +135,8 @@ struct endpoint {
 	uint8_t server_id[SERVER_ID_MAX]; /* in QUIC connection ids */
 	uint32_t server_id_bytes;         /* 0: it has none */
 	uint32_t priority;                /* 0 first; others while nobody before them is fit */
-	uint32_t max_requests;            /* at once in each worker; 0: any */
+	uint32_t max_requests;            /* at once in all workers; 0: any */
+	uint32_t max_connections;         /* open at once, of all workers; 0: any */
 	uint32_t index;                   /* dense over the whole model, in order of writing */
 	struct place at;
 };
@@ -221,6 +222,12 @@ struct eject {
 	uint32_t most_percent; /* of an upstream's endpoints at once */
 };
 
+/* Exchanges that wait while all endpoints are full. */
+struct queue {
+	uint32_t size; /* in all workers; 0: none waits */
+	uint32_t timeout_ms;
+};
+
 struct upstream {
 	const char *name;
 	enum balance balance;
@@ -230,6 +237,7 @@ struct upstream {
 	bool fail_closed;           /* nobody is asked where nobody is fit */
 	struct eject eject;
 	struct persistence persistence;
+	struct queue queue;
 	struct health health;
 	struct endpoint *endpoints;
 	uint32_t endpoint_count;

@@ -1,7 +1,7 @@
-/* What an exchange may cost at most: timeouts: of routes. */
+/* What an exchange may cost at most: timeouts: of routes, queue: of upstreams. */
 #include "userspace/model/model_parts.h"
 
-enum { CONNECT_MS_MAX = 60000, HEAD_MS_MAX = 3600000, STAGE_MS_MAX = 86400000 };
+enum { QUEUE_MOST = 65536, CONNECT_MS_MAX = 60000, HEAD_MS_MAX = 3600000, STAGE_MS_MAX = 86400000 };
 
 const struct key route_timeout_keys[] = {
 	{ "connect", read_duration, offsetof(struct route_timeouts, connect_ms), 1,
@@ -73,4 +73,32 @@ void read_route_timeouts(struct reading *r, const struct key *key, const struct 
 	if (before && yaml_get(value, "head"))
 		said_twice(r, value);
 	check_total(r, value, timeouts);
+}
+
+const struct key queue_keys[] = {
+	{ "size", read_number, offsetof(struct queue, size), 1, QUEUE_MOST, true },
+	{ "timeout", read_duration, offsetof(struct queue, timeout_ms), 1, CONNECT_MS_MAX },
+	{ 0 },
+};
+
+void read_queue(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	struct queue *queue = into;
+
+	(void)key;
+	*queue = (struct queue){ .timeout_ms = 1000 };
+	schema_read(r, queue_keys, value, queue);
+}
+
+void build_bounds(struct reading *r, const struct yaml *value, const struct upstream *upstream)
+{
+	bool bounded = false;
+
+	for (uint32_t i = 0; i < upstream->endpoint_count; i++)
+		bounded = bounded || upstream->endpoints[i].max_requests > 0 ||
+			  upstream->endpoints[i].max_connections > 0;
+	if (upstream->queue.size > 0 && upstream->endpoint_count > 0 && !bounded)
+		finding(r, yaml_get(value, "queue")->at,
+			"nobody ever waits in \"queue\": no endpoint has \"max_requests\" or "
+			"\"max_connections\"");
 }

@@ -31,6 +31,7 @@ const struct schema_section model_schema[] = {
 	{ "route timeouts", route_timeout_keys },
 	{ "eject", eject_keys },
 	{ "persistence", persistence_keys },
+	{ "queue", queue_keys },
 	{ "endpoint", endpoint_keys },
 	{ "health", health_keys },
 	{ "health udp", health_udp_keys },

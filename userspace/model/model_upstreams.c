@@ -81,6 +81,7 @@ const struct key endpoint_keys[] = {
 	{ "server_id", read_server_id },
 	{ "priority", read_number, offsetof(struct endpoint, priority), 0, 15 },
 	{ "max_requests", read_number, offsetof(struct endpoint, max_requests), 1, 1000000 },
+	{ "max_connections", read_number, offsetof(struct endpoint, max_connections), 1, 1000000 },
 	{ 0 },
 };
 
@@ -221,6 +222,7 @@ const struct key upstream_keys[] = {
 	{ "slow_start", read_duration, offsetof(struct upstream, slow_start_ms), 0, 3600000 },
 	{ "panic", read_number, offsetof(struct upstream, panic), 0, 100 },
 	{ "eject", read_eject, offsetof(struct upstream, eject) },
+	{ "queue", read_queue, offsetof(struct upstream, queue) },
 	{ "sticky", NULL },
 	{ "persistence", read_persistence, offsetof(struct upstream, persistence) },
 	{ "health", read_health, offsetof(struct upstream, health) },
@@ -247,5 +249,6 @@ void build_upstreams(struct building *b, const struct yaml *section)
 		u->idle_connections = 64;
 		schema_read(&b->reading, upstream_keys, v, u);
 		settle_health(&b->reading, u);
+		build_bounds(&b->reading, v, u);
 	}
 }

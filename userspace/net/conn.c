@@ -241,5 +241,7 @@ void conn_close(struct conn *conn)
 	close(conn->fd);
 	if (conn->on_closed)
 		conn->on_closed(conn->closed_context);
+	if (conn->on_gone)
+		conn->on_gone(conn->gone_context);
 	free(conn);
 }

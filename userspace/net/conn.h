@@ -56,6 +56,9 @@ struct conn {
 	/* Of who has state for its packets: heard of once its socket is closed. NULL: nobody. */
 	void (*on_closed)(void *context);
 	void *closed_context;
+	/* Of who counts it, once it is closed. NULL: nobody. */
+	void (*on_gone)(void *context);
+	void *gone_context;
 	/* of whoever keeps it while it is idle */
 	struct conn *idle_next, *idle_prev;
 	void *idle_home;

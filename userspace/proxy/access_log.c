@@ -17,7 +17,7 @@ enum { TEXT_MAX = 160, PATH_MAX_BYTES = 768, TIME_BYTES = 27 };
 	X(time) X(node) X(request_id) X(session) X(client) X(vip) X(port) X(protocol) X(tls) \
 	X(server_name) X(method) X(host) X(path) X(query) X(route) X(upstream) \
 	X(endpoint) X(reused) X(retries) X(status) X(bytes_in) X(bytes_out) X(idle_us) \
-	X(handshake_us) X(head_us) X(connect_us) X(response_us) X(transfer_us) X(total_us) \
+	X(handshake_us) X(head_us) X(queue_us) X(connect_us) X(response_us) X(transfer_us) X(total_us) \
 	X(body_us) X(splice) X(splice_reason) X(splice_us) \
 	X(closed_by) X(bytes_spliced) X(end) X(error) X(headers) X(cut)
 /* clang-format on */
@@ -166,6 +166,10 @@ static void put_times(struct json_line *out, const struct access_line *line)
 	end = t->head ? t->head : t->answered ? t->answered : line->total_us;
 	json_line_number(out, key_head_us, end);
 	begin = end;
+	if (t->queued > t->head) {
+		json_line_number(out, key_queue_us, t->queued - t->head);
+		begin = t->queued;
+	}
 	if (t->head && line->upstream) {
 		end = t->connected ? t->connected : t->answered ? t->answered : line->total_us;
 		json_line_number(out, key_connect_us, end - begin);

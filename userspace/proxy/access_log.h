@@ -19,6 +19,7 @@ struct access_times {
 	uint32_t connected; /* a connection to an endpoint stood */
 	uint32_t answered;  /* the head of the final answer was there, or made by us */
 	uint32_t body;      /* the last byte of the request's body was read; beside the others */
+	uint32_t queued;    /* behind head: its turn came, or it waited no more; 0: it never did */
 };
 
 struct access_line {

@@ -34,6 +34,8 @@
 	X(NO_ENDPOINT, "no_endpoint", "the upstream has no endpoint")                              \
 	X(ENDPOINTS_UNFIT, "endpoints_unfit", "no endpoint of the upstream is fit")                \
 	X(ENDPOINTS_FULL, "endpoints_full", "the upstream's endpoints have all that they may")     \
+	X(QUEUE_FULL, "queue_full", "the upstream's endpoints are busy, and so is the line before them") \
+	X(QUEUE_TIMEOUT, "queue_timeout", "the upstream's endpoints were busy for too long")       \
 	X(UNREACHABLE, "unreachable", "no endpoint could be reached")                              \
 	X(CONNECT_TIMEOUT, "connect_timeout", "no endpoint could be reached in time")              \
 	X(ENDPOINT_TLS, "endpoint_tls", "the endpoint cannot be trusted or spoken to by TLS")      \

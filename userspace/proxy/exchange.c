@@ -94,6 +94,10 @@ static bool client_step(struct session *s)
 		session_fail(s, END_CLIENT_GONE);
 		return true;
 	}
+	if (exchange_is_queued(s) && s->ends[CLIENT]->eof && ex->request_done) {
+		session_fail(s, END_CLIENT_GONE);
+		return true;
+	}
 	moved = request_body_step(s) || moved;
 	if (s->state == SESSION_FORWARDING && !ex->request_done)
 		exchange_try_splice(s, CLIENT);
@@ -159,6 +163,10 @@ void exchange_time_out(struct session *s)
 {
 	struct exchange *ex = &s->ex;
 
+	if (exchange_is_queued(s)) {
+		exchange_queue_time_out(s);
+		return;
+	}
 	if (ex->waits) {
 		exchange_resume(s);
 		return;

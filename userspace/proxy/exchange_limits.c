@@ -62,6 +62,8 @@ static const char *phase(const struct session *s)
 {
 	const struct exchange *ex = &s->ex;
 
+	if (exchange_is_queued(s))
+		return "while it waited for room";
 	if (ex->waits)
 		return "while a retry waited";
 	if (s->ends[SERVER] && s->ends[SERVER]->connecting)

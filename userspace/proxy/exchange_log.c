@@ -121,6 +121,7 @@ void exchange_log(struct session *s, const char *splice, const char *reason)
 {
 	const struct exchange *ex = &s->ex;
 
+	exchange_queue_quit(s);
 	if (access_log_is_used(s->proxy->log))
 		log_line_of(s, splice, reason);
 	else

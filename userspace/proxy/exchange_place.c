@@ -4,6 +4,8 @@
 #include "userspace/base/log.h"
 #include "userspace/proxy/session.h"
 
+enum { RACES_MAX = 8 /* with other workers for the last place at an endpoint */ };
+
 /* The value of a cookie (RFC 6265, 5.4), of all fields; at is NULL where there is none. */
 static struct span cookie_of(const struct message *msg, struct span name)
 {
@@ -113,20 +115,97 @@ void exchange_judge(struct session *s, uint16_t status)
 		roster_served(s->ex.roster, s->ex.place);
 }
 
+/* What was claimed and has become no connection. */
+static void unclaim(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+
+	if (ex->claimed)
+		tally_leave(&roster_place_tally(ex->roster, ex->place)->connections);
+	ex->claimed = false;
+}
+
 void exchange_leave(struct session *s)
 {
-	if (s->ex.entered)
-		roster_leave(s->ex.roster, s->ex.place);
-	s->ex.entered = false;
+	struct exchange *ex = &s->ex;
+
+	if (!ex->entered)
+		return;
+	unclaim(s);
+	roster_leave(ex->roster, ex->place);
+	ex->entered = false;
+	wait_lines_freed(roster_tally(ex->roster));
+}
+
+static void on_conn_gone(void *context)
+{
+	struct tally *endpoint = context;
+
+	tally_leave(&endpoint->connections);
+	wait_lines_freed(endpoint->of);
+	tally_give(endpoint);
+}
+
+void exchange_count_conn(struct session *s, struct conn *conn)
+{
+	struct exchange *ex = &s->ex;
+	struct tally *endpoint = roster_place_tally(ex->roster, ex->place);
+
+	if (!ex->claimed)
+		tally_enter(&endpoint->connections, 0);
+	ex->claimed = false;
+	conn->on_gone = on_conn_gone;
+	conn->gone_context = tally_ref(endpoint);
 }
 
 void exchange_forget(struct session *s)
 {
+	exchange_queue_quit(s);
 	exchange_leave(s);
 	if (s->ex.retries > 0)
 		roster_retry_end(s->ex.roster);
 	roster_give(s->proxy->rosters, s->ex.roster);
 	s->ex.roster = NULL;
+}
+
+/* Connections of one identity may stand in for another; tenants' addresses are alike. */
+uint64_t exchange_identity(const struct session *s, const struct endpoint *to)
+{
+	return secure_identity(s, s->ex.upstream) ^ (uint64_t)(to->vpc ? to->vpc->vni : 0) << 40;
+}
+
+bool exchange_may_reuse(const struct session *s)
+{
+	return !s->ex.tunnels && s->ex.upstream->proxy_protocol == PROXY_PROTOCOL_NONE;
+}
+
+static bool has_idle(const void *context, uint32_t place)
+{
+	const struct session *s = context;
+	const struct endpoint *to = &s->ex.upstream->endpoints[place];
+
+	return exchange_may_reuse(s) &&
+	       idle_pool_has(s->proxy->idle, &to->address, exchange_identity(s, to));
+}
+
+/* Enters it, with a connection of its own where these are limited. False: others were faster. */
+static bool enter(struct session *s, uint32_t place)
+{
+	struct exchange *ex = &s->ex;
+	uint32_t most = ex->upstream->endpoints[place].max_connections;
+	bool needs = most > 0 && !has_idle(s, place);
+
+	if (!roster_enter(ex->roster, place))
+		return false;
+	if (needs && !tally_enter(&roster_place_tally(ex->roster, place)->connections, most)) {
+		roster_leave(ex->roster, place);
+		return false;
+	}
+	exchange_leave(s); /* where it was before */
+	ex->entered = true;
+	ex->claimed = needs;
+	ex->place = place;
+	return true;
 }
 
 enum roster_answer exchange_choose(struct session *s, const struct upstream *upstream)
@@ -138,23 +217,26 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 				  .keyed = ex->keyed,
 				  .keeps = ex->keeps,
 				  .kept = ex->kept,
-				  .tried_count = ex->attempts };
+				  .tried_count = ex->attempts,
+				  .has_idle = has_idle,
+				  .context = s };
 	enum roster_answer got;
 	uint32_t place;
+	int tries = 0;
 
 	if (!ex->roster)
 		ex->roster = roster_take(s->proxy->rosters, s->snapshot, upstream, ask.now_ms);
 	memcpy(ask.tried, ex->tried, sizeof(ask.tried));
-	got = roster_pick(ex->roster, &ask, &place);
+	do
+		got = roster_pick(ex->roster, &ask, &place);
+	while (got == ROSTER_FOUND && !enter(s, place) && ++tries < RACES_MAX);
+	if (tries == RACES_MAX)
+		got = ROSTER_FULL;
 	ex->choice = (uint8_t)got;
 	if (got != ROSTER_FOUND)
 		return got;
-	exchange_leave(s);
 	ex->tried[ex->attempts++] = place;
-	ex->place = place;
 	ex->endpoint = &upstream->endpoints[place];
-	roster_enter(ex->roster, place);
-	ex->entered = true;
 	if (ex->attempts == 1)
 		exchange_count_kept(s);
 	return got;

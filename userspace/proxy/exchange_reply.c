@@ -19,6 +19,13 @@ static struct span error_text(const struct exchange *ex, uint16_t status, enum e
 	return span_of(out);
 }
 
+/* The client is told when to come back. */
+static bool is_for_later(enum end_reason end)
+{
+	return end == END_OVERLOADED || end == END_ENDPOINTS_FULL || end == END_QUEUE_FULL ||
+	       end == END_QUEUE_TIMEOUT;
+}
+
 /* What an answer of ours to this exchange says besides; returns how many. */
 static uint32_t reply_fields(const struct session *s, uint16_t status,
 			     struct field set[REPLY_FIELDS_MAX])
@@ -32,7 +39,7 @@ static uint32_t reply_fields(const struct session *s, uint16_t status,
 		set[count++] = (struct field){ .name = SPAN("Location"),
 					       .value = ex->route->place ? ex->location
 									 : span_of(ex->route->to) };
-	if (ex->end == END_OVERLOADED || ex->end == END_ENDPOINTS_FULL)
+	if (is_for_later((enum end_reason)ex->end))
 		set[count++] = (struct field){ .name = SPAN("Retry-After"), .value = SPAN("1") };
 	if (id.len > 0 && (policy->answer || ex->end != END_DONE))
 		set[count++] = (struct field){ .name = span_of(policy->header), .value = id };

@@ -10,19 +10,13 @@
 
 enum { PORT_TRIES = 8, HEADS_V4 = 40, HEADS_V6 = 60, SEGMENT_LEAST = 536 };
 
-/* Connections of one identity may stand in for another; tenants' addresses are alike. */
-static uint64_t identity(const struct session *s, const struct endpoint *to)
-{
-	return secure_identity(s, s->ex.upstream) ^ (uint64_t)(to->vpc ? to->vpc->vni : 0) << 40;
-}
-
 static struct conn *take_idle(struct session *s, const struct endpoint *to)
 {
 	struct conn *conn;
 
-	if (s->ex.tunnels || s->ex.upstream->proxy_protocol != PROXY_PROTOCOL_NONE)
+	if (!exchange_may_reuse(s))
 		return NULL;
-	conn = idle_pool_take(s->proxy->idle, &to->address, identity(s, to));
+	conn = idle_pool_take(s->proxy->idle, &to->address, exchange_identity(s, to));
 	if (!conn)
 		return NULL;
 	s->ex.reused = true;
@@ -127,12 +121,12 @@ static struct conn *connect_new(struct session *s, const struct endpoint *to)
 		conn = connect_reserved(s, &to->address, &how);
 	if (!conn)
 		conn = conn_connect(s->proxy->options.loop, &to->address, &how);
-	if (conn)
-		introduce_client(s, conn, s->ex.upstream);
 	if (!conn)
 		return NULL;
+	exchange_count_conn(s, conn);
+	introduce_client(s, conn, s->ex.upstream);
 	if (secure_connect(s, conn, s->ex.upstream)) {
-		conn->secured_as = identity(s, to);
+		conn->secured_as = exchange_identity(s, to);
 		return conn;
 	}
 	conn_close(conn);
@@ -170,7 +164,11 @@ bool exchange_connect(struct session *s)
 {
 	struct exchange *ex = &s->ex;
 
+	if (exchange_must_queue(s))
+		return exchange_queue(s);
 	if (!session_connect(s, ex->upstream)) {
+		if (!ex->endpoint && ex->choice == ROSTER_FULL && ex->upstream->queue.size > 0)
+			return exchange_queue(s);
 		if (!ex->endpoint)
 			exchange_reply(s, 503, exchange_nobody(ex));
 		else
@@ -441,7 +439,7 @@ static void release_server(struct session *s)
 	struct conn *conn = s->ends[SERVER];
 	bool fit = ex->server_keep && ex->request_done && !conn->eof && !conn->reserved_port &&
 		   buf_len(&s->in[SERVER]) == 0 && buf_len(&s->out[SERVER]) == 0 &&
-		   ex->upstream->idle_connections > 0 &&
+		   ex->upstream->idle_connections > 0 && !exchange_queue_wants_conn(s) &&
 		   ex->upstream->proxy_protocol == PROXY_PROTOCOL_NONE &&
 		   (!s->readable[SERVER] || conn_is_quiet(conn));
 

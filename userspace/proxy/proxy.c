@@ -30,6 +30,7 @@ struct proxy *proxy_create(const struct proxy_options *options, struct snapshot 
 	request_ids_init(&proxy->ids, key);
 	proxy->idle = idle_pool_create(options->loop, idle);
 	proxy->rosters = rosters_create();
+	exchange_queue_init(proxy);
 	rosters_renew(proxy->rosters, first, loop_now_ms(options->loop));
 	MUST(getrandom(&proxy->chance, sizeof(proxy->chance), 0) == sizeof(proxy->chance));
 	rest_init(proxy);
@@ -52,6 +53,7 @@ void proxy_destroy(struct proxy *proxy)
 	access_log_destroy(proxy->log);
 	snapshot_unref(proxy->snapshot);
 	rosters_destroy(proxy->rosters);
+	wait_lines_destroy(proxy->lines);
 	free(proxy);
 }
 

@@ -79,7 +79,8 @@ void session_deadline(struct session *s, uint64_t after_ms)
 void session_progress(struct session *s)
 {
 	/* What the client sends meanwhile gives the endpoint no more time to be reached. */
-	if ((s->ends[SERVER] && s->ends[SERVER]->connecting) || s->ex.waits)
+	if ((s->ends[SERVER] && s->ends[SERVER]->connecting) || s->ex.waits ||
+	    exchange_is_queued(s))
 		return;
 	session_deadline(s, state_ms(s, s->state));
 }

@@ -17,6 +17,7 @@
 #include "userspace/splice/handover.h"
 #include "userspace/upstream/idle_pool.h"
 #include "userspace/upstream/roster.h"
+#include "userspace/upstream/wait_line.h"
 
 enum session_state {
 	SESSION_INTRODUCED, /* reads a PROXY header */
@@ -67,6 +68,8 @@ struct exchange {
 	bool waits;                       /* for a retry's time to come */
 	bool method_again;                /* its method may be sent twice */
 	bool entered;                     /* the exchange is counted there */
+	bool claimed;                     /* so is a connection that is not there yet */
+	struct waiter waiter;             /* for room at one of the upstream's endpoints */
 	uint32_t tried[ROSTER_TRIED_MAX]; /* places, attempts of them */
 	uint8_t interims;
 	bool head_only;      /* HEAD: the response has no body */
@@ -171,6 +174,7 @@ struct proxy {
 	bool draining;
 	bool patient; /* while draining: an idle session may have one more exchange */
 	struct rosters *rosters;
+	struct wait_lines *lines;
 	uint64_t chance;              /* state of balance_mix() */
 	struct message message;       /* scratch: a head while it is looked at */
 	char path[HEAD_BYTES_MAX];    /* scratch: a normalised path */
@@ -286,6 +290,11 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 /* What came of it, for the endpoint's standing: no answer, or one with that status. */
 void exchange_failed(struct session *s);
 void exchange_judge(struct session *s, uint16_t status);
+/* A connection to its place: one more, which is counted until it is closed. */
+void exchange_count_conn(struct session *s, struct conn *conn);
+/* What idle connections to that place of its upstream must be like. */
+uint64_t exchange_identity(const struct session *s, const struct endpoint *to);
+bool exchange_may_reuse(const struct session *s); /* one that served others */
 /* Why none was chosen. */
 enum end_reason exchange_nobody(const struct exchange *ex);
 void exchange_leave(struct session *s);  /* the endpoint has one exchange less */
@@ -300,6 +309,17 @@ void exchange_recall(struct session *s, struct message *msg, struct span path);
 /* Tells the client, beside fields, with a final response. */
 void exchange_remember(struct session *s, struct message *msg, struct filter_fields *fields);
 void exchange_count_kept(const struct session *s); /* an endpoint was chosen, the first time */
+
+/* exchange_queue.c: waiting until there is room. */
+void exchange_queue_init(struct proxy *proxy);
+/* Others wait already: who comes now is behind them. */
+bool exchange_must_queue(struct session *s);
+/* False: it has been answered, as nobody may wait there or too many do. */
+bool exchange_queue(struct session *s);
+bool exchange_is_queued(const struct session *s);
+void exchange_queue_quit(struct session *s);             /* also where it does not wait */
+bool exchange_queue_wants_conn(const struct session *s); /* the one it has done with */
+void exchange_queue_time_out(struct session *s);         /* it has waited as long as it may */
 
 /* exchange_retry.c */
 /* Goes on with another endpoint, now or later, where that is wanted, safe and within the budget. */

@@ -30,6 +30,11 @@
 	X(retries_refused_body) \
 	X(retries_refused_budget) \
 	X(retries_refused_nobody) \
+	X(queued) \
+	X(queue_served) \
+	X(queue_full) \
+	X(queue_timeouts) \
+	X(queue_left) \
 	X(timeouts) \
 	X(slow_clients) \
 	X(slow_endpoints) \

@@ -22,9 +22,14 @@ struct idle_pool {
 	struct home homes[HOMES];
 };
 
+static uint64_t home_index(const struct addr *to)
+{
+	return XXH3_64bits(to, sizeof(*to)) % HOMES;
+}
+
 static struct home *home_of(struct idle_pool *pool, const struct addr *to)
 {
-	return &pool->homes[XXH3_64bits(to, sizeof(*to)) % HOMES];
+	return &pool->homes[home_index(to)];
 }
 
 static void take_out(struct idle_pool *pool, struct conn *conn)
@@ -148,6 +153,22 @@ struct conn *idle_pool_take(struct idle_pool *pool, const struct addr *to, uint6
 			return c;
 		}
 	return NULL;
+}
+
+bool idle_pool_has(const struct idle_pool *pool, const struct addr *to, uint64_t secured_as)
+{
+	for (struct conn *c = pool->homes[home_index(to)].first; c; c = c->idle_next)
+		if (addr_is(&c->peer, to) && c->secured_as == secured_as)
+			return true;
+	return false;
+}
+
+void idle_pool_shed(struct idle_pool *pool, const struct addr *to)
+{
+	struct conn *oldest = NULL;
+
+	if (count_to(home_of(pool, to), to, &oldest) > 0)
+		drop(pool, oldest);
 }
 
 void idle_pool_sift(struct idle_pool *pool,

@@ -24,6 +24,9 @@ void idle_pool_give(struct idle_pool *pool, struct conn *conn, uint32_t per_endp
 /* The one given last, as its peer is least likely to have closed it; NULL where none is idle that
  * was secured like this (0: plain). Its watch goes on, as whoever takes it will want it anyway. */
 struct conn *idle_pool_take(struct idle_pool *pool, const struct addr *to, uint64_t secured_as);
+bool idle_pool_has(const struct idle_pool *pool, const struct addr *to, uint64_t secured_as);
+/* Closes the oldest one to that address, if there is any. */
+void idle_pool_shed(struct idle_pool *pool, const struct addr *to);
 /* Closes those whose endpoint keep() does not want any more. */
 void idle_pool_sift(struct idle_pool *pool,
 		    bool (*keep)(const struct addr *to, const void *context), const void *context);

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "userspace/base/must.h"
+#include "userspace/upstream/tally.h"
 
 enum {
 	TABLE = 4096,  /* of members, a power of two */
@@ -17,7 +18,8 @@ struct member {
 	struct member *next;
 	uint64_t name; /* 64 bits of a hash: the identity itself */
 	uint32_t refs;
-	uint32_t active;
+	uint32_t active; /* of this worker */
+	struct tally *tally;
 	int64_t credit;
 	uint64_t fit_since_ms; /* 0: always was, as far as anybody knows */
 	bool was_down;
@@ -31,6 +33,7 @@ struct roster {
 	const struct snapshot *snapshot; /* borrowed, like upstream */
 	uint32_t refs;
 	uint32_t active, retrying; /* exchanges, of all endpoints */
+	struct tally *tally;       /* of the upstream */
 	struct member **members;   /* ends in NULL */
 	struct candidate *list;
 };
@@ -57,7 +60,8 @@ static uint64_t name_of(const struct upstream *u, const struct endpoint *e)
 	return XXH3_64bits(&id, sizeof(id));
 }
 
-static struct member *member_take(struct rosters *all, uint64_t name, uint64_t since_ms)
+static struct member *member_take(struct rosters *all, uint64_t name, struct tally *of,
+				  uint64_t since_ms)
 {
 	struct member **at = &all->table[name % TABLE];
 
@@ -67,6 +71,7 @@ static struct member *member_take(struct rosters *all, uint64_t name, uint64_t s
 		*at = must_alloc(sizeof(**at));
 		(*at)->name = name;
 		(*at)->fit_since_ms = since_ms;
+		(*at)->tally = tally_take(name, of);
 	}
 	(*at)->refs++;
 	return *at;
@@ -81,6 +86,7 @@ static void member_give(struct rosters *all, struct member *m)
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
+	tally_give(m->tally);
 	free(m);
 }
 
@@ -93,11 +99,12 @@ static struct roster *roster_create(struct rosters *all, const struct snapshot *
 	r->upstream = upstream;
 	r->snapshot = snapshot;
 	r->refs = 1;
+	r->tally = tally_take(XXH3_64bits(upstream->name, strlen(upstream->name)), NULL);
 	r->members = must_alloc((upstream->endpoint_count + 1) * sizeof(r->members[0]));
 	r->list = must_alloc(upstream->endpoint_count * sizeof(r->list[0]));
 	for (uint32_t i = 0; i < upstream->endpoint_count; i++)
-		r->members[i] =
-			member_take(all, name_of(upstream, &upstream->endpoints[i]), since_ms);
+		r->members[i] = member_take(all, name_of(upstream, &upstream->endpoints[i]),
+					    r->tally, since_ms);
 	return r;
 }
 
@@ -108,6 +115,7 @@ void roster_give(struct rosters *all, struct roster *r)
 	/* The upstream may be gone by now: the last exchange gives its snapshot back before. */
 	for (struct member **m = r->members; *m; m++)
 		member_give(all, *m);
+	tally_give(r->tally);
 	free(r->members);
 	free(r->list);
 	free(r);
@@ -211,6 +219,20 @@ struct census {
 	uint32_t full;  /* of these, with as much as they may have */
 };
 
+/* In all workers; a connection that is at hand here is none that would come to the others. */
+static bool is_full(const struct roster *r, const struct roster_ask *ask, uint32_t place)
+{
+	const struct endpoint *e = &r->upstream->endpoints[place];
+	struct tally *t = r->members[place]->tally;
+
+	if (e->max_requests > 0 &&
+	    atomic_load_explicit(&t->active, memory_order_relaxed) >= e->max_requests)
+		return true;
+	return e->max_connections > 0 &&
+	       atomic_load_explicit(&t->connections, memory_order_relaxed) >= e->max_connections &&
+	       !(ask->has_idle && ask->has_idle(ask->context, place));
+}
+
 /* any: also those that seem unfit. Only of that priority. */
 static struct census fill(struct roster *r, const struct roster_ask *ask, uint32_t priority,
 			  bool any)
@@ -220,7 +242,6 @@ static struct census fill(struct roster *r, const struct roster_ask *ask, uint32
 
 	for (uint32_t i = 0; i < u->endpoint_count; i++) {
 		bool fit = !is_down(r, i, ask->now_ms) && !roster_is_ejected(r, i, ask->now_ms);
-		uint32_t most = u->endpoints[i].max_requests;
 		struct member *m = r->members[i];
 
 		r->list[i] = (struct candidate){ .active = m->active, .credit = m->credit };
@@ -231,7 +252,7 @@ static struct census fill(struct roster *r, const struct roster_ask *ask, uint32
 		if (is_tried(ask, i) || !(fit || any))
 			continue;
 		got.left++;
-		if (most > 0 && m->active >= most)
+		if (is_full(r, ask, i))
 			got.full++;
 		else
 			r->list[i].weight = weight_of(r, i, ask->now_ms);
@@ -298,12 +319,11 @@ static enum roster_answer pick_among(struct roster *r, const struct roster_ask *
 static bool keep(const struct roster *r, const struct roster_ask *ask, bool any,
 		 uint32_t *out_place)
 {
-	uint32_t most, at = ask->kept;
+	uint32_t at = ask->kept;
 
 	if (!ask->keeps || at >= r->upstream->endpoint_count || is_tried(ask, at))
 		return false;
-	most = r->upstream->endpoints[at].max_requests;
-	if (most > 0 && r->members[at]->active >= most)
+	if (is_full(r, ask, at))
 		return false;
 	if (!any && (is_down(r, at, ask->now_ms) || roster_is_ejected(r, at, ask->now_ms)))
 		return false;
@@ -323,15 +343,22 @@ enum roster_answer roster_pick(struct roster *r, const struct roster_ask *ask, u
 	return keep(r, ask, true, out_place) ? ROSTER_FOUND : pick_among(r, ask, true, out_place);
 }
 
-void roster_enter(struct roster *r, uint32_t place)
+bool roster_enter(struct roster *r, uint32_t place)
 {
+	uint32_t most = r->upstream->endpoints[place].max_requests;
+
+	if (most > 0 && !tally_enter(&r->members[place]->tally->active, most))
+		return false;
 	r->members[place]->active++;
 	r->active++;
+	return true;
 }
 
 void roster_leave(struct roster *r, uint32_t place)
 {
 	MUST(r->members[place]->active > 0);
+	if (r->upstream->endpoints[place].max_requests > 0)
+		tally_leave(&r->members[place]->tally->active);
 	r->members[place]->active--;
 	r->active--;
 }
@@ -352,6 +379,16 @@ void roster_retry_end(struct roster *r)
 {
 	MUST(r->retrying > 0);
 	r->retrying--;
+}
+
+struct tally *roster_tally(const struct roster *r)
+{
+	return r->tally;
+}
+
+struct tally *roster_place_tally(const struct roster *r, uint32_t place)
+{
+	return r->members[place]->tally;
 }
 
 uint32_t roster_active(const struct roster *r, uint32_t place)

@@ -11,6 +11,7 @@
 
 struct rosters;
 struct roster;
+struct tally;
 
 struct rosters *rosters_create(void);
 /* All rosters that were taken must have been given back. */
@@ -34,6 +35,9 @@ struct roster_ask {
 	uint32_t kept;                    /* whatever its weight and priority */
 	uint32_t tried[ROSTER_TRIED_MAX]; /* places that are not asked again */
 	uint32_t tried_count;
+	/* Whether a connection to that place waits here to be used; NULL: none ever does. */
+	bool (*has_idle)(const void *context, uint32_t place);
+	const void *context;
 };
 
 enum roster_answer {
@@ -47,14 +51,17 @@ enum roster_answer {
 enum roster_answer roster_pick(struct roster *roster, const struct roster_ask *ask,
 			       uint32_t *out_place);
 
-/* An exchange begins there, and ends. */
-void roster_enter(struct roster *roster, uint32_t place);
+/* An exchange begins there, and ends. False: others were faster, and it has all that it may. */
+bool roster_enter(struct roster *roster, uint32_t place);
 void roster_leave(struct roster *roster, uint32_t place);
 /* Whether one more may be in a retry, beside those that are: a share of all, or the least that may
  * anyway. again: the one that asks is among them. */
 bool roster_may_retry(const struct roster *roster, bool again, uint32_t percent, uint32_t least);
 void roster_retry_begin(struct roster *roster);
 void roster_retry_end(struct roster *roster);
+/* What all workers have there: of the upstream, of one endpoint. Valid as long as the roster. */
+struct tally *roster_tally(const struct roster *roster);
+struct tally *roster_place_tally(const struct roster *roster, uint32_t place);
 uint32_t roster_active(const struct roster *roster, uint32_t place);
 
 /* What came of it. True where this has just ejected the endpoint. */

@@ -1,0 +1,140 @@
+"""Endpoints that have all that they may, and the line before them, on loopback: no devices, no namespaces."""
+import pytest
+
+from tests.harness import plain, scripted
+from tests.net.test_balancing import Several
+
+SILENT = scripted.Answer(())
+
+
+class Lined(Several):
+    """One endpoint unless told otherwise. Requests of /hold... are answered when the test says so."""
+
+    def __init__(self, queue="size: 100, timeout: 1m", limit="max_requests: 1", workers=1, count=1, **more):
+        upstream = f"    queue: {{ {queue} }}\n" if queue else ""
+        super().__init__(count, upstream, lambda number: f", {limit}", **more)
+        self.more = ["--workers", str(workers)]
+
+    def begin(self, end="keep"):
+        """A request that its endpoint keeps: the client, and its name."""
+        name, client = scripted.token(), self.client()
+        for origin in self.origins:
+            origin.answers[name] = scripted.Answer((), end)
+        client.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % name)
+        return client, name
+
+    def has(self, name):
+        return any(origin.whole(name) for origin in self.origins)
+
+    def hold(self, count=1):
+        """So many requests that are at their endpoints."""
+        held = [self.begin() for _ in range(count)]
+        plain.wait_until(lambda: all(self.has(name) for _, name in held), "they are there")
+        return held
+
+    def queue(self, count):
+        """So many more that wait; in order."""
+        before, waiting = self.stats()["queued"], []
+        for number in range(count):
+            waiting.append(self.begin())
+            plain.wait_until(lambda n=number: self.stats()["queued"] == before + n + 1, "it waits")
+        return waiting
+
+
+def test_who_waits_is_served_in_turn_and_the_line_has_an_end():
+    with Lined("size: 3, timeout: 1m") as shunt:
+        (first, _), = shunt.hold()
+        waiting = shunt.queue(3)
+        full = shunt.get()
+        assert full.status == 503 and full.one(b"retry-after") == b"1", full
+        assert not any(shunt.has(name) for _, name in waiting)
+        first.reset()
+        for number, (client, name) in enumerate(waiting):
+            plain.wait_until(lambda n=name: shunt.has(n), "its turn")
+            assert not any(shunt.has(later) for _, later in waiting[number + 1:])
+            client.reset()
+        plain.wait_until(lambda: shunt.get().status == 200, "room")
+        stats = shunt.stats()
+        assert stats["queued"] >= 3 and stats["queue_served"] >= 3 and stats["queue_full"] >= 1, stats
+        ends = [line["end"] for line in shunt.accesses()]
+        assert "queue_full" in ends, ends
+
+
+def test_time_in_the_line_is_bounded_and_logged():
+    with Lined("size: 10, timeout: 200ms") as shunt:
+        (first, _), = shunt.hold()
+        late = shunt.get()
+        assert late.status == 503 and late.one(b"retry-after") == b"1", late
+        assert shunt.stats()["queue_timeouts"] == 1
+        line = shunt.accesses()[-1]
+        assert line["end"] == "queue_timeout" and line["queue_us"] >= 150000, line
+        phases = sum(line.get(phase, 0) for phase in
+                     ("head_us", "queue_us", "connect_us", "response_us", "transfer_us"))
+        assert phases == line["total_us"], line
+        first.reset()
+
+
+@pytest.mark.parametrize("way", ["reset", "finish"])
+def test_a_client_that_goes_away_leaves_the_line(way):
+    with Lined("size: 1, timeout: 1m") as shunt:
+        (first, _), = shunt.hold()
+        (gone, lost), = shunt.queue(1)
+        getattr(gone, way)()
+        plain.wait_until(lambda: shunt.stats()["queue_left"] == 1, "it has left")
+        (waits, name), = shunt.queue(1)
+        first.reset()
+        plain.wait_until(lambda: shunt.has(name), "the next one's turn")
+        assert not shunt.has(lost)
+        waits.reset()
+
+
+def test_a_reload_keeps_those_who_wait_in_line():
+    with Lined() as shunt:
+        (first, _), = shunt.hold()
+        waiting = shunt.queue(2)
+        shunt.reload()
+        waiting += shunt.queue(1)
+        first.reset()
+        for client, name in waiting:
+            plain.wait_until(lambda n=name: shunt.has(n), "its turn")
+            client.reset()
+
+
+@pytest.mark.parametrize("limit", ["max_requests: 3", "max_connections: 3"])
+def test_limits_hold_over_all_workers_and_nobody_is_left_behind(limit):
+    """Each worker has some that wait; whoever makes room calls them by turns."""
+    with Lined("size: 1000, timeout: 1m", limit, workers=4) as shunt:
+        held = shunt.hold(3)
+        waiting = [shunt.begin() for _ in range(60)]
+        plain.wait_until(lambda: shunt.stats()["queued"] == 60, "all wait")
+        assert not any(shunt.has(name) for _, name in waiting)
+        here = dict((name, client) for client, name in held)
+        left = dict((name, client) for client, name in waiting)
+        while here:
+            here.popitem()[1].reset()
+            plain.wait_until(lambda: not left or any(shunt.has(name) for name in left), "somebody's turn")
+            came = [name for name in left if shunt.has(name)]
+            here |= {name: left.pop(name) for name in came}
+            assert len(here) <= 3
+        assert not left and shunt.stats()["queue_served"] == 60
+
+
+def test_idle_connections_of_other_workers_make_room():
+    with Lined("size: 1000, timeout: 1m", "max_connections: 2", workers=4) as shunt:
+        clients = [shunt.client() for _ in range(40)]
+        for _ in range(3):
+            for client in clients:
+                client.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % scripted.token())
+            assert [client.read_answer().status for client in clients] == [200] * 40
+        assert shunt.stats()["queued"] > 0
+        for client in clients:
+            client.sock.close()
+
+
+def test_without_a_line_full_is_full_at_once():
+    with Lined(None) as shunt:
+        (first, _), = shunt.hold()
+        full = shunt.get()
+        assert full.status == 503 and full.one(b"retry-after") == b"1"
+        assert shunt.accesses()[-1]["end"] == "endpoints_full"
+        first.reset()

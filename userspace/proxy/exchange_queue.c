@@ -1,0 +1,126 @@
+/* Waiting until an endpoint of the upstream has room: in turn, bounded, and for a time only. */
+#include "userspace/proxy/session.h"
+
+static struct session *session_of(struct waiter *waiter)
+{
+	struct exchange *ex =
+		(struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
+
+	return (struct session *)((char *)ex - offsetof(struct session, ex));
+}
+
+bool exchange_is_queued(const struct session *s)
+{
+	return s->ex.waiter.line != NULL;
+}
+
+void exchange_queue_quit(struct session *s)
+{
+	if (!exchange_is_queued(s))
+		return;
+	wait_lines_quit(&s->ex.waiter);
+	exchange_reached(s, &s->ex.times.queued);
+	stat_add(&session_stats(s)->queue_left, 1);
+}
+
+/* Its turn: with an endpoint, or where waiting has become of no use, with an answer. */
+static bool on_turn(struct waiter *waiter)
+{
+	struct session *s = session_of(waiter);
+	struct exchange *ex = &s->ex;
+	enum roster_answer got = exchange_choose(s, ex->upstream);
+
+	if (got == ROSTER_FULL)
+		return false;
+	wait_lines_quit(waiter);
+	exchange_reached(s, &ex->times.queued);
+	s->held = true;
+	if (got == ROSTER_FOUND) {
+		stat_add(&session_stats(s)->queue_served, 1);
+		ex->chosen = true;
+		exchange_connect(s);
+	} else {
+		stat_add(&session_stats(s)->queue_left, 1);
+		exchange_reply(s, 503, exchange_nobody(ex));
+	}
+	s->held = false;
+	session_run(s);
+	return true;
+}
+
+/* Somebody waits for room, who may be in a worker that could not use this one. */
+bool exchange_queue_wants_conn(const struct session *s)
+{
+	const struct exchange *ex = &s->ex;
+
+	return ex->endpoint->max_connections > 0 && ex->roster &&
+	       wait_lines_is_busy(roster_tally(ex->roster));
+}
+
+bool exchange_must_queue(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+
+	if (ex->upstream->queue.size == 0 || ex->chosen || ex->attempts > 0)
+		return false;
+	if (!ex->roster)
+		ex->roster = roster_take(s->proxy->rosters, s->snapshot, ex->upstream,
+					 loop_now_ms(s->proxy->options.loop));
+	return wait_lines_is_busy(roster_tally(ex->roster));
+}
+
+bool exchange_queue(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+	const struct queue *queue = &ex->upstream->queue;
+
+	ex->waiter.on_turn = on_turn;
+	if (!wait_lines_join(s->proxy->lines, roster_tally(ex->roster), queue->size, &ex->waiter)) {
+		stat_add(&session_stats(s)->queue_full, 1);
+		exchange_reply(s, 503, END_QUEUE_FULL);
+		return false;
+	}
+	stat_add(&session_stats(s)->queued, 1);
+	session_deadline(s, queue->timeout_ms);
+	for (uint32_t i = 0; i < ex->upstream->endpoint_count; i++)
+		if (ex->upstream->endpoints[i].max_connections > 0) {
+			wait_lines_ask();
+			break;
+		}
+	return true;
+}
+
+void exchange_queue_time_out(struct session *s)
+{
+	wait_lines_quit(&s->ex.waiter);
+	exchange_reached(s, &s->ex.times.queued);
+	stat_add(&session_stats(s)->queue_timeouts, 1);
+	exchange_reply(s, 503, END_QUEUE_TIMEOUT);
+}
+
+/* Connections that nobody here needs now may be all that keeps others from having one. */
+static void on_call(void *context)
+{
+	struct proxy *proxy = context;
+
+	for (uint32_t i = 0; i < proxy->snapshot->model->upstream_count; i++) {
+		const struct upstream *u = &proxy->snapshot->model->upstreams[i];
+		struct roster *roster;
+
+		if (u->queue.size == 0)
+			continue;
+		roster = roster_take(proxy->rosters, proxy->snapshot, u, 0);
+		for (uint32_t k = 0; k < u->endpoint_count; k++)
+			if (u->endpoints[k].max_connections > 0 &&
+			    wait_lines_is_busy(roster_tally(roster)) &&
+			    roster_place_tally(roster, k)->connections >=
+				    u->endpoints[k].max_connections)
+				idle_pool_shed(proxy->idle, &u->endpoints[k].address);
+		roster_give(proxy->rosters, roster);
+	}
+}
+
+void exchange_queue_init(struct proxy *proxy)
+{
+	proxy->lines = wait_lines_create(proxy->options.loop, on_call, proxy);
+}
