@@ -62,7 +62,7 @@
 	X(NAT_LINK, "dropped: for forward: nat, but came in a tunnel, by tc, or with two tags")    \
 	X(NO_HEADROOM, "dropped: no room to wrap the packet")                                      \
 	X(SPLICE_EARLY, "dropped: rule R4, bytes from before the splice that must be resent")      \
-	X(SPLICE_OVER, "dropped: for a spliced connection that has ended")                         \
+	X(SPLICE_MOVED, "dropped: of a spliced connection that was exported to another node")      \
 	X(SPLICE_SYN, "dropped: a SYN on a spliced connection")                                    \
 	X(SPLICE_FORGED, "dropped: outside the window of a spliced connection")                    \
 	X(SPLICE_RATE, "dropped: over the rate of a route or source; TCP then sends slower")       \

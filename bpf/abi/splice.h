@@ -18,6 +18,7 @@ enum splice_state {
 	SPLICE_CLOSED = 3,   /* ended; the keys linger as TIME_WAIT does */
 	SPLICE_LEG = 4,      /* no splice: a connection whose socket lives, see struct leg */
 	SPLICE_BUCKET = 5,   /* no splice: how much may be sent by several, see struct bucket */
+	SPLICE_MOVED = 6,    /* exported: another node has it, or will; all packets are dropped */
 };
 
 /* Bits of splice.events, set by the programs with an atomic or, each raised once to shunt_events.

@@ -151,6 +151,9 @@ static __always_inline enum verdict splice_segment(struct pkt *p, struct splice 
 {
 	__u32 state = sp->state;
 
+	/* Recorded neither: the other node goes on from what was recorded when it was exported. */
+	if (state == SPLICE_MOVED)
+		return pkt_end(p, DROP, COUNT_SPLICE_MOVED);
 	if (seg->flags & TCP_SYN) {
 		splice_tell(sp, index, SPLICE_REUSED);
 		return pkt_end(p, DROP, COUNT_SPLICE_SYN);

@@ -335,6 +335,28 @@ TEST(both_fins_acked_end_a_splice_also_in_its_handover)
 	}
 }
 
+TEST(what_was_exported_is_dropped_and_nothing_of_it_is_recorded)
+{
+	static const struct packet packets[] = {
+		FROM_C(.seq = FLOOR, .ack = DRAIN, .payload = "abc"),
+		FROM_E(.seq = DRAIN + ACK_DELTA, .ack = Y_DRAIN, .flags = FIN | ACK),
+		FROM_C(.seq = FLOOR, .ack = DRAIN, .flags = RST | ACK),
+		FROM_C(.seq = FLOOR, .flags = SYN),
+	};
+	struct splice sp = begin(SPLICE_MOVED), after;
+
+	NEED_PROGRAM;
+	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
+		struct counters before = program_counters();
+
+		put(&sp);
+		CHECK_INT(program_run(&packets[i]).fate, XDP_DROP);
+		check_only_counted(&before, COUNT_SPLICE_MOVED);
+		after = get();
+		CHECK_INT(memcmp(&after, &sp, sizeof(sp)), 0);
+	}
+}
+
 TEST(nothing_forged_moves_what_is_recorded)
 {
 	static const struct {

@@ -140,6 +140,17 @@ TEST(listeners_and_endpoints_that_clash_are_refused)
 			  "{ port: 20005, protocol: tcp-proxy, upstream: a }"),
 		  "f:3:56: port 20005 of the source address 10.1.1.1 is one of the node's "
 		  "splice_ports (20000-29999); choose another port or range" },
+		{ "a guest address that is our own",
+		  "node: { source_addresses: [10.1.1.1], guest_addresses: [10.1.1.2, 10.1.1.1] }\n",
+		  "f:1:56: the guest address 10.1.1.1 is one of this node's own; name source "
+		  "addresses of other nodes" },
+		{ "a guest address that is our end of tunnels",
+		  "node: { tunnel_address: 10.1.1.1, guest_addresses: [10.1.1.1] }\n",
+		  "f:1:52: the guest address 10.1.1.1 is one of this node's own; name source "
+		  "addresses of other nodes" },
+		{ "a guest address that is none", "node: { guest_addresses: [10.1.1.1/24] }\n",
+		  "f:1:27: expected an IP address such as 192.0.2.10 for \"guest_addresses\", "
+		  "found \"10.1.1.1/24\"" },
 		{ "a balance that there is not",
 		  "upstreams: { a: { balance: best, endpoints: [] } }\n",
 		  "f:1:28: expected one of round_robin, maglev, least_request, random for "

@@ -28,6 +28,9 @@ int command_status(const struct command_options *options);
 int command_watch(const struct command_options *options);
 int command_explain(const struct command_options *options);
 int command_flows(const struct command_options *options);
+/* flows export, import, forget and resume. */
+bool command_move_knows(const char *word);
+int command_move(const struct command_options *options);
 
 /* One sentence on stderr; returns EXIT_REFUSED. */
 int command_refuse(const char *command, const struct err *err);

@@ -119,6 +119,8 @@ int command_flows(const struct command_options *options)
 		return flows_list(options);
 	if (!strcmp(options->operand, "kill"))
 		return flows_kill(options);
+	if (command_move_knows(options->operand))
+		return command_move(options);
 	fprintf(stderr, "shuntctl flows: unknown word \"%s\"; see shuntctl --help\n",
 		options->operand);
 	return EXIT_USAGE;

@@ -20,11 +20,17 @@ static const char help[] =
 	"  flows        spliced connections; works while shuntd is stopped\n"
 	"  flows kill CLIENT | --upstream NAME | --all\n"
 	"               cuts them at once, with a reset to both ends; CLIENT: ADDRESS[:PORT]\n"
+	"  flows export [--vip ADDRESS[:PORT]] FILE\n"
+	"               stops them here and writes them for another node\n"
+	"  flows import FILE\n"
+	"               takes those of another node in, which has the same configuration\n"
+	"  flows forget | resume [--vip ADDRESS[:PORT]]\n"
+	"               what was exported: another node has it; or none, so that it goes on here\n"
 	"  watch        sampled packets and what became of them, until interrupted\n"
 	"  explain      what the attached program does with a packet that you describe\n"
 	"\n"
 	"  --json           for machines\n"
-	"  --admin SOCKET   of shuntd, for status, diff, flows kill; default " ADMIN_PATH_DEFAULT
+	"  --admin SOCKET   of shuntd, for status, diff, flows WORD; default " ADMIN_PATH_DEFAULT
 	"\n"
 	"  --pin-dir DIR    of the maps, for flows, watch, explain; default " PIN_DIR_DEFAULT "\n"
 	"  --timeout SECONDS  until a shuntd that says nothing is given up, 1 to 3600; default 60\n"
@@ -59,10 +65,11 @@ static const struct option {
 #define AT(field) offsetof(struct command_options, field)
 	{ "--admin", NULL, AT(admin.socket) },   { "--pin-dir", NULL, AT(pin_dir) },
 	{ "--timeout", NULL, AT(timeout) },      { "--interval", "status", AT(interval) },
-	{ "--vip", "watch", AT(vip) },           { "--reason", "watch", AT(reason) },
-	{ "--endpoint", "watch", AT(endpoint) }, { "--rate", "watch", AT(rate) },
-	{ "--count", "watch", AT(count) },       { "--packet", "explain", AT(packet) },
-	{ "--dev", "explain", AT(device) },      { "--upstream", "flows", AT(upstream) },
+	{ "--vip", "watch", AT(vip) },           { "--vip", "flows", AT(vip) },
+	{ "--reason", "watch", AT(reason) },     { "--endpoint", "watch", AT(endpoint) },
+	{ "--rate", "watch", AT(rate) },         { "--count", "watch", AT(count) },
+	{ "--packet", "explain", AT(packet) },   { "--dev", "explain", AT(device) },
+	{ "--upstream", "flows", AT(upstream) },
 #undef AT
 };
 

@@ -69,8 +69,10 @@ static void splicing_start(struct fast_path *f, const struct fast_path_options *
 	struct splice_maps maps = { .flows = dataplane_flows(f->dataplane),
 				    .events_fd = dataplane_events_fd(f->dataplane),
 				    .next_hop = dataplane_next_hop,
+				    .way = dataplane_next_hop_of,
 				    .device = dataplane_device,
 				    .expects = dataplane_expects,
+				    .is_own = dataplane_is_own,
 				    .context = f->dataplane,
 				    .on_end = on_splice_end,
 				    .end_context = f };
@@ -305,6 +307,11 @@ char *fast_path_traffic(const struct fast_path *f, const struct snapshot *snapsh
 	text = traffic_print(&traffic, snapshot->model);
 	traffic_fini(&traffic);
 	return text;
+}
+
+struct splicer *fast_path_mover(const struct fast_path *f)
+{
+	return f && !f->shared ? f->splicer : NULL;
 }
 
 bool fast_path_cut(struct fast_path *f, const struct splice_choice *choice, uint32_t *out_cut,

@@ -59,6 +59,8 @@ struct splicer *fast_path_splicer(const struct fast_path *fast_path); /* NULL: n
 /* Cuts splices, as splicer_cut does; false: there is nobody here who splices. */
 bool fast_path_cut(struct fast_path *fast_path, const struct splice_choice *choice,
 		   uint32_t *out_cut, uint32_t *out_later);
+/* Who exports and imports splices (splicer_move.h), on the control thread; NULL: nobody here. */
+struct splicer *fast_path_mover(const struct fast_path *fast_path);
 /* Packets by reason, listener and endpoint as JSON, malloc'ed; NULL: there is no fast path. */
 char *fast_path_traffic(const struct fast_path *fast_path, const struct snapshot *snapshot);
 void fast_path_status(const struct fast_path *fast_path, struct status *status);

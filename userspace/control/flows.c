@@ -14,7 +14,7 @@
 
 static const char *const state_names[] = {
 	[SPLICE_FREE] = "free",     [SPLICE_HANDOVER] = "handover", [SPLICE_SPLICED] = "spliced",
-	[SPLICE_CLOSED] = "closed", [SPLICE_LEG] = "leg",
+	[SPLICE_CLOSED] = "closed", [SPLICE_LEG] = "leg",           [SPLICE_MOVED] = "moved",
 };
 
 const char *flows_state_name(uint32_t state)
@@ -50,7 +50,7 @@ struct json_t *flows_entry(const struct splice *splice, uint64_t now_ms)
 	json_object_set_new(flow, "packets_in", json_integer((json_int_t)splice->dir[0].packets));
 	json_object_set_new(flow, "packets_out", json_integer((json_int_t)splice->dir[1].packets));
 	json_object_set_new(flow, "age_s", json_integer((json_int_t)(age / 1000)));
-	json_object_set_new(flow, "port", json_integer(splice->source_port));
+	json_object_set_new(flow, "port", json_integer(ntohs(to_endpoint->sport)));
 	return flow;
 }
 
@@ -86,19 +86,17 @@ static char *table_print(int fd, uint32_t count)
 	return text;
 }
 
-char *flows_print(const char *pin_dir, struct err *err)
+int flows_open(const char *pin_dir, uint32_t *out_count, struct err *err)
 {
 	struct bpf_map_info info;
-	char path[4096], *text = NULL;
+	char path[4096];
 	int fd;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", pin_dir, PIN_SPLICES) >= sizeof(path)) {
 		err_set(err, "the path of --pin-dir is too long");
-		return NULL;
+		return -1;
 	}
 	fd = bpf_obj_get(path);
-	if (fd < 0 && !err)
-		return strdup("[]");
 	if (fd < 0 && errno == ENOENT)
 		err_set(err,
 			"nothing is pinned at %s: the fast path is not attached, or has another "
@@ -107,11 +105,25 @@ char *flows_print(const char *pin_dir, struct err *err)
 	else if (fd < 0)
 		err_sys(err, "cannot open %s (it needs CAP_BPF, try as root)", path);
 	if (fd < 0)
-		return NULL;
-	if (table_is_ours(fd, &info))
-		text = table_print(fd, info.max_entries);
-	else
-		err_set(err, "%s was made by another version of shunt", path);
+		return -1;
+	if (table_is_ours(fd, &info)) {
+		*out_count = info.max_entries;
+		return fd;
+	}
+	err_set(err, "%s was made by another version of shunt", path);
+	close(fd);
+	return -1;
+}
+
+char *flows_print(const char *pin_dir, struct err *err)
+{
+	uint32_t count;
+	int fd = flows_open(pin_dir, &count, err);
+	char *text;
+
+	if (fd < 0)
+		return err ? NULL : strdup("[]");
+	text = table_print(fd, count);
 	close(fd);
 	return text;
 }

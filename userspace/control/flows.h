@@ -19,3 +19,6 @@ const char *flows_state_name(uint32_t state);
 
 /* All of them as a JSON array, malloc'ed; an empty one where nothing is pinned and err is NULL. */
 char *flows_print(const char *pin_dir, struct err *err);
+
+/* The pinned table of struct splice, for reading; -1 and *err where there is none of ours. */
+int flows_open(const char *pin_dir, uint32_t *out_count, struct err *err);

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "userspace/control/flows_move.h"
 #include "userspace/splice/splicer.h"
 
 enum { NAME_BYTES_MAX = 255 };
@@ -71,5 +72,5 @@ char *flows_post(struct fast_path *f, const struct admin_request *request, uint3
 {
 	if (span_is(request->path, SPAN("/flows/kill")))
 		return kill_flows(f, request->query, out_status);
-	return NULL;
+	return flows_move(fast_path_mover(f), request, out_status);
 }

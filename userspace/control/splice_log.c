@@ -68,6 +68,7 @@ static const struct {
 	[SPLICE_ENDING_KILLED] = { END_KILLED, END_KILLED },
 	[SPLICE_ENDING_DRAINED] = { END_DRAINED, END_DRAINED },
 	[SPLICE_ENDING_LOST] = { END_LOST, END_LOST },
+	[SPLICE_ENDING_MOVED] = { END_MOVED, END_MOVED },
 };
 
 static struct addr addr_of(const __be32 *ip, __be16 port)

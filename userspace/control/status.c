@@ -70,7 +70,7 @@ static const char *const ending_names[SPLICE_ENDINGS] = {
 	[SPLICE_ENDING_DONE] = "ended",    [SPLICE_ENDING_RESET] = "reset",
 	[SPLICE_ENDING_IDLE] = "idled",    [SPLICE_ENDING_OLD] = "expired",
 	[SPLICE_ENDING_KILLED] = "killed", [SPLICE_ENDING_DRAINED] = "drained",
-	[SPLICE_ENDING_LOST] = "lost",
+	[SPLICE_ENDING_LOST] = "lost",     [SPLICE_ENDING_MOVED] = "exported",
 };
 
 static json_t *splices_of(const struct status *s)
@@ -80,8 +80,10 @@ static json_t *splices_of(const struct status *s)
 	json_object_set_new(all, "handover", number(s->splices.handover));
 	json_object_set_new(all, "active", number(s->splices.active));
 	json_object_set_new(all, "closing", number(s->splices.closing));
+	json_object_set_new(all, "moved", number(s->splices.moved));
 	json_object_set_new(all, "begun", number(stat_read(&s->stats.splice[SPLICE_REASON_DONE])));
 	json_object_set_new(all, "adopted", number(s->splices.adopted));
+	json_object_set_new(all, "imported", number(s->splices.imported));
 	for (int i = 0; i < SPLICE_ENDINGS; i++)
 		json_object_set_new(all, ending_names[i], number(s->splices.endings[i]));
 	json_object_set_new(all, "reused", number(s->splices.reused));

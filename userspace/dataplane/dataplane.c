@@ -400,6 +400,14 @@ bool dataplane_next_hop(void *context, const struct addr *to, uint32_t *out_inde
 	return neighbours_find(dp->neighbours, to, out_index, &ready) && ready;
 }
 
+bool dataplane_next_hop_of(void *context, const struct addr *to, uint32_t *out_index,
+			   bool *out_ready)
+{
+	struct dataplane *dp = context;
+
+	return neighbours_find(dp->neighbours, to, out_index, out_ready);
+}
+
 uint32_t dataplane_device(void *context, uint32_t hop)
 {
 	struct dataplane *dp = context;
@@ -434,4 +442,11 @@ bool dataplane_expects(void *context, const struct addr *address)
 	const struct dataplane *dp = context;
 
 	return vip_sync_expects(dp->vips, address);
+}
+
+bool dataplane_is_own(void *context, const struct addr *address)
+{
+	const struct dataplane *dp = context;
+
+	return vip_sync_is_own(dp->vips, address);
 }

@@ -74,10 +74,14 @@ struct splice *dataplane_splices(const struct dataplane *dp, uint32_t *out_count
 struct flow_table dataplane_flows(const struct dataplane *dp);
 /* Whether packets to this address are looked up among splices. Any thread. */
 bool dataplane_expects(void *dp, const struct addr *address);
+/* Whether connections of ours come from this address. Any thread. */
+bool dataplane_is_own(void *dp, const struct addr *address);
 int dataplane_events_fd(const struct dataplane *dp);
 
 /* Index of a resolved next hop on a device of ours; false where there is none (yet). Any thread. */
 bool dataplane_next_hop(void *dp, const struct addr *to, uint32_t *out_index);
+/* The same, resolved or not; false: no route, or no room. Any thread. */
+bool dataplane_next_hop_of(void *dp, const struct addr *to, uint32_t *out_index, bool *out_ready);
 /* The device by which it is reached; 0: none. Any thread. */
 uint32_t dataplane_device(void *dp, uint32_t hop);
 

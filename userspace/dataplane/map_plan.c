@@ -60,7 +60,7 @@ struct needs {
 
 static struct needs needs_of(const struct model *model)
 {
-	struct needs n = { .addresses = model->node.source_count + 1,
+	struct needs n = { .addresses = model->node.source_count + model->node.guest_count + 1,
 			   .endpoints = model->endpoint_count,
 			   .guarded = model->node.guard.given };
 

@@ -31,6 +31,9 @@ bool vip_addrs_add(struct vip_table *table, const struct mapped *mapped, const s
 	for (uint32_t i = 0; i < node->source_count; i++)
 		if (!vip_table_add(table, node->sources[i].ip, ADDR_SPLICES | ADDR_OWN, err))
 			return false;
+	for (uint32_t i = 0; i < node->guest_count; i++)
+		if (!vip_table_add(table, node->guests[i].ip, ADDR_SPLICES, err))
+			return false;
 	if (!add_inside(table, model, err))
 		return false;
 	for (uint32_t i = 0; i < mapped->sizes.of[MAP_SIZE_SPLICES]; i++) {

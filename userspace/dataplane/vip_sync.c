@@ -472,6 +472,11 @@ void vip_sync_press(struct vip_sync *sync, const struct addr *address, bool pres
 	vip_table_press(sync->table, address->ip, address->port, pressed);
 }
 
+bool vip_sync_is_own(const struct vip_sync *sync, const struct addr *address)
+{
+	return vip_table_is_own(sync->table, address->ip);
+}
+
 bool vip_sync_expects(const struct vip_sync *sync, const struct addr *address)
 {
 	return vip_table_expects(sync->table, address->ip);

@@ -33,3 +33,5 @@ uint32_t vip_sync_row(struct vip_sync *sync, const struct addr *address);
 void vip_sync_press(struct vip_sync *sync, const struct addr *address, bool pressed);
 /* Whether packets of splices to this address are looked at. Any thread. */
 bool vip_sync_expects(const struct vip_sync *sync, const struct addr *address);
+/* Whether connections of ours come from this address. Any thread. */
+bool vip_sync_is_own(const struct vip_sync *sync, const struct addr *address);

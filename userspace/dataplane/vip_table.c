@@ -286,6 +286,13 @@ bool vip_table_expects(const struct vip_table *t, const __be32 ip[4])
 	return e && e->flags & ADDR_SPLICES;
 }
 
+bool vip_table_is_own(const struct vip_table *t, const __be32 ip[4])
+{
+	const struct addr_entry *e = addr_find(t, ip);
+
+	return e && e->flags & ADDR_OWN;
+}
+
 void vip_table_press(struct vip_table *t, const __be32 ip[4], __be16 port, bool pressed)
 {
 	struct vip_key key = { .port = port, .proto = IPPROTO_TCP };

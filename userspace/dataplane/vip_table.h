@@ -1,7 +1,7 @@
 /*
  * vip_table.h - shunt_addrs and shunt_vips, written whole beside those in use (bpf/abi/vip.h).
  *
- * Control thread, but for vip_table_expects. Addresses and ports in network byte order.
+ * Control thread, but for vip_table_expects and _is_own. Addresses and ports in network byte order.
  */
 #pragma once
 #include <stdbool.h>
@@ -55,3 +55,5 @@ void vip_table_flag(struct vip_table *table, uint32_t index, uint32_t flags);
 void vip_table_press(struct vip_table *table, const __be32 ip[4], __be16 port, bool pressed);
 /* Whether packets of splices to this address would be looked at. Any thread. */
 bool vip_table_expects(const struct vip_table *table, const __be32 ip[4]);
+/* Whether connections of ours come from this address. Any thread. */
+bool vip_table_is_own(const struct vip_table *table, const __be32 ip[4]);

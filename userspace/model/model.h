@@ -385,6 +385,9 @@ struct node {
 	struct addr sources[SOURCES_MAX]; /* from which the proxy connects; at most one a family is
 					     used now */
 	uint32_t source_count;
+	struct addr guests[SOURCES_MAX]; /* sources of other nodes, whose splices may come here */
+	uint32_t guest_count;
+	struct place guests_at;
 	uint32_t connections; /* of clients at once; 0: as many as descriptors and memory allow */
 	uint64_t
 		memory_bytes; /* for connections and bytes on their way; 0: half of what there is */

@@ -36,19 +36,35 @@ static void read_devices(struct reading *r, const struct key *key, const struct 
 	}
 }
 
+static void read_addresses(struct reading *r, const struct key *key, const struct yaml *value,
+			   struct addr out_list[SOURCES_MAX], uint32_t *out_count)
+{
+	if (!schema_is(r, value, YAML_LIST, "a list of addresses such as [192.0.2.10]"))
+		return;
+	for (const struct yaml *v = value->first; v; v = v->next) {
+		if (*out_count == SOURCES_MAX)
+			finding(r, v->at, "expected at most %d addresses for \"%s\"", SOURCES_MAX,
+				key->name);
+		else
+			read_ip(r, key, v, &out_list[(*out_count)++]);
+	}
+}
+
 static void read_sources(struct reading *r, const struct key *key, const struct yaml *value,
 			 void *into)
 {
 	struct node *node = into;
 
-	if (!schema_is(r, value, YAML_LIST, "a list of addresses such as [192.0.2.10]"))
-		return;
-	for (const struct yaml *v = value->first; v; v = v->next) {
-		if (node->source_count == SOURCES_MAX)
-			finding(r, v->at, "expected at most %d source addresses", SOURCES_MAX);
-		else
-			read_ip(r, key, v, &node->sources[node->source_count++]);
-	}
+	read_addresses(r, key, value, node->sources, &node->source_count);
+}
+
+static void read_guests(struct reading *r, const struct key *key, const struct yaml *value,
+			void *into)
+{
+	struct node *node = into;
+
+	node->guests_at = value->at;
+	read_addresses(r, key, value, node->guests, &node->guest_count);
 }
 
 static void read_ports(struct reading *r, const struct key *key, const struct yaml *value,
@@ -88,6 +104,7 @@ const struct key node_keys[] = {
 	{ "mode", read_mode, offsetof(struct node, mode) },
 	{ "tunnel_address", read_ip, offsetof(struct node, tunnel_address) },
 	{ "source_addresses", read_sources },
+	{ "guest_addresses", read_guests },
 	{ "workers", read_number, offsetof(struct node, workers), 1, WORKERS_LIMIT },
 	{ "connections", read_number, offsetof(struct node, connections), 1, CONNECTIONS_LIMIT },
 	{ "memory", read_size, offsetof(struct node, memory_bytes), MEMORY_LEAST, MEMORY_MOST },

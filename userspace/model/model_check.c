@@ -314,6 +314,24 @@ static void check_vpcs(struct building *b)
 			check_source(b, &b->model->vpcs[i]);
 }
 
+/* What comes to a guest address is nobody's but a splice's that was imported. */
+static void check_guests(struct building *b)
+{
+	const struct node *node = &b->model->node;
+
+	for (uint32_t i = 0; i < node->guest_count; i++) {
+		bool own = addr_is_ip(&node->guests[i], &node->tunnel_address);
+
+		for (uint32_t k = 0; k < node->source_count; k++)
+			own = own || addr_is_ip(&node->guests[i], &node->sources[k]);
+		if (own)
+			finding(&b->reading, node->guests_at,
+				"the guest address %s is one of this node's own; name source "
+				"addresses of other nodes",
+				addr_print(&node->guests[i]).text);
+	}
+}
+
 static void check_vnis(struct building *b)
 {
 	const struct model *m = b->model;
@@ -401,6 +419,7 @@ void model_check(struct building *b)
 	check_quic(b);
 	check_vnis(b);
 	check_vpcs(b);
+	check_guests(b);
 	for (uint32_t i = 0; i < m->upstream_count; i++)
 		check_endpoints(b, &m->upstreams[i]);
 	check_routes(b);

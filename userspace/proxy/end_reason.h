@@ -57,6 +57,7 @@
 	X(KILLED, "killed", "an operator has cut it")                                              \
 	X(DRAINED, "drained", "its endpoint was drained or removed")                               \
 	X(LOST, "lost", "the daemon died while it handed it over to the kernel")                   \
+	X(MOVED, "moved", "it was exported and goes on at another node")                           \
 	X(NO_ROOM, "no_room", "no room for our answer")                                            \
 	X(STOPPED, "stopped", "the daemon stops")
 /* clang-format on */

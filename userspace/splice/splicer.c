@@ -213,8 +213,11 @@ static void sweep_slot(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
 	if (atomic_load(&slot->owner) != SLOT_CONTROL)
 		return;
 	if (slot->linger_ms > 0) {
-		if (splicer->now_ms >= slot->linger_ms)
-			slot_end(splicer, i);
+		if (splicer->now_ms < slot->linger_ms)
+			return;
+		if (sp->state == SPLICE_MOVED)
+			slot_tell_end(splicer, i, SPLICE_ENDING_MOVED);
+		slot_end(splicer, i);
 		return;
 	}
 	packets = sp->dir[0].packets + sp->dir[1].packets;
@@ -247,6 +250,7 @@ void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stat
 {
 	struct splicer *s = (struct splicer *)splicer; /* the lock and atomics are not const */
 	struct splicer_stats st = { .adopted = atomic_load(&s->adopted),
+				    .imported = atomic_load(&s->imported),
 				    .reused = atomic_load(&s->reused) };
 	uint32_t end;
 
@@ -261,6 +265,7 @@ void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stat
 		st.handover += state == SPLICE_HANDOVER;
 		st.active += state == SPLICE_SPLICED;
 		st.closing += state == SPLICE_CLOSED;
+		st.moved += state == SPLICE_MOVED;
 	}
 	*out_stats = st;
 }

@@ -24,6 +24,7 @@ enum splice_ending {
 	SPLICE_ENDING_KILLED,  /* by an operator */
 	SPLICE_ENDING_DRAINED, /* its endpoint was drained or removed */
 	SPLICE_ENDING_LOST,    /* its daemon died with sockets that were needed yet */
+	SPLICE_ENDING_MOVED,   /* it was exported: another node has it */
 	SPLICE_ENDINGS
 };
 
@@ -37,6 +38,7 @@ struct splice_end {
 /* Which ones; all fields at once, none: all. */
 struct splice_choice {
 	const struct addr *client; /* NULL: any; port 0: any */
+	const struct addr *vip;    /* the same */
 	const char *upstream;      /* NULL: any */
 };
 
@@ -48,10 +50,14 @@ struct splice_maps {
 	int events_fd;           /* shunt_events; one consumer */
 	/* Index of a resolved next hop towards an address. Any thread. */
 	bool (*next_hop)(void *context, const struct addr *to, uint32_t *out_index);
+	/* The same, also where it is not resolved yet; false: there is no way. Any thread. */
+	bool (*way)(void *context, const struct addr *to, uint32_t *out_index, bool *out_ready);
 	/* The device by which a next hop is reached; 0: not known. Any thread. */
 	uint32_t (*device)(void *context, uint32_t hop);
 	/* Whether packets to this address are looked up among splices. Any thread. */
 	bool (*expects)(void *context, const struct addr *to);
+	/* Whether our own connections come from this address. Any thread. */
+	bool (*is_own)(void *context, const struct addr *address);
 	void *context;
 	/* A splice is over; on the control thread, which may be that of splicer_create. NULL:
 	 * nobody. */
@@ -60,9 +66,9 @@ struct splice_maps {
 };
 
 struct splicer_stats {
-	uint64_t handover, active, closing; /* elements now */
-	uint64_t adopted, reused;           /* since start */
-	uint64_t endings[SPLICE_ENDINGS];   /* since start */
+	uint64_t handover, active, closing, moved; /* elements now */
+	uint64_t adopted, imported, reused;        /* since start */
+	uint64_t endings[SPLICE_ENDINGS];          /* since start */
 };
 
 /*

@@ -12,11 +12,15 @@ static void end_lost(struct splicer *splicer, uint32_t i)
 	slot_cut(splicer, i, SPLICE_ENDING_LOST);
 }
 
-/* SPLICED or CLOSED: needs no socket. */
+/* SPLICED, CLOSED or MOVED: needs no socket. */
 static void adopt_spliced(struct splicer *splicer, uint32_t i)
 {
-	atomic_fetch_add(&splicer->adopted, 1);
 	slot_to_control(splicer, i);
+	if (splicer->maps.splices[i].state == SPLICE_MOVED) {
+		slot_keep_moved(splicer, i);
+		return;
+	}
+	atomic_fetch_add(&splicer->adopted, 1);
 	if (splicer->maps.splices[i].state == SPLICE_CLOSED)
 		slot_close(splicer, i, LINGER_ENDED_MS);
 }

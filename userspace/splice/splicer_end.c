@@ -63,17 +63,22 @@ enum splice_ending slot_overdue(const struct splicer *splicer, uint32_t i, uint3
 	return SPLICE_ENDINGS;
 }
 
-static bool is_meant(const struct splice *sp, const struct splice_choice *choice)
+/* Port 0: any. */
+static bool is_at(const struct addr *wanted, const __be32 *ip, __be16 port)
+{
+	return !wanted || (memcmp(wanted->ip, ip, sizeof(wanted->ip)) == 0 &&
+			   (!wanted->port || wanted->port == port));
+}
+
+bool slot_is_meant(const struct splice *sp, const struct splice_choice *choice)
 {
 	const struct flow_key *key = &sp->dir[1].out;
 
 	if (choice->upstream &&
 	    strncmp((const char *)sp->name, choice->upstream, sizeof(sp->name) - 1) != 0)
 		return false;
-	if (!choice->client)
-		return true;
-	return memcmp(choice->client->ip, key->dst, sizeof(key->dst)) == 0 &&
-	       (!choice->client->port || choice->client->port == key->dport);
+	return is_at(choice->client, key->dst, key->dport) &&
+	       is_at(choice->vip, key->src, key->sport);
 }
 
 void splicer_cut(struct splicer *splicer, const struct splice_choice *choice, uint32_t *out_cut,
@@ -87,7 +92,7 @@ void splicer_cut(struct splicer *splicer, const struct splice_choice *choice, ui
 		uint32_t owner = atomic_load(&slot->owner);
 
 		if ((state != SPLICE_SPLICED && state != SPLICE_HANDOVER) || owner == SLOT_FREE ||
-		    !is_meant(sp, choice))
+		    !slot_is_meant(sp, choice))
 			continue;
 		if (owner != SLOT_CONTROL) {
 			atomic_store(&slot->cut,

@@ -135,7 +135,7 @@ void rates_adopt(struct splicer *splicer, uint32_t count)
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		const struct splice *sp = &splicer->maps.splices[i];
-		bool may_pay = sp->state >= SPLICE_HANDOVER && sp->state <= SPLICE_LEG;
+		bool may_pay = sp->state != SPLICE_FREE && sp->state != SPLICE_BUCKET;
 
 		for (int k = 0; k < 2 && may_pay; k++) {
 			uint32_t pays = sp->pays[k];

@@ -48,7 +48,7 @@ struct splicer {
 	uint32_t first_free, last_free; /* oldest first: a slot rests before it is used again */
 	uint32_t used_end;              /* slots from here on were never used */
 	struct slot *slots;
-	atomic_uint_fast64_t adopted, reused, endings[SPLICE_ENDINGS];
+	atomic_uint_fast64_t adopted, imported, reused, endings[SPLICE_ENDINGS];
 	pthread_mutex_t rates_lock;  /* of buckets; taken before lock */
 	uint32_t rates[RATE_CHAINS]; /* their chains, under that lock */
 	uint64_t now_ms;             /* of the last sweep */
@@ -82,6 +82,7 @@ void slot_tell_end(struct splicer *splicer, uint32_t i, enum splice_ending how);
 void slot_over(struct splicer *splicer, uint32_t i, enum splice_ending how);
 /* Its ends are told; nothing is left of it. */
 void slot_cut(struct splicer *splicer, uint32_t i, enum splice_ending how);
+bool slot_is_meant(const struct splice *sp, const struct splice_choice *choice);
 /* Whether it must be cut now; SPLICE_ENDINGS: no. idle_ms: where it has none of its own. */
 enum splice_ending slot_overdue(const struct splicer *splicer, uint32_t i, uint32_t idle_ms);
 
@@ -94,6 +95,11 @@ void rate_take(struct splicer *splicer, uint32_t i, const struct splice_rate *ra
 void rate_give(struct splicer *splicer, uint32_t i);
 /* The buckets that another process left, and what uses them; control thread. */
 void rates_adopt(struct splicer *splicer, uint32_t count);
+
+/* --- splicer_move.c */
+
+/* Packets of an exported splice are dropped here for so long, if nobody says forget before. */
+void slot_keep_moved(struct splicer *splicer, uint32_t i);
 
 /* --- splicer_adopt.c */
 
