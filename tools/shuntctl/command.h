@@ -8,7 +8,7 @@
 #include "tools/shuntctl/admin_get.h"
 #include "userspace/base/err.h"
 
-enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, HEADERS_GIVEN_MAX = 32 };
 
 struct command_options {
 	bool json;
@@ -19,6 +19,9 @@ struct command_options {
 	const char *upstream;
 	const char *interval, *timeout; /* the texts of options; NULL: not given */
 	const char *vip, *reason, *endpoint, *rate, *count, *packet, *device;
+	const char *from, *config;
+	const char *headers[HEADERS_GIVEN_MAX]; /* of the request that is asked about */
+	uint32_t header_count;
 	uint32_t interval_ms; /* 0: no rates */
 };
 
@@ -27,6 +30,7 @@ int command_diff(const struct command_options *options);
 int command_status(const struct command_options *options);
 int command_watch(const struct command_options *options);
 int command_explain(const struct command_options *options);
+int command_explain_request(const struct command_options *options);
 int command_flows(const struct command_options *options);
 /* flows export, import, forget and resume. */
 bool command_move_knows(const char *word);

@@ -196,8 +196,15 @@ int command_explain(const struct command_options *options)
 	struct err err, ignored;
 	bool done;
 
-	done = options->packet ? packet_words_parse(options->packet, &packet, &err)
-			       : err_set(&err, "explain needs --packet 'tcp A:PORT > B:PORT'");
+	if (options->operand) {
+		free(e);
+		return command_explain_request(options);
+	}
+	done = options->packet
+		       ? packet_words_parse(options->packet, &packet, &err)
+		       : err_set(&err,
+				 "explain needs a request such as 'GET https://www.example.com/', "
+				 "or --packet 'tcp A:PORT > B:PORT'");
 	done = done && explain_packet(options->pin_dir, options->device, &packet, e, &err);
 	if (!done) {
 		free(e);

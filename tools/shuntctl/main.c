@@ -27,7 +27,10 @@ static const char help[] =
 	"  flows forget | resume [--vip ADDRESS[:PORT]]\n"
 	"               what was exported: another node has it; or none, so that it goes on here\n"
 	"  watch        sampled packets and what became of them, until interrupted\n"
-	"  explain      what the attached program does with a packet that you describe\n"
+	"  explain 'GET https://www.example.com/x' [-H 'Name: value']... [--from ADDRESS]\n"
+	"               what would become of that request, and why\n"
+	"  explain --packet PACKET\n"
+	"               what the attached program does with a packet that you describe\n"
 	"\n"
 	"  --json           for machines\n"
 	"  --admin SOCKET   of shuntd, for status, diff, flows WORD; default " ADMIN_PATH_DEFAULT
@@ -35,12 +38,14 @@ static const char help[] =
 	"  --pin-dir DIR    of the maps, for flows, watch, explain; default " PIN_DIR_DEFAULT "\n"
 	"  --timeout SECONDS  until a shuntd that says nothing is given up, 1 to 3600; default 60\n"
 	"  --interval TIME  status: rates over that time, such as 1s or 500ms\n"
+	"  --vip NAME       explain: of several vips with the request's port, that one\n"
 	"  --vip NAME, --reason REASON, --endpoint ADDRESS\n"
 	"                   watch: only those; several are separated by commas\n"
 	"  --rate N         watch: about one packet of N (1)\n"
 	"  --count N        watch: ends after so many packets\n"
 	"  --packet 'tcp 198.51.100.7:4000 > 203.0.113.10:443 [syn|ack] [len N] [vlan N] [ttl N]'\n"
 	"                   explain: the packet\n"
+	"  --config FILE    explain: by that configuration, not by the one that runs\n"
 	"  --dev DEVICE     explain: where it comes in, if several are attached\n"
 	"  --help, --version\n"
 	"\n"
@@ -54,7 +59,7 @@ static const struct command {
 } commands[] = {
 	{ "check", command_check, true, 1 },    { "diff", command_diff, true, 1 },
 	{ "status", command_status, false, 0 }, { "flows", command_flows, false, 2 },
-	{ "watch", command_watch, false, 0 },   { "explain", command_explain, false, 0 },
+	{ "watch", command_watch, false, 0 },   { "explain", command_explain, false, 1 },
 };
 
 /* Options with a value; command NULL: of all. */
@@ -63,13 +68,14 @@ static const struct option {
 	size_t at; /* in struct command_options */
 } with_value[] = {
 #define AT(field) offsetof(struct command_options, field)
-	{ "--admin", NULL, AT(admin.socket) },   { "--pin-dir", NULL, AT(pin_dir) },
-	{ "--timeout", NULL, AT(timeout) },      { "--interval", "status", AT(interval) },
-	{ "--vip", "watch", AT(vip) },           { "--vip", "flows", AT(vip) },
-	{ "--reason", "watch", AT(reason) },     { "--endpoint", "watch", AT(endpoint) },
-	{ "--rate", "watch", AT(rate) },         { "--count", "watch", AT(count) },
-	{ "--packet", "explain", AT(packet) },   { "--dev", "explain", AT(device) },
-	{ "--upstream", "flows", AT(upstream) },
+	{ "--admin", NULL, AT(admin.socket) }, { "--pin-dir", NULL, AT(pin_dir) },
+	{ "--timeout", NULL, AT(timeout) },    { "--interval", "status", AT(interval) },
+	{ "--vip", "watch", AT(vip) },         { "--vip", "flows", AT(vip) },
+	{ "--reason", "watch", AT(reason) },   { "--endpoint", "watch", AT(endpoint) },
+	{ "--rate", "watch", AT(rate) },       { "--count", "watch", AT(count) },
+	{ "--packet", "explain", AT(packet) }, { "--dev", "explain", AT(device) },
+	{ "--from", "explain", AT(from) },     { "--config", "explain", AT(config) },
+	{ "--vip", "explain", AT(vip) },       { "--upstream", "flows", AT(upstream) },
 #undef AT
 };
 
@@ -197,6 +203,9 @@ static int arguments_take(int argc, char **argv, const struct command *command,
 			return usage("no value is given for", argv[i]);
 		else if (value)
 			*value = argv[++i];
+		else if (!strcmp(argv[i], "-H") && !strcmp(command->name, "explain") &&
+			 i + 1 < argc && options->header_count < HEADERS_GIVEN_MAX)
+			options->headers[options->header_count++] = argv[++i];
 		else if (*argv[i] == '-')
 			return usage("unknown option", argv[i]);
 		else if (given == command->operands)

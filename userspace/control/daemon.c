@@ -14,7 +14,6 @@
 #include "userspace/control/config_watch.h"
 #include "userspace/control/file_watch.h"
 #include "userspace/control/flows.h"
-#include "userspace/control/flows_post.h"
 #include "userspace/control/health.h"
 #include "userspace/control/layout.h"
 #include "userspace/control/log_control.h"
@@ -211,7 +210,7 @@ static char *on_post(void *context, const struct admin_request *request, uint32_
 {
 	struct daemon *d = context;
 
-	return flows_post(d->fast_path, request, out_status);
+	return d->serving ? serving_post(d->serving, request, out_status) : NULL;
 }
 
 static bool is_well(void *context)

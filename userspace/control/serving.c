@@ -5,6 +5,8 @@
 #include "userspace/base/must.h"
 #include "userspace/control/accept_watch.h"
 #include "userspace/control/crew.h"
+#include "userspace/control/explain_request.h"
+#include "userspace/control/flows_post.h"
 #include "userspace/control/path_mtu.h"
 
 enum { DRAIN_DEFAULT_MS = 10000 };
@@ -212,6 +214,13 @@ const struct snapshot *serving_snapshot(const struct serving *s)
 const struct ceilings *serving_ceilings(const struct serving *s)
 {
 	return &s->ceilings;
+}
+
+char *serving_post(struct serving *s, const struct admin_request *request, uint32_t *out_status)
+{
+	if (span_is(request->path, SPAN("/explain")))
+		return explain_request_text(s->snapshot, s->crew, request->body, out_status);
+	return flows_post(s->options.fast_path, request, out_status);
 }
 
 void serving_status(const struct serving *s, struct status *status)

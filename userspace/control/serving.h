@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "userspace/base/err.h"
+#include "userspace/control/admin_request.h"
 #include "userspace/control/ceilings.h"
 #include "userspace/control/fast_path.h"
 #include "userspace/model/model.h"
@@ -52,5 +53,8 @@ void serving_drain(struct serving *serving, uint32_t drain_ms);
 uint32_t serving_drain_ms(const struct serving *serving); /* the longest of all listeners */
 const struct snapshot *serving_snapshot(const struct serving *serving);
 const struct ceilings *serving_ceilings(const struct serving *serving);
+/* What is posted to the admin socket: see admin.h. */
+char *serving_post(struct serving *serving, const struct admin_request *request,
+		   uint32_t *out_status);
 void serving_status(const struct serving *serving, struct status *status);
 void serving_destroy(struct serving *serving); /* joins the workers; accepts NULL */

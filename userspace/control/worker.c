@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,6 +194,62 @@ static void on_let_go(struct post *post)
 static void on_ping(struct post *post)
 {
 	atomic_store(&CONTAINER_OF(post, struct worker, ping)->pinged, false);
+}
+
+/* --- questions ---------------------------------------------------------------------------- */
+
+struct question {
+	struct post post;
+	struct worker *worker;
+	struct worker_call call;
+	sem_t done;
+	atomic_uint refs; /* who asks, and the worker */
+};
+
+static void question_unref(struct question *q)
+{
+	if (atomic_fetch_sub(&q->refs, 1) != 1)
+		return;
+	q->call.release(q->call.context);
+	sem_destroy(&q->done);
+	free(q);
+}
+
+static void on_question(struct post *post)
+{
+	struct question *q = CONTAINER_OF(post, struct question, post);
+
+	if (!q->worker->over) {
+		q->call.run(q->call.context, q->worker->proxy);
+		sem_post(&q->done);
+	}
+	question_unref(q);
+}
+
+bool worker_call(struct worker *w, const struct worker_call *call, uint32_t patience_ms)
+{
+	struct question *q = must_alloc(sizeof(*q));
+	struct timespec until;
+	bool done;
+
+	q->post.on_post = on_question;
+	q->worker = w;
+	q->call = *call;
+	atomic_init(&q->refs, 2);
+	sem_init(&q->done, 0, 0);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(patience_ms / 1000);
+	until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	loop_post(w->loop, &q->post);
+	while ((done = sem_clockwait(&q->done, CLOCK_MONOTONIC, &until) == 0) == false &&
+	       errno == EINTR)
+		;
+	question_unref(q);
+	return done;
 }
 
 static void on_ended(struct post *post)

@@ -50,4 +50,15 @@ void worker_drain(struct worker *worker, uint32_t drain_ms);
 void worker_destroy(struct worker *worker);
 /* Has its loop turned since it was asked last? Asks again. A worker that has ended is well. */
 bool worker_is_well(struct worker *worker);
+/*
+ * Has run called on the worker's thread, with its proxy (NULL: it has none), and waits for that;
+ * false: it did not come to it within so many milliseconds. release is called in any case, once
+ * nobody needs context any more, by either thread.
+ */
+struct worker_call {
+	void (*run)(void *context, struct proxy *proxy);
+	void (*release)(void *context);
+	void *context;
+};
+bool worker_call(struct worker *worker, const struct worker_call *call, uint32_t patience_ms);
 const struct stats *worker_stats(const struct worker *worker); /* any thread */

@@ -43,7 +43,7 @@ static bool request_body_step(struct session *s)
 {
 	struct exchange *ex = &s->ex;
 	enum h1_reject reject = H1_REJECT_NONE;
-	struct scrub scrub = exchange_scrub(s);
+	struct scrub scrub = decide_scrub(s->listener);
 	struct body_copy copy = { .body = &ex->request_body,
 				  .scrub = &scrub,
 				  .from = &s->in[CLIENT],

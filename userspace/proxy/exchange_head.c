@@ -1,21 +1,18 @@
 /* The head of a request: read, judged, routed, and written as its endpoint gets it. */
 #include "userspace/base/must.h"
-#include "userspace/http/h1_writer.h"
-#include "userspace/http/path.h"
 #include "userspace/proxy/admission.h"
 #include "userspace/proxy/session.h"
-#include "userspace/route/route_split.h"
 #include "userspace/tls/transport_tls.h"
 
 enum { SUBJECT_BYTES_MAX = 512 };
 
-static const struct h1_limits request_limits = { .head_bytes = HEAD_BYTES_MAX,
-						 .line_bytes = 8192,
-						 .fields = FIELDS_MAX };
+const struct h1_limits exchange_limits = { .head_bytes = HEAD_BYTES_MAX,
+					   .line_bytes = 8192,
+					   .fields = FIELDS_MAX };
 
 void exchange_expect(struct session *s)
 {
-	h1_parser_init(&s->requests, H1_REQUEST, &request_limits);
+	h1_parser_init(&s->requests, H1_REQUEST, &exchange_limits);
 }
 
 /* A head that cannot be read: where the next one begins is not known. */
@@ -39,69 +36,24 @@ void exchange_refuse_late(struct session *s, enum end_reason why)
 	exchange_reply(s, 408, why);
 }
 
-static struct span field_of(const void *context, struct span name)
-{
-	return message_value(context, name);
-}
-
-/* What an endpoint is told whatever the client says, so that none can pretend to be somebody. */
-static uint32_t request_fields(const struct session *s, char subject[SUBJECT_BYTES_MAX],
-			       struct field set[2])
-{
-	const struct listener_request_id *policy = &s->listener->request_id;
-	struct span name = span_of(s->listener->tls.client_subject);
-	struct span id = access_note_piece(s->ex.note, PIECE_ID);
-	uint32_t count = 0;
-
-	if (name.at) {
-		transport_tls_subject(s->ends[CLIENT], subject, SUBJECT_BYTES_MAX);
-		set[count++] = (struct field){ .name = name, .value = span_of(subject) };
-	}
-	if (policy->forward && id.len > 0)
-		set[count++] = (struct field){ .name = span_of(policy->header), .value = id };
-	return count;
-}
-
 /* The head as the endpoint gets it, into s->out[SERVER]. */
-static bool write_request(struct session *s, const struct message *msg, struct span path)
+static bool write_request(struct session *s, const struct message *msg,
+			  const struct decision *decision, struct asked *asked)
 {
-	struct exchange *ex = &s->ex;
-	struct addr client = s->client;
-	struct addr_text text;
 	char subject[SUBJECT_BYTES_MAX] = "";
-	struct filter_fields fields = { .set_count = 0 };
-	struct h1_sent how = { .framing = (enum body_framing)msg->framing,
-			       .length = msg->content_length,
-			       .keep_alive = true,
-			       .upgrade = msg->upgrade,
-			       .keep_expect = msg->expect_100,
-			       .set = fields.set,
-			       .added = fields.added };
 	struct h1_writer w;
 	uint32_t room;
 	char *at = buf_room(&s->out[SERVER], &s->proxy->blocks, &room);
 
-	client.port = 0;
-	text = addr_print(&client);
-	how.forwarded = (struct forwarded){
-		.modes = s->listener->forwarded.modes,
-		.via = SPAN("shunt"),
-		.trusted = network_list_has(&s->listener->forwarded.trusted, &client),
-		.client = span_of(text.text),
-		.proto = s->ends[CLIENT]->ops ? SPAN("https") : SPAN("http"),
-	};
-	fields.set_count = request_fields(s, subject, fields.set);
-	if (!exchange_filter_request(s, msg, path, &fields))
-		return false;
-	how.set_count = fields.set_count;
-	how.added_count = fields.added_count;
-	how.path = fields.path;
-	how.host = fields.host;
+	if (s->listener->tls.client_subject) {
+		transport_tls_subject(s->ends[CLIENT], subject, SUBJECT_BYTES_MAX);
+		asked->subject = span_of(subject);
+	}
 	h1_writer_init(&w, at, room);
-	if (!at || !h1_writer_request(&w, msg, &how))
+	if (!at || !decide_head(asked, msg, decision, exchange_texts(s), &w))
 		return false;
 	buf_added(&s->out[SERVER], (uint32_t)w.len);
-	ex->request_framing = msg->framing;
+	s->ex.request_framing = msg->framing;
 	exchange_hold(s, msg);
 	return true;
 }
@@ -123,77 +75,65 @@ static void begin(struct session *s, const struct message *msg)
 	session_enter(s, SESSION_FORWARDING);
 }
 
-struct scrub exchange_scrub(const struct session *s)
+enum end_reason exchange_refusal(enum decided kind)
 {
-	const struct listener_request_id *id = &s->listener->request_id;
+	static const enum end_reason reasons[] = {
+		[DECIDED_UPSTREAM] = END_DONE,         [DECIDED_ANSWER] = END_DONE,
+		[DECIDED_NO_CONNECT] = END_NO_CONNECT, [DECIDED_BAD_PATH] = END_BAD_PATH,
+		[DECIDED_BAD_FIELD] = END_BAD_FIELD,   [DECIDED_NO_ROUTE] = END_NO_ROUTE,
+	};
 
-	return (struct scrub){ s->listener->requests.underscores,
-			       { span_of(s->listener->tls.client_subject),
-				 span_of(id->forward ? id->header : NULL) } };
+	return reasons[kind];
 }
 
-/* A route that asks no upstream. */
-static void answer(struct session *s, const struct message *msg, struct span path)
+/* Of those that go to no upstream. */
+static void answer(struct session *s, const struct message *msg, const struct decision *decision)
 {
-	if (s->ex.route->place)
-		s->ex.location = exchange_location(s, msg, path);
-	exchange_reply(s, s->ex.route->status, END_DONE);
+	struct asked asked = exchange_asked(s);
+
+	if (decision->route && decision->route->place)
+		s->ex.location = decide_location(&asked, msg, decision, exchange_texts(s));
+	exchange_reply(s, decision->status, exchange_refusal(decision->kind));
 }
 
 static void expect_answer(struct session *s, const struct message *msg)
 {
 	exchange_limits_begin(s);
-	h1_parser_init(&s->responses, H1_RESPONSE, &request_limits);
+	h1_parser_init(&s->responses, H1_RESPONSE, &exchange_limits);
 	h1_parser_answers(&s->responses, msg);
+}
+
+static void recall(struct session *s, struct message *msg, struct span path)
+{
+	struct recall by = exchange_recall_by(s, s->ex.upstream);
+
+	exchange_recall(&by, msg, path);
+	if (s->ex.foreign && !s->ex.keeps)
+		stat_add(&session_stats(s)->persistence_foreign, 1);
 }
 
 static void act(struct session *s, struct message *msg)
 {
 	struct exchange *ex = &s->ex;
-	struct scrub scrub = exchange_scrub(s);
-	size_t path_len = 0;
-	struct route_request req = {
-		.host = msg->host,
-		.query = msg->query,
-		.method = msg->method,
-		.sni = span_of(transport_tls_name(s->ends[CLIENT])),
-		.client = &s->client,
-		.listener = s->listener,
-		.field = field_of,
-		.context = msg,
-	};
+	struct decision decision;
+	struct asked asked;
 
 	begin(s, msg);
 	if (admission_refuses(s))
 		return;
-	if (msg->method_id == METHOD_CONNECT) {
-		exchange_reply(s, 405, END_NO_CONNECT);
+	asked = exchange_asked(s);
+	decision = decide(&asked, msg, s->proxy->path, sizeof(s->proxy->path));
+	ex->route = decision.route;
+	if (decision.kind != DECIDED_UPSTREAM) {
+		answer(s, msg, &decision);
 		return;
 	}
-	if (!path_normalise(msg->path, s->listener->requests.paths, s->proxy->path,
-			    sizeof(s->proxy->path), &path_len)) {
-		exchange_reply(s, 400, END_BAD_PATH);
-		return;
-	}
-	if (!scrub_request(msg, &scrub)) {
-		exchange_reply(s, 400, END_BAD_FIELD);
-		return;
-	}
-	req.path = span_make(s->proxy->path, path_len);
-	ex->route = router_find(s->listener->routes, &req);
-	if (!ex->route) {
-		exchange_reply(s, 404, END_NO_ROUTE);
-		return;
-	}
-	if (ex->route->action != ROUTE_UPSTREAM) {
-		answer(s, msg, req.path);
-		return;
-	}
-	ex->upstream = route_split(ex->route, &req, s->proxy->dealt++);
-	exchange_recall(s, msg, req.path);
+	s->proxy->dealt++;
+	ex->upstream = decision.upstream;
+	recall(s, msg, decision.path);
 	ex->tunnels = ex->tunnels || ex->route->splice == SPLICE_CONNECTION;
 	expect_answer(s, msg);
-	if (!write_request(s, msg, req.path)) {
+	if (!write_request(s, msg, &decision, &asked)) {
 		exchange_reply(s, 431, END_HEAD_TOO_LARGE);
 		return;
 	}

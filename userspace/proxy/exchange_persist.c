@@ -12,16 +12,18 @@ static char *own(struct span text)
 	return (char *)(uintptr_t)text.at;
 }
 
-static struct endpoint_tokens *tokens_of(const struct session *s)
+static struct endpoint_tokens *tokens_of(const struct snapshot *snapshot,
+					 const struct upstream *upstream)
 {
-	return s->snapshot->tokens[s->ex.upstream->index];
+	return snapshot->tokens[upstream->index];
 }
 
 /* What it names, if nothing did before; says whether it is a name of somebody. */
-static void recall(struct session *s, struct span token)
+static void recall(const struct recall *by, struct span token)
 {
-	struct exchange *ex = &s->ex;
-	uint32_t place = endpoint_tokens_find(tokens_of(s), token);
+	struct endpoint_tokens *tokens = tokens_of(by->snapshot, by->upstream);
+	uint32_t place = endpoint_tokens_find(tokens, token);
+	struct exchange *ex = by->ex;
 
 	if (ex->keeps)
 		return;
@@ -32,11 +34,11 @@ static void recall(struct session *s, struct span token)
 	ex->keeps = true;
 	ex->kept = place;
 	/* One by an older key is replaced. */
-	ex->kept_newest = memcmp(endpoint_tokens_of(tokens_of(s), place), token.at, token.len) == 0;
+	ex->kept_newest = memcmp(endpoint_tokens_of(tokens, place), token.at, token.len) == 0;
 }
 
 /* Ours: the endpoint never sees it. */
-static void take_cookie(struct session *s, struct field *f, struct span name)
+static void take_cookie(const struct recall *by, struct field *f, struct span name)
 {
 	struct span rest = f->value, found, value;
 	bool any = false;
@@ -45,7 +47,7 @@ static void take_cookie(struct session *s, struct field *f, struct span name)
 		if (!span_is(found, name))
 			continue;
 		any = true;
-		recall(s, value);
+		recall(by, value);
 	}
 	if (any)
 		f->value.len = cookie_strip(own(f->value), f->value.len, name);
@@ -64,7 +66,7 @@ static bool is_token(struct span text)
 }
 
 /* The application's: it gets back the value that it gave. */
-static void take_prefix(struct session *s, struct field *f, struct span name)
+static void take_prefix(const struct recall *by, struct field *f, struct span name)
 {
 	size_t at = 0;
 
@@ -77,7 +79,7 @@ static void take_prefix(struct session *s, struct field *f, struct span name)
 		if (!span_is(found, name) || value.len < cut || value.at[cut - 1] != NAME_END ||
 		    !is_token(span_make(value.at, cut - 1)))
 			continue;
-		recall(s, span_make(value.at, cut - 1));
+		recall(by, span_make(value.at, cut - 1));
 		memmove(own(value), value.at + cut,
 			(size_t)(f->value.at + f->value.len - value.at) - cut);
 		f->value.len -= cut;
@@ -85,22 +87,20 @@ static void take_prefix(struct session *s, struct field *f, struct span name)
 	}
 }
 
-void exchange_recall(struct session *s, struct message *msg, struct span path)
+void exchange_recall(const struct recall *by, struct message *msg, struct span path)
 {
-	const struct persistence *p = &s->ex.upstream->persistence;
+	const struct persistence *p = &by->upstream->persistence;
 	bool whole = p->kind == PERSISTENCE_COOKIE;
 
-	exchange_hash(s, s->ex.upstream, msg, path);
-	if (!tokens_of(s))
+	exchange_hash(by, msg, path);
+	if (!tokens_of(by->snapshot, by->upstream))
 		return;
 	for (uint16_t i = 0; i < msg->field_count; i++) {
 		struct field *f = &msg->fields[i];
 
 		if (span_is_nocase(f->name, SPAN("cookie")))
-			(whole ? take_cookie : take_prefix)(s, f, span_of(p->cookie));
+			(whole ? take_cookie : take_prefix)(by, f, span_of(p->cookie));
 	}
-	if (s->ex.foreign && !s->ex.keeps)
-		stat_add(&session_stats(s)->persistence_foreign, 1);
 }
 
 /* What is written for a response, in scratch of the proxy's. */
@@ -121,7 +121,8 @@ static bool put(struct room *room, struct span text)
 
 static struct span token_of(const struct session *s)
 {
-	return span_make(endpoint_tokens_of(tokens_of(s), s->ex.place), ENDPOINT_TOKEN_BYTES);
+	return span_make(endpoint_tokens_of(tokens_of(s->snapshot, s->ex.upstream), s->ex.place),
+			 ENDPOINT_TOKEN_BYTES);
 }
 
 static void give_cookie(struct session *s, struct filter_fields *fields)
@@ -172,7 +173,7 @@ static void give_prefix(struct session *s, struct message *msg)
 
 void exchange_remember(struct session *s, struct message *msg, struct filter_fields *fields)
 {
-	if (!s->ex.upstream || !tokens_of(s))
+	if (!s->ex.upstream || !tokens_of(s->snapshot, s->ex.upstream))
 		return;
 	if (s->ex.upstream->persistence.kind == PERSISTENCE_COOKIE)
 		give_cookie(s, fields);

@@ -62,35 +62,41 @@ static struct span key_of(const struct request_key *key, const struct message *m
 }
 
 /* False where the request has no such thing. */
-static bool hash_of(struct session *s, const struct request_key *key, const struct message *msg,
-		    struct span path)
+static bool hash_of(const struct recall *by, const struct request_key *key,
+		    const struct message *msg, struct span path)
 {
-	uint64_t seed = s->snapshot->model->node.hash_seed;
+	uint64_t seed = by->snapshot->model->node.hash_seed;
 	struct span value = { 0 };
 
 	if (key->kind == KEY_CLIENT) {
-		s->ex.hash = XXH3_64bits_withSeed(s->client.ip, sizeof(s->client.ip), seed);
+		by->ex->hash = XXH3_64bits_withSeed(by->client->ip, sizeof(by->client->ip), seed);
 		return true;
 	}
-	if (key->kind == KEY_TLS_SESSION && s->ends[CLIENT]->secured_as)
-		value = span_make(&s->ends[CLIENT]->secured_as, sizeof(uint64_t));
+	if (key->kind == KEY_TLS_SESSION && by->secured_as)
+		value = span_make(&by->secured_as, sizeof(uint64_t));
 	else if (msg)
 		value = key_of(key, msg, path);
 	if (value.at)
-		s->ex.hash = XXH3_64bits_withSeed(value.at, value.len, seed);
+		by->ex->hash = XXH3_64bits_withSeed(value.at, value.len, seed);
 	return value.at;
 }
 
-void exchange_hash(struct session *s, const struct upstream *upstream, const struct message *msg,
-		   struct span path)
+struct recall exchange_recall_by(struct session *s, const struct upstream *upstream)
 {
-	const struct persistence *p = &upstream->persistence;
+	return (struct recall){ s->snapshot,       upstream,
+				&s->client,        s->ends[CLIENT]->secured_as,
+				&s->proxy->chance, &s->ex };
+}
 
-	s->ex.keyed = p->kind == PERSISTENCE_HASH && hash_of(s, &p->hash_on, msg, path);
+void exchange_hash(const struct recall *by, const struct message *msg, struct span path)
+{
+	const struct persistence *p = &by->upstream->persistence;
+
+	by->ex->keyed = p->kind == PERSISTENCE_HASH && hash_of(by, &p->hash_on, msg, path);
 	/* Requests without the key have nothing in common. */
-	if (!s->ex.keyed && upstream->balance == BALANCE_MAGLEV &&
-	    !hash_of(s, &upstream->hash_on, msg, path))
-		s->ex.hash = balance_mix(&s->proxy->chance);
+	if (!by->ex->keyed && by->upstream->balance == BALANCE_MAGLEV &&
+	    !hash_of(by, &by->upstream->hash_on, msg, path))
+		by->ex->hash = balance_mix(by->chance);
 }
 
 void exchange_failed(struct session *s)

@@ -13,9 +13,14 @@ enum {
 	SPLICE_THRESHOLD = 256 << 10,
 };
 
+uint64_t exchange_splice_threshold(const struct route *route)
+{
+	return route->splice_threshold ? route->splice_threshold : SPLICE_THRESHOLD;
+}
+
 static uint64_t threshold(const struct exchange *ex)
 {
-	return ex->route->splice_threshold ? ex->route->splice_threshold : SPLICE_THRESHOLD;
+	return exchange_splice_threshold(ex->route);
 }
 
 static struct h1_body *body_from(struct session *s, enum side from)

@@ -43,9 +43,11 @@ static void give_up(struct session *s)
 
 void passthrough_begin(struct session *s, const struct upstream *upstream)
 {
+	struct recall by = exchange_recall_by(s, upstream);
+
 	s->ex.upstream = upstream;
 	s->ex.tunnels = true;
-	exchange_hash(s, upstream, NULL, (struct span){ 0 });
+	exchange_hash(&by, NULL, (struct span){ 0 });
 	if (s->ex.began_ms == 0)
 		begin(s);
 	exchange_reached(s, &s->ex.times.head);

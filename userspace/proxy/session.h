@@ -14,6 +14,7 @@
 #include "userspace/proxy/pace.h"
 #include "userspace/proxy/proxy.h"
 #include "userspace/proxy/request_id.h"
+#include "userspace/route/decide.h"
 #include "userspace/splice/handover.h"
 #include "userspace/upstream/idle_pool.h"
 #include "userspace/upstream/roster.h"
@@ -214,31 +215,19 @@ uint64_t exchange_until_ms(const struct session *s); /* UINT64_MAX: any time */
 bool exchange_is_overdue(struct session *s, uint64_t now_ms);
 
 /* exchange_filters.c: what routes change. Lists for a writer, whose texts are in proxy->texts. */
-enum { FILTER_FIELDS_MAX = 16, OWN_FIELDS_MAX = 4, OWN_ADDED_MAX = 2 };
-
-struct h1_sent;
-
-struct filter_fields {
-	struct field set[FILTER_FIELDS_MAX + OWN_FIELDS_MAX],
-		added[FILTER_FIELDS_MAX + OWN_ADDED_MAX];
-	uint32_t set_count, added_count;
-	struct span path, host; /* of a request; where host is empty, as it was */
-};
-
-/* path: as normalised. False where the texts do not fit. */
-bool exchange_filter_request(struct session *s, const struct message *msg, struct span path,
-			     struct filter_fields *fields);
+struct asked exchange_asked(const struct session *s); /* without the subject */
+struct rewrite_room exchange_texts(const struct session *s);
 /* Sets how's fields, with the name of the request where the client is told. */
 bool exchange_filter_response(struct session *s, struct filter_fields *fields, struct h1_sent *how);
-/* Where the route's redirect leads; empty where that does not fit. */
-struct span exchange_location(struct session *s, const struct message *msg, struct span path);
 
 /* exchange_head.c: requests. */
+extern const struct h1_limits exchange_limits;
+/* What is said of a request that goes to no upstream. */
+enum end_reason exchange_refusal(enum decided kind);
 void exchange_expect(struct session *s); /* a first head, from its first byte */
 bool exchange_read_head(struct session *s);
 /* Half a head, and no more of it in time. */
 void exchange_refuse_late(struct session *s, enum end_reason why);
-struct scrub exchange_scrub(const struct session *s); /* what its listener wants */
 
 /* exchange_body.c */
 /* A body on its way from one side's bytes to the other's, decoded and framed anew. */
@@ -255,6 +244,8 @@ struct body_copy {
 bool exchange_copy_body(struct session *s, const struct body_copy *copy, bool *out_done);
 
 /* exchange_splice.c: bodies that the kernel carries. */
+/* Bytes of a body from which on that is thought of. */
+uint64_t exchange_splice_threshold(const struct route *route);
 /* If the rest of the body from that side is worth it, and can be. */
 void exchange_try_splice(struct session *s, enum side from);
 /* What that side's socket still had of it was read, from this count of bytes on. */
@@ -299,13 +290,23 @@ bool exchange_may_reuse(const struct session *s); /* one that served others */
 enum end_reason exchange_nobody(const struct exchange *ex);
 void exchange_leave(struct session *s);  /* the endpoint has one exchange less */
 void exchange_forget(struct session *s); /* leaves, and the roster is given back */
-/* Sets ex.hash to what the upstream wants to hash of a request; msg is NULL where there is none. */
-void exchange_hash(struct session *s, const struct upstream *upstream, const struct message *msg,
-		   struct span path);
+/* What leads a request to an endpoint, and where it is noted down. */
+struct recall {
+	const struct snapshot *snapshot;
+	const struct upstream *upstream;
+	const struct addr *client;
+	uint64_t secured_as; /* the client's TLS session; 0: none */
+	uint64_t *chance;    /* goes on where a request has nothing to hash */
+	struct exchange *ex;
+};
+struct recall exchange_recall_by(struct session *s, const struct upstream *upstream);
+/* Sets ex->hash to what the upstream wants to hash of a request; msg is NULL where there is none.
+ */
+void exchange_hash(const struct recall *by, const struct message *msg, struct span path);
 
 /* exchange_persist.c: cookies that name endpoints. */
 /* Whom a request belongs to: its hash, and what such a cookie says, which is taken out. */
-void exchange_recall(struct session *s, struct message *msg, struct span path);
+void exchange_recall(const struct recall *by, struct message *msg, struct span path);
 /* Tells the client, beside fields, with a final response. */
 void exchange_remember(struct session *s, struct message *msg, struct filter_fields *fields);
 void exchange_count_kept(const struct session *s); /* an endpoint was chosen, the first time */

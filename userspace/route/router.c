@@ -16,45 +16,50 @@ static bool methods_match(const struct route *route, struct span method)
 	return route->method_count == 0;
 }
 
-static bool headers_match(const struct route *route, const struct route_request *req)
+/* Each returns how many are met; the next one is not. */
+static uint32_t headers_met(const struct route *route, const struct route_request *req)
 {
-	for (uint32_t i = 0; i < route->header_count; i++) {
+	uint32_t i = 0;
+
+	for (; i < route->header_count; i++) {
 		const struct value_match *want = &route->headers[i];
 
 		if (!value_match(want, req->field(req->context, span_of(want->name))))
-			return false;
+			break;
 	}
-	return true;
+	return i;
 }
 
-static bool cookies_match(const struct conditions *when, const struct route_request *req)
+static uint32_t cookies_met(const struct conditions *when, const struct route_request *req)
 {
 	struct span cookies = { NULL, 0 };
+	uint32_t i = 0;
 
 	if (when->cookie_count > 0)
 		cookies = req->field(req->context, SPAN("cookie"));
-	for (uint32_t i = 0; i < when->cookie_count; i++) {
+	for (; i < when->cookie_count; i++) {
 		const struct value_match *want = &when->cookies[i];
 
 		if (!value_match(want, cookie_value(cookies, span_of(want->name))))
-			return false;
+			break;
 	}
-	return true;
+	return i;
 }
 
-static bool queries_match(const struct conditions *when, const struct route_request *req)
+static uint32_t queries_met(const struct conditions *when, const struct route_request *req)
 {
 	char bytes[QUERY_VALUE_MAX];
+	uint32_t i = 0;
 
-	for (uint32_t i = 0; i < when->query_count; i++) {
+	for (; i < when->query_count; i++) {
 		const struct value_match *want = &when->queries[i];
 		struct span value = query_value(req->query, span_of(want->name), bytes);
 
 		if (!value_match(want, value) ||
 		    (want->kind == VALUE_REGEX && value.len == QUERY_VALUE_MAX))
-			return false;
+			break;
 	}
-	return true;
+	return i;
 }
 
 static bool sni_matches(const struct conditions *when, const struct route_request *req)
@@ -74,12 +79,23 @@ static bool listener_matches(const struct conditions *when, const struct route_r
 	return when->listener_count == 0;
 }
 
-static bool conditions_match(const struct conditions *when, const struct route_request *req)
+static enum route_miss conditions_miss(const struct conditions *when,
+				       const struct route_request *req, uint32_t *which)
 {
-	return !when || (listener_matches(when, req) && sni_matches(when, req) &&
-			 (when->clients.count == 0 ||
-			  (req->client && network_list_has(&when->clients, req->client))) &&
-			 cookies_match(when, req) && queries_match(when, req));
+	if (!when)
+		return MISS_NONE;
+	if (!listener_matches(when, req))
+		return MISS_LISTENER;
+	if (!sni_matches(when, req))
+		return MISS_SNI;
+	if (when->clients.count > 0 &&
+	    !(req->client && network_list_has(&when->clients, req->client)))
+		return MISS_CLIENT;
+	if ((*which = cookies_met(when, req)) < when->cookie_count)
+		return MISS_COOKIE;
+	if ((*which = queries_met(when, req)) < when->query_count)
+		return MISS_QUERY;
+	return MISS_NONE;
 }
 
 static int more_first(uint64_t a, uint64_t b)
@@ -119,18 +135,50 @@ static int texts_apart(const char *a, const char *b)
 	return a && b ? strcmp(a, b) : 0;
 }
 
-int router_compare(const struct route *a, const struct route *b)
+/* Negative where a comes first; *out_rule: why. */
+static int compare(const struct route *a, const struct route *b, enum route_rule *out_rule)
 {
 	int order = more_first(host_rank(a->host), host_rank(b->host));
 
+	*out_rule = RULE_HOST;
 	order = order ? order : texts_apart(a->host, b->host);
-	order = order ? order : more_first(path_rank(a), path_rank(b));
+	if (order)
+		return order;
+	*out_rule = RULE_PATH;
+	order = more_first(path_rank(a), path_rank(b));
 	if (!order && a->path_kind != PATH_REGEX)
 		order = texts_apart(a->path, b->path);
-	order = order ? order : more_first(a->method_count > 0, b->method_count > 0);
-	order = order ? order : more_first(value_count(a), value_count(b));
-	order = order ? order : more_first(query_count(a), query_count(b));
-	return order ? order : more_first(b->order, a->order);
+	if (order)
+		return order;
+	*out_rule = RULE_METHOD;
+	order = more_first(a->method_count > 0, b->method_count > 0);
+	if (order)
+		return order;
+	*out_rule = RULE_VALUES;
+	order = more_first(value_count(a), value_count(b));
+	if (order)
+		return order;
+	*out_rule = RULE_QUERIES;
+	order = more_first(query_count(a), query_count(b));
+	if (order)
+		return order;
+	*out_rule = RULE_ORDER;
+	return more_first(b->order, a->order);
+}
+
+int router_compare(const struct route *a, const struct route *b)
+{
+	enum route_rule rule;
+
+	return compare(a, b, &rule);
+}
+
+enum route_rule router_rule(const struct route *a, const struct route *b)
+{
+	enum route_rule rule;
+
+	compare(a, b, &rule);
+	return rule;
 }
 
 static int by_precedence(const void *a, const void *b)
@@ -138,22 +186,51 @@ static int by_precedence(const void *a, const void *b)
 	return router_compare(a, b);
 }
 
-/* What a route asks for beside host and path. The asterisk of OPTIONS is below no prefix. */
-static bool rest_matches(const struct route *route, const struct route_request *req)
+/* Of what a route asks for beside host and path. The asterisk of OPTIONS is below no prefix. */
+static enum route_miss rest_miss(const struct route *route, const struct route_request *req,
+				 uint32_t *which)
 {
-	return (route->path_kind != PATH_PREFIX || (req->path.len > 0 && req->path.at[0] == '/')) &&
-	       methods_match(route, req->method) && headers_match(route, req) &&
-	       conditions_match(route->when, req);
+	if (route->path_kind == PATH_PREFIX && !(req->path.len > 0 && req->path.at[0] == '/'))
+		return MISS_PATH;
+	if (!methods_match(route, req->method))
+		return MISS_METHOD;
+	if ((*which = headers_met(route, req)) < route->header_count)
+		return MISS_HEADER;
+	return conditions_miss(route->when, req, which);
+}
+
+/* Always false, so that all others are tried too. */
+static bool trace(struct route_trace *t, const struct route_try *tried)
+{
+	if (t->count < t->room)
+		t->tries[t->count++] = *tried;
+	else
+		t->more++;
+	if (tried->miss == MISS_NONE && !t->taken)
+		t->taken = tried->route;
+	return false;
+}
+
+/* Whether this is the one, and no other is tried. */
+static bool takes(const struct route *route, const struct route_request *req)
+{
+	struct route_try tried = { .route = route };
+
+	tried.miss = rest_miss(route, req, &tried.which);
+	if (tried.miss == MISS_NONE && route->path_kind == PATH_REGEX &&
+	    regex_match(route->regex, req->path) != REGEX_YES)
+		tried.miss = MISS_PATH;
+	return req->trace ? trace(req->trace, &tried) : tried.miss == MISS_NONE;
 }
 
 static const struct route *find_in_group(const struct route_table *table,
 					 const struct path_group *group,
 					 const struct route_request *req)
 {
-	if (group->plain)
+	if (group->plain && !req->trace)
 		return &table->routes[group->first];
 	for (uint32_t i = group->first; i < group->first + group->count; i++)
-		if (rest_matches(&table->routes[i], req))
+		if (takes(&table->routes[i], req))
 			return &table->routes[i];
 	return NULL;
 }
@@ -200,7 +277,7 @@ static const struct route *find_regex(const struct route_table *table,
 		if ((head ^ entry[i].head) & entry[i].mask)
 			continue;
 		route = &table->routes[entry[i].route];
-		if (rest_matches(route, req) && regex_match(route->regex, req->path) == REGEX_YES)
+		if (takes(route, req))
 			return route;
 	}
 	return NULL;
@@ -265,7 +342,7 @@ const struct route *router_find(const struct route_table *table, const struct ro
 		route = find_wild(table, host, req);
 	if (!route && index->any_host != GROUP_NONE)
 		route = find_in_host(table, &index->hosts[index->any_host], req);
-	return route;
+	return req->trace ? req->trace->taken : route;
 }
 
 void router_compile(struct arena *arena, struct route_table *table)

@@ -11,6 +11,43 @@
 #include "userspace/base/span.h"
 #include "userspace/model/model.h"
 
+/* What of a request did not meet a route. */
+enum route_miss {
+	MISS_NONE,
+	MISS_PATH, /* not as its expression, or "*" below a prefix */
+	MISS_METHOD,
+	MISS_HEADER,
+	MISS_LISTENER,
+	MISS_SNI,
+	MISS_CLIENT,
+	MISS_COOKIE,
+	MISS_QUERY,
+};
+
+struct route_try {
+	const struct route *route;
+	enum route_miss miss;
+	uint32_t which; /* of the route's headers, cookies or queries */
+};
+
+/* All routes that were tried for a request, in the order of precedence, also behind the first that
+ * matches. */
+struct route_trace {
+	struct route_try *tries; /* room of them */
+	uint32_t room, count, more;
+	const struct route *taken; /* the first that matches; NULL: none */
+};
+
+/* By which rule one route comes before another. */
+enum route_rule {
+	RULE_HOST,
+	RULE_PATH,
+	RULE_METHOD,
+	RULE_VALUES, /* fields and cookies */
+	RULE_QUERIES,
+	RULE_ORDER, /* of writing */
+};
+
 struct route_request {
 	struct span host;  /* without port, any case */
 	struct span path;  /* normalised, without query */
@@ -19,6 +56,7 @@ struct route_request {
 	struct span sni;                 /* what the client asked for in TLS; empty: nothing */
 	const struct addr *client;       /* NULL: not known, in no network */
 	const struct listener *listener; /* NULL: none of those that routes name */
+	struct route_trace *trace;       /* NULL: nobody asks why */
 	/* Value of a field (name in lower case), at NULL where absent. */
 	struct span (*field)(const void *context, struct span name);
 	const void *context;
@@ -30,5 +68,7 @@ const struct route *router_find(const struct route_table *table, const struct ro
 void router_compile(struct arena *arena, struct route_table *table);
 /* For sorting when a table is built: negative where a comes before b. */
 int router_compare(const struct route *a, const struct route *b);
+/* The rule that decides that. */
+enum route_rule router_rule(const struct route *a, const struct route *b);
 /* For tls-passthrough: exact, then longest "*." suffix, then "default"; NULL where none. */
 const struct upstream *router_find_sni(const struct listener *listener, struct span name);

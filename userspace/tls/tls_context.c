@@ -114,6 +114,11 @@ static const struct identity *identity_for(const struct tls_server *server, cons
 	return &server->identities[0];
 }
 
+const struct certificate *tls_server_certificate(const struct tls_server *server, const char *name)
+{
+	return identity_for(server, name)->cert->from;
+}
+
 static int on_server_name(SSL *ssl, int *alert, void *context)
 {
 	const struct tls_server *server = context;

@@ -17,6 +17,8 @@ struct tls_client;
 struct tls_server *tls_server_create(const struct listener *listener, bool strict,
 				     struct findings *findings);
 void tls_server_destroy(struct tls_server *server);
+/* The certificate for that name; NULL or "": the client has said none. */
+const struct certificate *tls_server_certificate(const struct tls_server *server, const char *name);
 /* Whether one of its keys is so slow that no loop should sign with it. */
 bool tls_server_is_slow(const struct tls_server *server);
 /* A connection's state, on its socket; NULL without memory. */

@@ -287,7 +287,7 @@ static bool choose(struct roster *r, const struct roster_ask *ask, uint32_t *out
 	place = balance_kinds[ask->keyed && b.ring ? BALANCE_MAGLEV : u->balance]->pick(&b);
 	if (place == BALANCE_NOBODY)
 		return false;
-	for (uint32_t i = 0; i < u->endpoint_count; i++)
+	for (uint32_t i = 0; i < u->endpoint_count && !ask->look; i++)
 		r->members[i]->credit = r->list[i].credit;
 	*out_place = place;
 	return true;
@@ -394,6 +394,24 @@ struct tally *roster_place_tally(const struct roster *r, uint32_t place)
 uint32_t roster_active(const struct roster *r, uint32_t place)
 {
 	return r->members[place]->active;
+}
+
+struct roster_state roster_look(struct roster *r, uint32_t place, uint64_t now_ms)
+{
+	const struct member *m = r->members[place];
+	uint32_t weight = r->upstream->endpoints[place].weight;
+	struct roster_ask nobody = { .now_ms = now_ms };
+	struct roster_state state = { .down = is_down(r, place, now_ms),
+				      .full = is_full(r, &nobody, place),
+				      .active = m->active,
+				      .failures = m->failures,
+				      .percent = 100 };
+
+	if (now_ms < m->ejected_until_ms)
+		state.ejected_ms = m->ejected_until_ms - now_ms;
+	if (weight > 0 && r->upstream->slow_start_ms > 0)
+		state.percent = weight_of(r, place, now_ms) * 100 / (weight * RAMP);
+	return state;
 }
 
 void roster_served(struct roster *r, uint32_t place)

@@ -35,6 +35,7 @@ struct roster_ask {
 	uint32_t kept;                    /* whatever its weight and priority */
 	uint32_t tried[ROSTER_TRIED_MAX]; /* places that are not asked again */
 	uint32_t tried_count;
+	bool look; /* only who it would be: nobody's turn is over by that */
 	/* Whether a connection to that place waits here to be used; NULL: none ever does. */
 	bool (*has_idle)(const void *context, uint32_t place);
 	const void *context;
@@ -63,6 +64,16 @@ void roster_retry_end(struct roster *roster);
 struct tally *roster_tally(const struct roster *roster);
 struct tally *roster_place_tally(const struct roster *roster, uint32_t place);
 uint32_t roster_active(const struct roster *roster, uint32_t place);
+
+/* What is known of an endpoint now. */
+struct roster_state {
+	bool down; /* by its checks */
+	bool full; /* of requests or connections, in all workers */
+	uint32_t active, failures;
+	uint32_t percent;    /* of its weight, while it warms up; else 100 */
+	uint64_t ejected_ms; /* that are left; 0: it is not */
+};
+struct roster_state roster_look(struct roster *roster, uint32_t place, uint64_t now_ms);
 
 /* What came of it. True where this has just ejected the endpoint. */
 bool roster_failed(struct roster *roster, uint32_t place, uint64_t now_ms);

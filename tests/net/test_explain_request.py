@@ -1,0 +1,156 @@
+"""`shuntctl explain`: what would become of a request; and that it does."""
+import os
+import random
+
+import pytest
+
+from tests.harness.explaining import SHUNTCTL, Explaining
+from tests.harness.run import run
+
+# Tables, and requests of each; tools/soak has more of them.
+TABLES = int(os.environ.get("SHUNT_EXPLAIN_TABLES", 12))
+SEED = int(os.environ.get("SHUNT_EXPLAIN_SEED", 1))
+REQUESTS = 25
+
+
+@pytest.fixture(name="shunt", scope="module")
+def fixture_shunt():
+    with Explaining(random.Random(SEED)) as made:
+        yield made
+
+
+def without_id(lines):
+    return [line for line in lines if not line.lower().startswith("x-request-id:")]
+
+
+def compare(told, answer, seen):
+    """The answer and what an endpoint got, with what was told before."""
+    status = int(answer.split(b" ", 2)[1])
+    assert status == (told["status"] or 200), answer
+    if told.get("location"):
+        assert f"\r\nLocation: {told['location']}\r\n".encode() in answer
+    assert (seen is not None) == (told.get("endpoint") is not None), seen
+    if seen:
+        port, head = seen
+        assert told["endpoint"] == f"127.0.0.1:{port}"
+        assert without_id(told["head"]) == without_id(head.decode().split("\r\n"))
+
+
+def test_what_is_explained_is_what_the_proxy_then_does(shunt):
+    told, asked = [], 0
+    for number in range(TABLES):
+        if number > 0:
+            shunt.renew()
+        for _ in range(REQUESTS):
+            query, client, head = shunt.request()
+            one = shunt.explain(query)
+            answer, seen = shunt.make(client, head)
+            try:
+                compare(one, answer, seen)
+            except AssertionError as wrong:
+                raise AssertionError(f"table {number} of seed {SEED}: {query}\n{one}\n{wrong}\n"
+                                     f"{shunt.text}") from wrong
+            told.append(one)
+            asked += seen is not None
+    # The access log has who was chosen by name, in order.
+    for one, line in zip(told, shunt.accesses(), strict=True):
+        assert line["end"] == one["end"], (one, line)
+        if one["end"] == "done":
+            assert (line["route"], line.get("upstream"), line.get("endpoint")) == (
+                one["route"], one.get("upstream"), one.get("endpoint")), (one, line)
+    # Not all of them were refused, and not all went to an endpoint.
+    assert TABLES * REQUESTS / 5 < asked < TABLES * REQUESTS
+
+
+CONFIG = """
+vips:
+  - {{ name: web, addresses: [127.0.0.1], listeners: [ {{ port: {port}, protocol: http, routes: web }} ] }}
+  - {{ name: other, addresses: [127.0.0.2], listeners: [ {{ port: {port}, protocol: http, routes: other }},
+      {{ port: 8443, protocol: tls-passthrough, sni: {{ "*.example.com": site }} }} ] }}
+node: {{ tunnel_address: 127.0.0.1 }}
+routes:
+  web:
+    - {{ name: canary, match: {{ host: api.example.com, path: /v2/*, headers: {{ x-canary: "true" }} }}, upstream: next }}
+    - {{ name: write, match: {{ host: api.example.com, path: /v2/*, methods: [PUT] }}, upstream: site }}
+    - {{ name: office, match: {{ path: /v2/*, clients: [10.0.0.0/8] }}, upstream: site }}
+    - {{ name: users, match: {{ path: {{ regex: "/v2/[0-9]+" }} }}, upstream: site }}
+    - {{ name: rest, split: [ {{ upstream: site, weight: 0 }}, {{ upstream: next, weight: 3 }} ], sticky: {{ client: true }} }}
+  other:
+    - {{ name: named, match: {{ host: other.example.com }}, respond: {{ status: 200, body: ok }} }}
+upstreams:
+  site: {{ endpoints: [ {{ address: "127.0.0.1:1", weight: 0 }}, {{ address: "127.0.0.1:2", priority: 1 }} ] }}
+  next: {{ balance: maglev, endpoints: [ {{ address: "127.0.0.1:3" }} ] }}
+"""
+
+
+@pytest.fixture(name="file", scope="module")
+def fixture_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("explain") / "shunt.yaml"
+    path.write_text(CONFIG.format(port=8080))
+    return str(path)
+
+
+def explain(file, *words):
+    return run(SHUNTCTL, "explain", *words, "--config", file).stdout.splitlines()
+
+
+def test_every_route_that_lost_has_its_reason(file):
+    got = explain(file, "GET http://API.example.com:8080/v1/../v2/x?a=1", "-H", "X-Canary: no", "--from",
+                  "198.51.100.7")
+    assert got[:9] == [
+        "GET http://API.example.com:8080/v1/../v2/x?a=1 from 198.51.100.7",
+        "  vip          web",
+        "  listener     web:8080, http",
+        "  listener     1 more of that port; choose by --vip",
+        "  path         /v2/x",
+        "  route        write (line 10): its methods are others, PUT",
+        '  route        canary (line 9): header x-canary is not "true"',
+        "  route        office (line 11): the client is in none of its networks",
+        "  route *      rest (line 13): it matches, and nothing more specific does",
+    ]
+    assert [line for line in got if line.startswith("  split")] == [
+        "  split        site, weight 0", "  split *      next, weight 3", "  split by     the client's address"]
+    assert "  endpoint *   127.0.0.1:3, weight 1, priority 0, 0 active: fit" in got
+    assert "               X-Forwarded-For: 198.51.100.7" in got
+
+
+def test_the_route_that_wins_is_told_with_those_that_it_beats(file):
+    got = explain(file, "PUT http://api.example.com:8080/v2/x", "-H", "X-Canary: true")
+    assert got[5:8] == [
+        "  route *      write (line 10): it matches, and nothing more specific does",
+        '  route        canary (line 9): it matches, but "write" names a method',
+        "  route        office (line 11): the client is in none of its networks"]
+    assert "  endpoint     127.0.0.1:1, weight 0, priority 0, 0 active: gets nothing new: its weight is 0" in got
+    assert "  why          it is its turn; nobody of a priority before 1 is fit and free" in got
+
+
+@pytest.mark.parametrize("words,line", [
+    (("http://x.example.com:8080/a/./b/../c",), "  path         /a/c"),
+    (("GET http://x.example.com:8080/%00",), "  refused      400: the path can be read in more than one way"),
+    (("GET http://other.example.com:8080/", "--vip", "other"), "  respond      200"),
+    (("GET http://x.example.com:8080/", "--vip", "other"), "  refused      404: no route matches this host and path"),
+    (("CONNECT http://x.example.com:8080/",), "  refused      400: the target is not valid"),
+    (("GET https://db.example.com:8443/",), "  endpoint *   127.0.0.1:2, weight 1, priority 1, 0 active: fit"),
+    (("GET https://db.example.org:8443/",), "  refused      0: no upstream for this server name"),
+])
+def test_what_is_refused_or_answered_is_told(file, words, line):
+    assert line in explain(file, *words)
+
+
+@pytest.mark.parametrize("words,sentence", [
+    (("GET http://x.example.com:81/",), "no listener has port 81 for http"),
+    (("GET http://x.example.com:8080/", "--from", "me"), "expected an address such as 198.51.100.7, found \"me\""),
+    (("GET /x",), 'expected a request such as "GET https://www.example.com/", found "GET /x"'),
+    (("http://a:x/",), 'expected a port from 1 to 65535, found "x"'),
+    (("http://a:8080/", "-H", "x"), 'expected a header such as "Name: value", found "x"'),
+    (("http://a:8080/", "-H", "x: 1\r\ny: 2"), "what is asked about has a control byte"),
+])
+def test_what_makes_no_sense_is_said(file, words, sentence):
+    got = run(SHUNTCTL, "explain", *words, "--config", file, check=False)
+    assert (got.returncode, got.stderr) == (1, f"shuntctl explain: {sentence}\n")
+
+
+def test_a_daemon_explains_by_what_it_runs(shunt):
+    query, _, _ = shunt.request()
+    got = run(SHUNTCTL, "explain", query["request"], "--admin", shunt.path("admin.sock")).stdout
+    assert got.startswith(query["request"] + "\n") and "\n  snapshot     " in got

@@ -1,0 +1,86 @@
+/* shuntctl explain REQUEST: what would become of it, and why. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/shuntctl/command.h"
+#include "tools/shuntctl/explained.h"
+#include "userspace/control/explain_request.h"
+
+static json_t *query_of(const struct command_options *options)
+{
+	json_t *query = json_object(), *headers = json_array();
+
+	for (uint32_t i = 0; i < options->header_count; i++)
+		json_array_append_new(headers, json_string(options->headers[i]));
+	json_object_set_new(query, "request", json_string(options->operand));
+	json_object_set_new(query, "headers", headers);
+	if (options->from)
+		json_object_set_new(query, "from", json_string(options->from));
+	if (options->vip)
+		json_object_set_new(query, "vip", json_string(options->vip));
+	return query;
+}
+
+/* By those who serve. */
+static json_t *ask_daemon(const struct command_options *options, const json_t *query,
+			  struct err *err)
+{
+	char *body = json_dumps(query, JSON_COMPACT);
+	char *text = body ? admin_post(&options->admin, "/explain", body, err) : NULL;
+	json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
+
+	if (!body)
+		err_set(err, "what is asked is no UTF-8");
+	else if (text && !answer)
+		err_set(err, "the daemon does not explain requests; it is an older one");
+	free(text);
+	free(body);
+	return answer;
+}
+
+static json_t *ask_model(struct model *model, const json_t *query, struct err *err)
+{
+	struct findings findings = { 0 };
+	struct snapshot *snapshot = snapshot_create(model, 0);
+	json_t *answer;
+
+	/* Without its certificates it is explained as well, but for them. */
+	if (!snapshot_secure(snapshot, false, &findings))
+		fprintf(stderr, "shuntctl explain: %s\n", findings.list[0].text);
+	answer = explain_request(snapshot, NULL, query, err);
+	snapshot_unref(snapshot);
+	return answer;
+}
+
+static json_t *ask_file(const struct command_options *options, const json_t *query, struct err *err)
+{
+	struct findings findings = { 0 };
+	struct model *model = model_load(options->config, &findings);
+
+	if (model)
+		return ask_model(model, query, err);
+	err_set(err, "%s", findings.list[0].text);
+	return NULL;
+}
+
+int command_explain_request(const struct command_options *options)
+{
+	json_t *query = query_of(options), *answer;
+	struct err err = { .text = "" };
+
+	answer =
+		options->config ? ask_file(options, query, &err) : ask_daemon(options, query, &err);
+	json_decref(query);
+	if (!answer)
+		return command_refuse("explain", &err);
+	if (options->json) {
+		json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+		putchar('\n');
+	} else {
+		explained_print(answer);
+	}
+	json_decref(answer);
+	return EXIT_DONE;
+}

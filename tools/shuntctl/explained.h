@@ -1,0 +1,7 @@
+/*
+ * explained.h - the explanation of a request, for people.
+ */
+#pragma once
+#include <jansson.h>
+
+void explained_print(const json_t *explained);

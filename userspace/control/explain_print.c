@@ -1,0 +1,222 @@
+#include "userspace/control/explain_print.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/control/explain_words.h"
+
+static json_t *text(struct span s)
+{
+	json_t *made = s.at ? json_stringn(s.at, s.len) : json_null();
+
+	return made ? made : json_string("(not UTF-8)");
+}
+
+static json_t *print_candidate(const struct explained *e, const struct route_try *tried)
+{
+	const struct route *taken = e->trace.taken;
+	json_t *one = json_object();
+
+	json_object_set_new(one, "route", json_string(tried->route->name));
+	json_object_set_new(one, "line", json_integer(tried->route->at.line));
+	json_object_set_new(one, "matches", json_boolean(tried->miss == MISS_NONE));
+	json_object_set_new(one, "taken", json_boolean(tried->route == taken));
+	json_object_set_new(one, "why", json_string(explain_words_try(tried, taken).text));
+	return one;
+}
+
+static json_t *print_candidates(const struct explained *e)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < e->trace.count; i++)
+		json_array_append_new(list, print_candidate(e, &e->trace.tries[i]));
+	return list;
+}
+
+static void print_listener(json_t *all, const struct explain_told *t)
+{
+	const struct listener *l = t->listener;
+	char name[300];
+
+	snprintf(name, sizeof(name), "%s:%u", l->vip->name, l->port);
+	json_object_set_new(all, "request", json_string(t->query->request));
+	json_object_set_new(all, "from",
+			    t->query->has_client ? json_string(addr_print(&t->query->client).text)
+						 : json_null());
+	json_object_set_new(all, "snapshot", json_integer((json_int_t)t->snapshot->number));
+	json_object_set_new(all, "vip", json_string(l->vip->name));
+	json_object_set_new(all, "listener", json_string(name));
+	json_object_set_new(all, "protocol", json_string(listener_protocol_names[l->protocol]));
+	json_object_set_new(all, "other_listeners", json_integer(t->listeners - 1));
+}
+
+static void print_route(json_t *all, const struct explained *e)
+{
+	const struct route *r = e->decision.route;
+
+	if (!e->decision.path.at)
+		return; /* it was refused before */
+	json_object_set_new(all, "path", text(e->decision.path));
+	json_object_set_new(all, "candidates", print_candidates(e));
+	json_object_set_new(all, "candidates_not_shown", json_integer(e->trace.more));
+	json_object_set_new(all, "route", r ? json_string(r->name) : json_null());
+	if (r)
+		json_object_set_new(all, "line", json_integer(r->at.line));
+}
+
+static void print_end(json_t *all, const struct explained *e)
+{
+	json_object_set_new(all, "action", json_string(explain_words_action(e)));
+	json_object_set_new(all, "status", e->status ? json_integer(e->status) : json_null());
+	json_object_set_new(all, "end", json_string(end_reason_words[e->end]));
+	if (e->end != END_DONE)
+		json_object_set_new(all, "because",
+				    json_string(e->detail ? e->detail : end_reason_texts[e->end]));
+	if (e->location.at)
+		json_object_set_new(all, "location", text(e->location));
+}
+
+static void print_split(json_t *all, const struct explained *e)
+{
+	const struct split *split = e->decision.route ? e->decision.route->split : NULL;
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; split && i < split->count; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:i, s:b}", "upstream",
+						split->shares[i].upstream->name, "weight",
+						(int)split->shares[i].weight, "taken",
+						split->shares[i].upstream == e->decision.upstream));
+	if (split) {
+		json_object_set(all, "split", list);
+		json_object_set_new(all, "split_by", json_string(explain_words_split(split).text));
+	}
+	json_decref(list);
+	json_object_set_new(all, "upstream",
+			    e->decision.upstream ? json_string(e->decision.upstream->name)
+						 : json_null());
+}
+
+static json_t *print_endpoint(const struct explained *e, uint32_t i)
+{
+	const struct explain_endpoint *one = &e->endpoints[i];
+	const struct endpoint *to = one->endpoint;
+	json_t *made = json_object();
+
+	json_object_set_new(made, "endpoint", json_string(addr_print(&to->address).text));
+	json_object_set_new(made, "weight", json_integer(to->weight));
+	json_object_set_new(made, "priority", json_integer(to->priority));
+	json_object_set_new(made, "active", json_integer(one->state.active));
+	json_object_set_new(made, "state", json_string(explain_words_state(one).text));
+	json_object_set_new(made, "chosen",
+			    json_boolean(e->answer == ROSTER_FOUND && e->place == i));
+	return made;
+}
+
+static void print_endpoints(json_t *all, const struct explained *e)
+{
+	const struct upstream *u = e->decision.upstream;
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < e->endpoint_count; i++)
+		json_array_append_new(list, print_endpoint(e, i));
+	json_object_set_new(all, "endpoints", list);
+	json_object_set_new(all, "endpoints_not_shown",
+			    json_integer(u->endpoint_count - e->endpoint_count));
+	json_object_set_new(all, "endpoint",
+			    e->answer == ROSTER_FOUND
+				    ? json_string(addr_print(&u->endpoints[e->place].address).text)
+				    : json_null());
+	json_object_set_new(all, "endpoint_why", json_string(explain_words_choice(e).text));
+}
+
+/* Only where workers differ: each has turns, chance and knowledge of its own. */
+static void print_votes(json_t *all, const struct explain_told *t)
+{
+	json_t *list = json_array();
+	bool differ = false;
+
+	for (uint32_t i = 0; i < t->vote_count; i++) {
+		const struct explain_vote *v = &t->votes[i];
+		bool found = v->upstream && v->answer == ROSTER_FOUND;
+
+		differ |= v->upstream != t->votes[0].upstream || v->answer != t->votes[0].answer ||
+			  (found && v->place != t->votes[0].place);
+		json_array_append_new(
+			list,
+			found ? json_string(
+					addr_print(&v->upstream->endpoints[v->place].address).text)
+			      : json_null());
+	}
+	if (differ)
+		json_object_set(all, "by_worker", list);
+	json_decref(list);
+}
+
+static void print_head(json_t *all, struct span head)
+{
+	json_t *list = json_array();
+
+	while (head.len > 2) {
+		const char *end = memchr(head.at, '\r', head.len);
+		size_t len = end ? (size_t)(end - head.at) : head.len;
+
+		json_array_append_new(list, text(span_make(head.at, len)));
+		head = span_after(head, len + 2 < head.len ? len + 2 : head.len);
+	}
+	json_object_set_new(all, "head", list);
+}
+
+static void print_splice(json_t *all, const struct explained *e)
+{
+	json_object_set_new(all, "spliced",
+			    json_string(e->full     ? "full"
+					: e->bodies ? "bodies"
+						    : "none"));
+	json_object_set_new(all, "spliced_why", json_string(explain_words_splice(e).text));
+}
+
+json_t *explain_print(const struct explain_told *t)
+{
+	const struct explained *e = t->explained;
+	json_t *all = json_object();
+
+	print_listener(all, t);
+	if (e->certificate)
+		json_object_set_new(all, "certificate", json_string(e->certificate->name));
+	if (t->listener->routes)
+		print_route(all, e);
+	print_end(all, e);
+	if (!e->decision.upstream)
+		return all;
+	print_split(all, e);
+	if (e->asked)
+		json_object_set_new(all, "persistence",
+				    json_string(explain_words_persistence(e).text));
+	json_object_set_new(all, "balance",
+			    json_string(explain_words_balance(e->decision.upstream).text));
+	if (e->asked) {
+		print_endpoints(all, e);
+		print_votes(all, t);
+	}
+	if (e->head.len > 0)
+		print_head(all, e->head);
+	if (e->asked && e->answer == ROSTER_FOUND)
+		print_splice(all, e);
+	return all;
+}
+
+json_t *explain_print_packets(const struct explain_told *t)
+{
+	const struct upstream *u = t->listener->upstream;
+	json_t *all = json_object();
+
+	print_listener(all, t);
+	json_object_set_new(all, "action",
+			    json_string("forwarded packet by packet; ask shuntctl "
+					"explain --packet"));
+	json_object_set_new(all, "status", json_null());
+	json_object_set_new(all, "upstream", u ? json_string(u->name) : json_null());
+	return all;
+}

@@ -1,0 +1,206 @@
+#include "userspace/control/explain_words.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+__attribute__((format(printf, 1, 2))) static struct explain_text words(const char *fmt, ...)
+{
+	struct explain_text made;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(made.text, sizeof(made.text), fmt, args);
+	va_end(args);
+	return made;
+}
+
+static const char *kind_word(const struct value_match *m)
+{
+	static const char *const kinds[][2] = {
+		[VALUE_EXACT] = { "is not", "is" },
+		[VALUE_PREFIX] = { "does not begin with", "begins with" },
+		[VALUE_REGEX] = { "is not as", "is as" },
+		[VALUE_PRESENT] = { "is absent", "is present" },
+	};
+
+	return kinds[m->kind][m->negated];
+}
+
+static struct explain_text words_value(const char *what, const struct value_match *m)
+{
+	if (m->kind == VALUE_PRESENT)
+		return words("%s %s %s", what, m->name, kind_word(m));
+	return words("%s %s %s \"%.120s\"", what, m->name, kind_word(m), m->value);
+}
+
+static struct explain_text words_miss(const struct route_try *tried)
+{
+	const struct route *r = tried->route;
+
+	switch (tried->miss) {
+	case MISS_PATH:
+		return words("the path is not as its path \"%.160s\"", r->path);
+	case MISS_METHOD:
+		return words("its methods are others, %s%s", r->methods[0],
+			     r->method_count > 1 ? " and more" : "");
+	case MISS_HEADER:
+		return words_value("header", &r->headers[tried->which]);
+	case MISS_LISTENER:
+		return words("it is for other listeners, %s:%u%s", r->when->listeners[0].vip,
+			     r->when->listeners[0].port,
+			     r->when->listener_count > 1 ? " and more" : "");
+	case MISS_SNI:
+		return words("it is for other server names (SNI), %s%s", r->when->sni[0],
+			     r->when->sni_count > 1 ? " and more" : "");
+	case MISS_CLIENT:
+		return words("the client is in none of its networks");
+	case MISS_COOKIE:
+		return words_value("cookie", &r->when->cookies[tried->which]);
+	case MISS_QUERY:
+		return words_value("parameter", &r->when->queries[tried->which]);
+	case MISS_NONE:
+		break;
+	}
+	return words("it matches");
+}
+
+struct explain_text explain_words_try(const struct route_try *tried, const struct route *taken)
+{
+	static const char *const rules[] = {
+		[RULE_HOST] = "has a more specific host",
+		[RULE_PATH] = "has a more specific path",
+		[RULE_METHOD] = "names a method",
+		[RULE_VALUES] = "matches more headers and cookies",
+		[RULE_QUERIES] = "matches more parameters",
+		[RULE_ORDER] = "is as specific and written first",
+	};
+
+	if (tried->miss != MISS_NONE)
+		return words_miss(tried);
+	if (tried->route == taken)
+		return words("it matches, and nothing more specific does");
+	return words("it matches, but \"%s\" %s", taken->name,
+		     rules[router_rule(taken, tried->route)]);
+}
+
+const char *explain_words_action(const struct explained *e)
+{
+	const struct route *r = e->decision.route;
+
+	if (e->end != END_DONE)
+		return "refused";
+	if (!r || r->action == ROUTE_UPSTREAM)
+		return "upstream";
+	return r->action == ROUTE_REDIRECT ? "redirect" : "respond";
+}
+
+struct explain_text explain_words_split(const struct split *split)
+{
+	switch (split->sticky) {
+	case STICKY_CLIENT:
+		return words("the client's address");
+	case STICKY_COOKIE:
+		return words("the cookie %s, else the client's address", split->name);
+	case STICKY_HEADER:
+		return words("the header %s, else the client's address", split->name);
+	case STICKY_NONE:
+		break;
+	}
+	return words("chance");
+}
+
+static struct explain_text words_key(const struct request_key *key)
+{
+	static const char *const keys[KEY_KINDS] = { [KEY_CLIENT] = "the client's address",
+						     [KEY_HEADER] = "the header",
+						     [KEY_COOKIE] = "the cookie",
+						     [KEY_QUERY] = "the parameter",
+						     [KEY_PATH] = "the path",
+						     [KEY_TLS_SESSION] = "the TLS session" };
+
+	return words("%s%s%s", keys[key->kind], key->name ? " " : "", key->name ? key->name : "");
+}
+
+struct explain_text explain_words_balance(const struct upstream *u)
+{
+	static const char *const names[BALANCES] = {
+		[BALANCE_ROUND_ROBIN] = "round robin, by weight",
+		[BALANCE_LEAST_REQUEST] = "who has least to do for its weight",
+		[BALANCE_RANDOM] = "the better of two by chance",
+	};
+
+	if (u->balance != BALANCE_MAGLEV)
+		return words("%s", names[u->balance]);
+	return words("maglev, by %s", words_key(&u->hash_on).text);
+}
+
+struct explain_text explain_words_persistence(const struct explained *e)
+{
+	const struct upstream *u = e->decision.upstream;
+	const struct persistence *p = &u->persistence;
+
+	if (p->kind == PERSISTENCE_NONE)
+		return words("none");
+	if (p->kind == PERSISTENCE_HASH)
+		return words("by %s%s", words_key(&p->hash_on).text,
+			     e->keyed ? "" : ", which it has not");
+	if (!e->keeps)
+		return words("the cookie %s %s", p->cookie,
+			     e->foreign ? "names nobody here" : "is absent");
+	if (e->answer == ROSTER_FOUND && e->place == e->kept)
+		return words("the cookie %s names this endpoint", p->cookie);
+	return words("the cookie %s names %s, which is not fit or has no room", p->cookie,
+		     addr_print(&u->endpoints[e->kept].address).text);
+}
+
+struct explain_text explain_words_state(const struct explain_endpoint *one)
+{
+	const struct roster_state *s = &one->state;
+
+	if (one->endpoint->weight == 0)
+		return words("gets nothing new: its weight is 0");
+	if (s->down)
+		return words("down: its health checks fail");
+	if (s->ejected_ms > 0)
+		return words("ejected for %llu ms more: it failed too often",
+			     (unsigned long long)s->ejected_ms);
+	if (s->full)
+		return words("full: it has all requests or connections that it may have");
+	if (s->percent < 100)
+		return words("fit, warming up: it gets %u %% of its share", s->percent);
+	return words("fit");
+}
+
+struct explain_text explain_words_choice(const struct explained *e)
+{
+	const struct upstream *u = e->decision.upstream;
+	const struct explain_endpoint *one;
+	const char *how = e->keyed || u->balance == BALANCE_MAGLEV
+				  ? "its slots of the ring have the hash"
+			  : u->balance == BALANCE_ROUND_ROBIN ? "it is its turn"
+			  : u->balance == BALANCE_RANDOM      ? "chance, and what it has to do"
+							      : "it has least to do for its weight";
+
+	if (e->answer != ROSTER_FOUND)
+		return words("%s", end_reason_texts[e->end]);
+	if (e->keeps && e->place == e->kept)
+		return words("it had the client before");
+	one = &e->endpoints[e->place < e->endpoint_count ? e->place : 0];
+	if (e->place < e->endpoint_count && (one->state.down || one->state.ejected_ms > 0))
+		return words("%s; too few are fit, so all are taken for it", how);
+	if (u->endpoints[e->place].priority > 0)
+		return words("%s; nobody of a priority before %u is fit and free", how,
+			     u->endpoints[e->place].priority);
+	return words("%s", how);
+}
+
+struct explain_text explain_words_splice(const struct explained *e)
+{
+	if (e->full)
+		return words("as a tunnel, unless the connections' sockets are against it");
+	if (e->bodies)
+		return words("bodies of a known length from %llu bytes on, where that pays and the "
+			     "sockets are not against it",
+			     (unsigned long long)e->splice_threshold);
+	return words("%s", splice_reason_texts[e->splice_reason]);
+}

@@ -1,0 +1,199 @@
+#include "userspace/proxy/explain.h"
+
+#include "userspace/proxy/session.h"
+
+enum { ID_BYTES = 32 };
+
+/* The names of requests are told by their length only: nobody knows the next one. */
+static const char some_id[] = "00000000000000000000000000000000";
+
+static struct asked asked_of(const struct explain_state *state, const struct explain_ask *ask,
+			     struct explained *out)
+{
+	return (struct asked){ .listener = ask->listener,
+			       .client = ask->has_client ? &ask->client : NULL,
+			       .sni = span_of(ask->sni),
+			       .id = span_make(some_id, ID_BYTES),
+			       .secure = ask->listener->protocol == LISTENER_HTTPS,
+			       .chance = state->dealt,
+			       .trace = &out->trace };
+}
+
+static void set_end(struct explained *out, enum end_reason end, uint16_t status)
+{
+	out->end = end;
+	out->status = status;
+}
+
+/* What is known before there are sockets. */
+static enum splice_reason against_splice(const struct explain_state *state,
+					 const struct explain_ask *ask, const struct explained *out,
+					 enum splice_policy policy)
+{
+	const struct endpoint *e = &out->decision.upstream->endpoints[out->place];
+
+	if (policy == SPLICE_OFF)
+		return SPLICE_REASON_OFF;
+	if (!state->splices)
+		return SPLICE_REASON_NO_DATAPLANE;
+	if (ask->listener->protocol == LISTENER_HTTPS || out->decision.upstream->tls.used)
+		return SPLICE_REASON_TLS;
+	return !ask->has_client || addr_is_v4(&ask->client) == addr_is_v4(&e->address)
+		       ? SPLICE_REASON_NONE
+		       : SPLICE_REASON_FAMILY;
+}
+
+static void foresee_splice(const struct explain_state *state, const struct explain_ask *ask,
+			   struct explained *out)
+{
+	const struct route *route = out->decision.route;
+	enum splice_policy policy = route ? route->splice : ask->listener->splice;
+
+	out->splice_reason = against_splice(state, ask, out, policy);
+	out->full = out->tunnels && out->splice_reason == SPLICE_REASON_NONE;
+	out->bodies = !out->tunnels && out->splice_reason == SPLICE_REASON_NONE;
+	if (route)
+		out->splice_threshold = exchange_splice_threshold(route);
+}
+
+/* To whom it goes; ex: what is known of that from the request. */
+static void choose(const struct explain_state *state, const struct explain_ask *ask,
+		   const struct exchange *ex, struct explained *out)
+{
+	const struct upstream *u = out->decision.upstream;
+	struct roster *r = roster_take(state->rosters, ask->snapshot, u, state->now_ms);
+	uint64_t chance = state->chance;
+	struct roster_ask whom = { .now_ms = state->now_ms,
+				   .random = balance_mix(&chance),
+				   .hash = ex->hash,
+				   .keyed = ex->keyed,
+				   .keeps = ex->keeps,
+				   .kept = ex->kept,
+				   .look = true };
+
+	for (uint32_t i = 0; i < u->endpoint_count && i < EXPLAIN_ENDPOINTS_MAX; i++)
+		out->endpoints[out->endpoint_count++] =
+			(struct explain_endpoint){ &u->endpoints[i],
+						   roster_look(r, i, state->now_ms) };
+	out->keyed = ex->keyed;
+	out->keeps = ex->keeps;
+	out->kept = ex->kept;
+	out->foreign = ex->foreign;
+	out->asked = true;
+	out->answer = roster_pick(r, &whom, &out->place);
+	if (out->answer != ROSTER_FOUND)
+		set_end(out, exchange_nobody(&(struct exchange){ .choice = (uint8_t)out->answer }),
+			503);
+	else
+		foresee_splice(state, ask, out);
+	roster_give(state->rosters, r);
+}
+
+static struct recall recall_of(struct explain_state *state, const struct explain_ask *ask,
+			       const struct explained *out, struct exchange *ex)
+{
+	return (struct recall){ .snapshot = ask->snapshot,
+				.upstream = out->decision.upstream,
+				.client = &ask->client,
+				.chance = &state->chance,
+				.ex = ex };
+}
+
+static void explain_exchange(const struct explain_state *before, const struct explain_ask *ask,
+			     struct message *msg, struct explained *out)
+{
+	struct rewrite_room texts = { out->texts, sizeof(out->texts) };
+	struct explain_state state = *before;
+	struct asked asked = asked_of(&state, ask, out);
+	struct exchange ex = { .tunnels = msg->upgrade };
+	struct decision *d = &out->decision;
+	struct recall by;
+	struct h1_writer w;
+
+	*d = decide(&asked, msg, out->path, sizeof(out->path));
+	if (d->kind != DECIDED_UPSTREAM) {
+		set_end(out, exchange_refusal(d->kind), d->status);
+		if (d->route && d->route->action == ROUTE_REDIRECT)
+			out->location = d->route->place ? decide_location(&asked, msg, d, texts)
+							: span_of(d->route->to);
+		return;
+	}
+	out->tunnels = msg->upgrade || d->route->splice == SPLICE_CONNECTION;
+	by = recall_of(&state, ask, out, &ex);
+	exchange_recall(&by, msg, d->path);
+	h1_writer_init(&w, out->written, sizeof(out->written));
+	if (!decide_head(&asked, msg, d, texts, &w)) {
+		set_end(out, END_HEAD_TOO_LARGE, 431);
+		return;
+	}
+	out->head = span_make(w.at, w.len);
+	choose(&state, ask, &ex, out);
+}
+
+static void explain_http(const struct explain_state *state, const struct explain_ask *ask,
+			 struct explained *out)
+{
+	struct message msg;
+	struct h1_parser parser;
+	enum h1_reject reject;
+	size_t used;
+
+	h1_parser_init(&parser, H1_REQUEST, &exchange_limits);
+	switch (h1_parser_head(&parser, ask->head, &msg, &used, &reject)) {
+	case H1_DONE:
+		explain_exchange(state, ask, &msg, out);
+		break;
+	case H1_REJECT:
+		set_end(out, END_BAD_HEAD, h1_reject_status(reject));
+		out->detail = h1_reject_text(reject).at;
+		break;
+	case H1_NEED_MORE:
+		set_end(out, END_HEAD_TIMEOUT, 408);
+	}
+}
+
+static void explain_tunnel(const struct explain_state *before, const struct explain_ask *ask,
+			   struct explained *out)
+{
+	const struct listener *l = ask->listener;
+	struct explain_state state = *before;
+	struct exchange ex = { 0 };
+	struct recall by;
+
+	out->tunnels = true;
+	out->decision.upstream = l->protocol == LISTENER_TLS_PASSTHROUGH
+					 ? router_find_sni(l, span_of(ask->sni))
+					 : l->upstream;
+	by = recall_of(&state, ask, out, &ex);
+	if (!out->decision.upstream) {
+		set_end(out, END_NO_NAME, 0);
+		return;
+	}
+	exchange_hash(&by, NULL, (struct span){ 0 });
+	choose(&state, ask, &ex, out);
+}
+
+void explain(const struct explain_state *state, const struct explain_ask *ask,
+	     struct explained *out)
+{
+	const struct tls_server *server = ask->snapshot->servers[ask->listener->index];
+
+	*out = (struct explained){ .trace = { .tries = out->tries, .room = EXPLAIN_TRIES_MAX } };
+	if (server)
+		out->certificate = tls_server_certificate(server, ask->sni);
+	if (ask->listener->routes)
+		explain_http(state, ask, out);
+	else
+		explain_tunnel(state, ask, out);
+}
+
+void explain_by(const struct proxy *proxy, const struct explain_ask *ask, struct explained *out)
+{
+	struct explain_state state = { .rosters = proxy->rosters,
+				       .now_ms = loop_now_ms(proxy->options.loop),
+				       .chance = proxy->chance,
+				       .dealt = proxy->dealt,
+				       .splices = proxy->options.splicer != NULL };
+
+	explain(&state, ask, out);
+}
