@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -176,22 +177,98 @@ def test_nothing_is_cut_where_nobody_answers(shunt):
     assert got.returncode == 1 and "no shuntd answers at /nowhere/x" in got.stderr
 
 
-RATE, AT_ONCE = 400 << 10, (128 << 10) + 65536  # and a super-packet
+RATE, AT_ONCE = 400 << 10, (200 << 10) + 65536  # half a second, and a super-packet
 
 
-@pytest.mark.parametrize("key,vip", [("splice_rate", V4), ("splice_rate_per_source", V4), ("splice_rate", V6)])
+@pytest.mark.parametrize("key,vip", [("splice_rate", V4), ("splice_rate_per_source", V6)])
 def test_splices_that_share_a_rate_are_paced_to_it(shunt, key, vip):
     """By what went and how long that took; being slower is no mistake."""
     odd = "odd6" if vip == V6 else "odd"
     shunt.reload(config.full().replace(f"upstream: {odd}, timeouts", f"upstream: {odd}, {key}: 400kB, timeouts"))
     dropped = shunt.only("SPLICE_RATE")
     busy = [client(shunt, vip, "busy") for _ in range(2)]
-    wait_until(lambda: sum(f["bytes_in"] for f in shunt.flows() if f["state"] == "spliced") > 3 * RATE, "some bytes")
+    wait_until(lambda: sum(f["bytes_in"] for f in shunt.flows() if f["state"] == "spliced") > 2 * RATE, "some bytes")
     assert kill(shunt, "--all").stdout.startswith("2 cut")
     assert [c.stdout.read() for c in busy] == ["reset\n"] * 2
     lines = [the_end(shunt, c.port) for c in busy]
     seconds = max(line["splice_us"] for line in lines) / 1e6
     for way in ("bytes_in", "bytes_out"):
         assert sum(line[way] for line in lines) <= RATE * seconds + AT_ONCE
+    assert shunt.only("SPLICE_RATE") > dropped
+    shunt.reload(config.full())
+
+
+# Takes what comes, and says four times a second by when how much that was.
+TAKE = r"""
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], 7000), timeout=90)
+s.sendall(b"GET /big/90000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+got, told = 0, time.monotonic()
+while True:
+    data = s.recv(65536)
+    got += len(data)
+    now = time.monotonic()
+    if not data or now > told + 0.25:
+        told = now
+        print(now, got, flush=True)
+    if not data: break
+"""
+
+
+class Taker:
+    def __init__(self, lab):
+        before = lab.status()["splices"]["active"]
+        self.process = lab.start("client", PYTHON, "-c", TAKE, V4, stdout=subprocess.PIPE, text=True)
+        self.marks = []
+        wait_until(lambda: lab.status()["splices"]["active"] == before + 1, "its splice")
+        self.since = time.monotonic() + 1  # by then it has sent what it may at once
+
+    def share(self):
+        """Of the rate, in the last 2 seconds; 0 before there were as many."""
+        when, got = self.process.stdout.readline().split()
+        self.marks.append((float(when), int(got)))
+        first = max((m for m in self.marks if self.since <= m[0] <= float(when) - 2), default=None)
+        return (int(got) - first[1]) / (float(when) - first[0]) / ALONE if first else 0
+
+
+def gets(takers, least, whole):
+    """Whether they get so much of the whole rate together, and least of it each."""
+    shares = [taker.share() for taker in takers]
+    return min(shares) >= least and sum(shares) >= whole
+
+
+ALONE = 1 << 20
+
+
+def test_a_rate_is_used_up_by_one_connection_and_shared_by_two(shunt):
+    """That it comes to be so, not when; that it is never more, the counters and clocks say."""
+    shunt.reload(config.full().replace("upstream: odd, timeouts", "upstream: odd, splice_rate: 1MB, timeouts"))
+    takers = [Taker(shunt)]
+    wait_until(lambda: gets(takers, 0.85, 0.85), "the rate, by one")
+    takers.append(Taker(shunt))
+    wait_until(lambda: gets(takers, 0.05, 0.85), "the rate, by two")
+    kill(shunt, "--all")
+    lines = wait_until(lambda: ends(shunt)[-2:], "their lines")
+    seconds = max(line["splice_us"] for line in lines) / 1e6
+    assert sum(line["bytes_out"] for line in lines) <= ALONE * (seconds + 0.5) + 65536
+    shunt.reload(config.full())
+
+
+def test_bodies_keep_to_the_rate_of_their_route(shunt):
+    """As a lower limit of time: so many bytes were not relayed, and half a second of them came at once."""
+    route = "name: big, match: { path: /big/* }, upstream: odd"
+    shunt.reload(config.full().replace(route, f"{route}, splice_threshold: 64kB, splice_rate: 2MB"))
+    dropped = shunt.only("SPLICE_RATE")
+    url, none, seconds = "http://203.0.113.10/big/6000000", ["-o", "/dev/null"], 0.0
+
+    def spliced():
+        return sum(x.get("bytes_spliced", 0) for x in shunt.access_log() if x.get("path") == "/big/6000000")
+
+    while spliced() < 4 << 20 and seconds < 60:  # one that comes at once is relayed
+        got = shunt.curl(url, *none, url, *none, "-w", "%{size_download} %{time_total}\n").stdout.split()
+        assert got[::2] == ["6000000"] * 2
+        seconds += sum(float(x) for x in got[1::2])
+        wait_until(lambda: shunt.status()["sessions"] == 0, "their lines")
+    assert 4 << 20 <= spliced() <= (2 << 20) * (seconds + 0.5) + 65536
     assert shunt.only("SPLICE_RATE") > dropped
     shunt.reload(config.full())

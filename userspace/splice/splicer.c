@@ -243,6 +243,8 @@ void splicer_sweep(struct splicer *splicer, uint64_t now_ms, uint32_t idle_ms)
 			slot_look_at_foreign(splicer, i, false);
 		if (atomic_load(&splicer->slots[i].owner) == SLOT_CONTROL)
 			sweep_slot(splicer, i, idle_ms);
+		else if (atomic_load(&splicer->slots[i].owner) == SLOT_BUCKET)
+			rate_sweep(splicer, i);
 	}
 }
 

@@ -4,9 +4,18 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "userspace/base/clock.h"
 #include "userspace/splice/splicer_slots.h"
 
-enum { AT_ONCE_MS = 100, AT_ONCE_BYTES = 131072 /* two super-packets */ };
+enum {
+	/*
+	 * Where a round trip takes less than a segment does at the rate, TCP loses all that it has
+	 * under way and tries again after its timer, 200 ms at least: what it could have sent
+	 * meanwhile must not be lost to it. With 100 ms here one connection got half its rate.
+	 */
+	AT_ONCE_MS = 500,
+	AT_ONCE_BYTES = 131072 /* two super-packets */
+};
 
 static uint32_t *chain_of(struct splicer *splicer, const struct bucket *b)
 {
@@ -102,7 +111,7 @@ static void unlink_from(struct splicer *splicer, uint32_t i)
 	__atomic_store_n(&sp->state, SPLICE_FREE, __ATOMIC_RELEASE);
 }
 
-/* The next process counts for itself what uses them. */
+/* The next process counts for itself what uses them; a bucket stays until nothing is owed. */
 void rate_give(struct splicer *splicer, uint32_t i)
 {
 	struct slot *slot = &splicer->slots[i];
@@ -115,10 +124,21 @@ void rate_give(struct splicer *splicer, uint32_t i)
 		uint32_t pays = slot->pays[k];
 
 		slot->pays[k] = 0;
-		if (!pays || --splicer->slots[pays - 1].refs > 0 || splicer->closed)
-			continue;
-		unlink_from(splicer, pays - 1);
-		slot_give(splicer, pays - 1);
+		if (pays)
+			splicer->slots[pays - 1].refs--;
+	}
+	pthread_mutex_unlock(&splicer->rates_lock);
+}
+
+void rate_sweep(struct splicer *splicer, uint32_t i)
+{
+	const struct bucket *b = &splicer->maps.splices[i].bucket;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	pthread_mutex_lock(&splicer->rates_lock);
+	if (splicer->slots[i].refs == 0 && b->due[0] < now && b->due[1] < now) {
+		unlink_from(splicer, i);
+		slot_give(splicer, i);
 	}
 	pthread_mutex_unlock(&splicer->rates_lock);
 }
@@ -147,7 +167,4 @@ void rates_adopt(struct splicer *splicer, uint32_t count)
 			}
 		}
 	}
-	for (uint32_t i = 0; i < count; i++)
-		if (splicer->maps.splices[i].state == SPLICE_BUCKET && !splicer->slots[i].refs)
-			unlink_from(splicer, i); /* who adopts gives it */
 }

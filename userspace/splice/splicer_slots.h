@@ -91,8 +91,10 @@ enum splice_ending slot_overdue(const struct splicer *splicer, uint32_t i, uint3
 /* Before the keys: it pays into the buckets of these rates from its first packet on. */
 void rate_take(struct splicer *splicer, uint32_t i, const struct splice_rate *rate,
 	       const struct addr *client);
-/* When the keys are gone. */
+/* When the keys are gone, or the body is over. */
 void rate_give(struct splicer *splicer, uint32_t i);
+/* A bucket that nobody uses goes when it is empty: who begins anew must not get it all at once. */
+void rate_sweep(struct splicer *splicer, uint32_t i);
 /* The buckets that another process left, and what uses them; control thread. */
 void rates_adopt(struct splicer *splicer, uint32_t count);
 
