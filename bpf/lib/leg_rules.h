@@ -116,6 +116,8 @@ static __always_inline enum verdict leg_reset(struct splice *sp, struct segment 
 		return NEXT;
 	if (seg->seq == sp->leg.progress || seg->seq == sp->past.max_seq)
 		return NEXT;
+	/* The socket asks X (RFC 5961, 3): what was lost before it may never come any more. */
+	sp->leg.notes |= LEG_DEAF;
 	seg->why = COUNT_SPLICE_FORGED;
 	return DROP;
 }

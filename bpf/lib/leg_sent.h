@@ -172,6 +172,8 @@ static __always_inline int leg_sent(struct __sk_buff *skb, __u32 l4_off, struct 
 	ack = flags & TCP_ACK ? sent_ack(sp, &plan, bpf_ntohl(tcp.ack_seq)) : 0;
 	new.seq = bpf_htonl(seq);
 	new.ack = bpf_htonl(ack);
+	if (flags & TCP_RST)
+		sp->leg.body = LEG_NONE; /* nobody is left to end it; X hears more from our stack */
 	sum = sent_options(skb, l4_off + sizeof(tcp), l4_off + head, sp, &plan);
 	sum = sum_change(sum, tcp.seq, new.seq);
 	sum = sum_change(sum, tcp.ack_seq, new.ack);

@@ -194,6 +194,12 @@ TEST(what_goes_across_the_end_or_comes_too_early_is_noted)
 		  { .packet = P(.seq = E_MAX + 7, .ack = E_SENT, .flags = FIN | ACK),
 		    LOST(BODY_BEHIND) },
 		  0 },
+		{ "a reset one off: the socket asks",
+		  { .packet = P(.seq = E_MAX + 1, .flags = RST), LOST(SPLICE_FORGED) },
+		  LEG_DEAF },
+		{ "a reset that fits",
+		  { .packet = P(.seq = E_MAX, .flags = RST), TO_SOCKET, E_SOCKET_SEQ(E_FROM), 0 },
+		  0 },
 		{ "bytes of the head with the body's",
 		  { .packet = P(.seq = E_FLOOR - 1, .ack = E_SENT,
 				.payload = "H01234567890123456789012345678901234567890123456789012"

@@ -418,3 +418,28 @@ TEST(nothing_leaves_while_the_plan_changes_and_a_syn_ends_the_shifts)
 	CHECK_INT(c.leg.rx, 0);
 	CHECK_INT(c.leg.body, LEG_NONE);
 }
+
+TEST(a_reset_of_ours_ends_the_body_and_keeps_the_shifts)
+{
+	struct packet fin = TCP4(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM), .flags = FIN | ACK),
+		      reset = TCP4(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM), .flags = RST | ACK);
+	uint8_t got[PACKET_BYTES_MAX];
+	struct splice c, e;
+	size_t len;
+
+	NEED_PROGRAM;
+	at = &families[0];
+	begin_client(&c, 0);
+	begin_endpoint(&e, 0);
+	put(&c, C_SLOT);
+	put(&e, E_SLOT);
+	address(&fin, true);
+	address(&reset, true);
+	run(&fin, got, &len);
+	CHECK_INT(get(E_SLOT).leg.body, LEG_IN);
+	run(&reset, got, &len);
+	CHECK_INT(get(E_SLOT).leg.body, LEG_NONE);
+	CHECK_INT(get(E_SLOT).leg.tx, E_TX);
+	CHECK_INT(get(E_SLOT).leg.rx, E_RX);
+	CHECK_INT(get(C_SLOT).leg.body, LEG_OUT);
+}

@@ -40,7 +40,8 @@ def test_many_connections_with_random_bodies_both_ways_lose_no_byte(bodies):
     assert out.endswith("ok 20\n"), (out, bodies.not_done())
 
 
-@pytest.mark.parametrize("drill", ["pipelined", "pipelined_bodies", "half_closed", "heads", "reused"])
+@pytest.mark.parametrize("drill", ["pipelined", "pipelined_bodies", "half_closed", "heads", "reused",
+                                   "leave_upload", "leave_download"])
 def test_what_clients_do_around_a_body_neither_stops_nor_spoils_anything(bodies, drill):
     out = bodies.sh("client", PYTHON, os.path.join(HARNESS, "body_drills.py"), V4, "80", drill, "10",
                     check=False, timeout=300).stdout

@@ -228,6 +228,13 @@ void conn_reset(struct conn *conn)
 	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
+void conn_reset_not(struct conn *conn)
+{
+	struct linger never = { .l_onoff = 0 };
+
+	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &never, sizeof(never));
+}
+
 void conn_close(struct conn *conn)
 {
 	if (!conn)

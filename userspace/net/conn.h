@@ -104,6 +104,9 @@ enum conn_result conn_read(struct conn *conn, struct buf *to, struct block_pool 
 enum conn_result conn_write(struct conn *conn, struct buf *from, struct block_pool *pool);
 /* Between uses: what its transport can do without is given back. */
 void conn_rest(struct conn *conn);
-void conn_shut(struct conn *conn);  /* a FIN behind what was written; once */
-void conn_reset(struct conn *conn); /* the next conn_close sends an RST */
+void conn_shut(struct conn *conn); /* a FIN behind what was written; once */
+/* The next conn_close sends an RST, as does the death of the process; conn_reset_not takes it back.
+ */
+void conn_reset(struct conn *conn);
+void conn_reset_not(struct conn *conn);
 void conn_close(struct conn *conn); /* frees; accepts NULL */

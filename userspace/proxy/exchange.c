@@ -173,8 +173,7 @@ void exchange_time_out(struct session *s)
 	}
 	stat_add(&session_stats(s)->timeouts, 1);
 	if (ex->response_begun) {
-		session_fail(s, buf_len(&s->out[CLIENT]) > 0 ? END_CLIENT_STALLED
-							     : END_ENDPOINT_STALLED);
+		session_fail(s, exchange_is_full(s) ? END_CLIENT_STALLED : END_ENDPOINT_STALLED);
 		return;
 	}
 	if (ex->request_done) {

@@ -143,6 +143,9 @@ bool exchange_splice_step(struct session *s)
 	if (progress != ex->looked) {
 		session_progress(s);
 		ex->look_ms = FIRST_LOOK_MS;
+	} else if (ex->bounded_from == SERVER && bounded_is_lost(ex->bounded)) {
+		session_fail(s, END_CLIENT_GONE); /* an endpoint's is read of: that tells */
+		return true;
 	} else if (ex->look_ms < LAST_LOOK_MS) {
 		ex->look_ms *= 2;
 	}
@@ -161,11 +164,22 @@ bool exchange_is_settling(const struct session *s)
 	return exchange_waits_for_splice(s, CLIENT) && bounded_is_acked(s->ex.bounded);
 }
 
+bool exchange_is_full(const struct session *s)
+{
+	return buf_len(&s->out[CLIENT]) > 0 ||
+	       (exchange_waits_for_splice(s, SERVER) && bounded_is_full(s->ex.bounded));
+}
+
 void exchange_drop_splice(struct session *s)
 {
+	uint64_t n;
+
 	if (!s->ex.bounded)
 		return;
-	s->ex.bytes_spliced += bounded_progress(s->ex.bounded);
+	n = bounded_progress(s->ex.bounded);
+	*bytes_from(s, (enum side)s->ex.bounded_from) += n;
+	s->ex.bytes_spliced += n;
+	stat_add(&session_stats(s)->bytes_spliced, n);
 	bounded_abandon(s->ex.bounded);
 	s->ex.bounded = NULL;
 	timer_stop(&s->poll);

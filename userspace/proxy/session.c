@@ -168,6 +168,7 @@ void session_close(struct session *s)
 
 void session_fail(struct session *s, enum end_reason why)
 {
+	exchange_drop_splice(s);
 	if (s->ex.began_ms > 0) {
 		s->ex.end = why;
 		exchange_log(s, "none", splice_reason_texts[s->splice_reason]);

@@ -256,6 +256,8 @@ bool exchange_splice_step(struct session *s);
 bool exchange_waits_for_splice(const struct session *s, enum side from);
 /* The endpoint has the whole request, but that is not known of the client's socket yet. */
 bool exchange_is_settling(const struct session *s);
+/* There is more of the answer than the client takes, here or in the kernel. */
+bool exchange_is_full(const struct session *s);
 /* Before its sockets are closed. */
 void exchange_drop_splice(struct session *s);
 

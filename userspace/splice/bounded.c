@@ -224,6 +224,10 @@ enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_r
 		return reason;
 	if (!begin_paying(&b, r, hops, splicer))
 		return SPLICE_REASON_NOT_QUIET;
+	/* A FIN has no number in the midst of what goes past its socket; whoever ends here, resets.
+	 */
+	conn_reset(r->from);
+	conn_reset(r->to);
 	*out_bounded = must_alloc(sizeof(**out_bounded));
 	**out_bounded = b;
 	return SPLICE_REASON_DONE;
@@ -333,6 +337,21 @@ bool bounded_is_cut(const struct bounded *b)
 	return b->spoilt || load(&b->legs[FROM]->leg.notes) & LEG_EARLY;
 }
 
+bool bounded_is_full(const struct bounded *b)
+{
+	const struct splice *in = b->legs[FROM], *out = b->legs[TO];
+
+	return load(&out->past.window) == 0 ||
+	       (int32_t)(load(&in->past.max_seq) + delta(b) - load(&out->leg.progress)) > 0;
+}
+
+bool bounded_is_lost(const struct bounded *b)
+{
+	struct sk_state st;
+
+	return sk_state_read(b->ends[TO]->fd, &st) && st.tcp_state == TCP_CLOSE;
+}
+
 void bounded_tend(struct bounded *b)
 {
 	uint32_t there = load(&b->legs[TO]->leg.progress) - delta(b);
@@ -380,6 +399,8 @@ uint64_t bounded_end(struct bounded *b)
 	fold(b, n, n);
 	if ((int32_t)(load(&in->progress) - in->to) < 0)
 		leg_poke(b->ends[FROM]);
+	conn_reset_not(b->ends[FROM]);
+	conn_reset_not(b->ends[TO]);
 	free(b);
 	return n;
 }
@@ -408,5 +429,6 @@ static uint32_t past_from(const struct bounded *b)
 void bounded_abandon(struct bounded *b)
 {
 	fold(b, past_from(b), (uint32_t)bounded_progress(b));
+	conn_reset_not(b->ends[FROM]);
 	free(b);
 }

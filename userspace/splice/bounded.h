@@ -46,6 +46,10 @@ bool bounded_is_acked(const struct bounded *b);
 bool bounded_is_done(struct bounded *b);
 /* `from` has finished in the middle of it. */
 bool bounded_is_cut(const struct bounded *b);
+/* What has come for `to` is more than that takes. */
+bool bounded_is_full(const struct bounded *b);
+/* `to` was reset: nobody reads or writes there who would be told. */
+bool bounded_is_lost(const struct bounded *b);
 /* Asked for every few milliseconds: who sends it hears of acknowledgements that have gone astray.
  */
 void bounded_tend(struct bounded *b);
@@ -53,6 +57,6 @@ void bounded_tend(struct bounded *b);
 uint64_t bounded_end(struct bounded *b);
 /*
  * In the middle of it, where `to` is about to be closed. What it has not acknowledged, `from` sends
- * again, to its socket.
+ * again, to its socket. `to` will be reset when it is closed: what is on its way there has no end.
  */
 void bounded_abandon(struct bounded *b);
