@@ -108,3 +108,43 @@ TEST(any_thread_may_take_and_drop_references_and_the_last_one_ends_it)
 		CHECK(!wrong);
 	}
 }
+
+static double share_of(const struct snapshot *s, uint32_t upstream, uint32_t place)
+{
+	const struct upstream_ring *ring = &s->rings[upstream];
+	uint32_t got = 0;
+
+	for (uint32_t i = 0; i < ring->slots; i++)
+		got += ring->places[i] == place;
+	return (double)got / ring->slots;
+}
+
+TEST(other_orders_change_rings_and_nothing_that_came_of_files)
+{
+	struct snapshot *first = snapshot_of(text, 1), *second, *third;
+	struct endpoint_order orders[3];
+	const struct upstream *two = &first->model->upstreams[2];
+	uint32_t a = two->endpoints[0].index, b = two->endpoints[1].index;
+
+	snapshot_orders(first->model, orders);
+	CHECK_INT(orders[b].weight, 1);
+	CHECK_INT(orders[b].service, SERVICE_ON);
+	orders[a].weight = 3;
+	orders[b].service = SERVICE_DRAINING;
+	second = snapshot_reorder(first, 2, orders);
+	CHECK_INT(second->number, 2);
+	CHECK(second->model == first->model && second->down == first->down);
+	CHECK_INT(snapshot_weight(first, &two->endpoints[1]), 1);
+	CHECK_INT(snapshot_weight(second, &two->endpoints[0]), 3);
+	CHECK_INT(snapshot_weight(second, &two->endpoints[1]), 0);
+	/* Who is away keeps his place on the ring of the proxy, by weight. */
+	CHECK(share_of(first, 2, 0) > 0.49 && share_of(first, 2, 0) < 0.51);
+	CHECK(share_of(second, 2, 0) > 0.74 && share_of(second, 2, 0) < 0.76);
+	snapshot_unref(first);
+	orders[a].weight = 1;
+	third = snapshot_reorder(second, 3, orders);
+	snapshot_unref(second);
+	CHECK(share_of(third, 2, 0) > 0.49 && share_of(third, 2, 0) < 0.51);
+	CHECK_STR(third->model->upstreams[2].name, "two"); /* still there */
+	snapshot_unref(third);
+}

@@ -8,14 +8,15 @@
 #include "tools/shuntctl/admin_get.h"
 #include "userspace/base/err.h"
 
-enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, HEADERS_GIVEN_MAX = 32 };
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, HEADERS_GIVEN_MAX = 32, WORDS_MAX = 5 };
 
 struct command_options {
 	bool json;
 	struct admin_at admin; /* of the daemon */
 	const char *pin_dir;
-	const char *operand, *second; /* NULL: none */
-	bool all;                     /* --all */
+	const char *operand, *second;     /* NULL: none */
+	const char *words[WORDS_MAX + 1]; /* all of them, as the first two; ends in NULL */
+	bool all;                         /* --all */
 	const char *upstream;
 	const char *interval, *timeout; /* the texts of options; NULL: not given */
 	const char *vip, *reason, *endpoint, *rate, *count, *packet, *device;
@@ -31,6 +32,7 @@ int command_status(const struct command_options *options);
 int command_watch(const struct command_options *options);
 int command_explain(const struct command_options *options);
 int command_explain_request(const struct command_options *options);
+int command_endpoint(const struct command_options *options);
 int command_flows(const struct command_options *options);
 /* flows export, import, forget and resume. */
 bool command_move_knows(const char *word);

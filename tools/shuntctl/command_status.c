@@ -5,6 +5,7 @@
 
 #include "tools/shuntctl/admin_get.h"
 #include "tools/shuntctl/command.h"
+#include "tools/shuntctl/endpoint_words.h"
 #include "tools/shuntctl/traffic_rates.h"
 
 /* Zeros are left out, so that what happened is seen. */
@@ -69,6 +70,23 @@ static void print_health(const json_t *health)
 	}
 }
 
+static void print_overrides(const json_t *overrides)
+{
+	size_t i;
+	json_t *one;
+
+	if (json_array_size(overrides))
+		printf("\noverrides, until shuntctl endpoint set ... reset\n");
+	json_array_foreach((json_t *)overrides, i, one)
+	{
+		char where[160], said[ENDPOINT_WORDS_MAX];
+
+		endpoint_words_where(one, where, sizeof(where));
+		endpoint_words_override(one, time(NULL), said);
+		printf("  %-16s %-28s %s\n", text_of(one, "upstream"), where, said);
+	}
+}
+
 static void print_table(const json_t *status)
 {
 	const char *node = json_string_value(json_object_get(status, "node"));
@@ -87,6 +105,7 @@ static void print_table(const json_t *status)
 		printf("accept queues filled %lld times; of %lld listeners they do now\n",
 		       integer(status, "accept_queues_pressed_times"),
 		       integer(status, "accept_queues_pressed"));
+	print_overrides(json_object_get(status, "overrides"));
 	print_health(json_object_get(status, "health"));
 	print_numbers("proxy", json_object_get(status, "stats"));
 	print_numbers("splices", splices);
@@ -129,15 +148,15 @@ static void traffic_add(json_t *status, const struct command_options *options)
 }
 
 /* An older daemon does not know the question. */
-static void health_add(json_t *status, const struct admin_at *admin)
+static void add(json_t *status, const char *name, const char *path, const struct admin_at *admin)
 {
 	struct err ignored;
-	char *text = admin_get(admin, "/health", &ignored);
-	json_t *health = text ? json_loads(text, 0, NULL) : NULL;
+	char *text = admin_get(admin, path, &ignored);
+	json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
 
 	free(text);
-	if (health)
-		json_object_set_new(status, "health", health);
+	if (answer)
+		json_object_set_new(status, name, answer);
 }
 
 static void print(const json_t *status, bool json)
@@ -162,7 +181,8 @@ int command_status(const struct command_options *options)
 	free(text);
 	if (!status)
 		return command_refuse("status", &err);
-	health_add(status, &options->admin);
+	add(status, "overrides", "/overrides", &options->admin);
+	add(status, "health", "/health", &options->admin);
 	traffic_add(status, options);
 	print(status, options->json);
 	json_decref(status);

@@ -17,6 +17,12 @@ static const char help[] =
 	"  check FILE   read a configuration and say what is wrong with it\n"
 	"  diff FILE    what that configuration would change of what runs, and whom it moves\n"
 	"  status       what a running shuntd does\n"
+	"  endpoint [list [UPSTREAM]]\n"
+	"               who serves, and what is wanted of whom\n"
+	"  endpoint set UPSTREAM ADDRESS:PORT[@VPC] WHAT\n"
+	"               WHAT: weight N; drain [TIME], nothing new, after TIME nobody at all; "
+	"disable;\n"
+	"               enable; reset, to what is configured. Lasts until reset\n"
 	"  flows        spliced connections; works while shuntd is stopped\n"
 	"  flows kill CLIENT | --upstream NAME | --all\n"
 	"               cuts them at once, with a reset to both ends; CLIENT: ADDRESS[:PORT]\n"
@@ -33,8 +39,8 @@ static const char help[] =
 	"               what the attached program does with a packet that you describe\n"
 	"\n"
 	"  --json           for machines\n"
-	"  --admin SOCKET   of shuntd, for status, diff, flows WORD; default " ADMIN_PATH_DEFAULT
-	"\n"
+	"  --admin SOCKET   of shuntd, for status, diff, endpoint, flows WORD; "
+	"default " ADMIN_PATH_DEFAULT "\n"
 	"  --pin-dir DIR    of the maps, for flows, watch, explain; default " PIN_DIR_DEFAULT "\n"
 	"  --timeout SECONDS  until a shuntd that says nothing is given up, 1 to 3600; default 60\n"
 	"  --interval TIME  status: rates over that time, such as 1s or 500ms\n"
@@ -57,9 +63,13 @@ static const struct command {
 	bool needs_operand;
 	int operands;
 } commands[] = {
-	{ "check", command_check, true, 1 },    { "diff", command_diff, true, 1 },
-	{ "status", command_status, false, 0 }, { "flows", command_flows, false, 2 },
-	{ "watch", command_watch, false, 0 },   { "explain", command_explain, false, 1 },
+	{ "check", command_check, true, 1 },
+	{ "diff", command_diff, true, 1 },
+	{ "status", command_status, false, 0 },
+	{ "flows", command_flows, false, 2 },
+	{ "watch", command_watch, false, 0 },
+	{ "explain", command_explain, false, 1 },
+	{ "endpoint", command_endpoint, false, WORDS_MAX },
 };
 
 /* Options with a value; command NULL: of all. */
@@ -210,11 +220,11 @@ static int arguments_take(int argc, char **argv, const struct command *command,
 			return usage("unknown option", argv[i]);
 		else if (given == command->operands)
 			return usage("unexpected", argv[i]);
-		else if (given++ == 0)
-			options->operand = argv[i];
 		else
-			options->second = argv[i];
+			options->words[given++] = argv[i];
 	}
+	options->operand = options->words[0];
+	options->second = options->words[1];
 	if (command->needs_operand && !options->operand)
 		return usage("a FILE is needed by", command->name);
 	if (timeout_take(options) != EXIT_DONE)

@@ -23,7 +23,8 @@ struct client {
 	char head[ADMIN_HEAD_MAX];
 	char *in; /* head, or for what has a body, room for all of it */
 	size_t in_len, in_size;
-	char *reply; /* NULL while the head is read */
+	uint32_t uid, pid; /* as it connected */
+	char *reply;       /* NULL while the head is read */
 	size_t reply_len, reply_sent;
 };
 
@@ -134,6 +135,8 @@ static void client_read(struct client *c)
 		client_reply(c, status, NULL);
 		return;
 	case ADMIN_REQUEST:
+		request.uid = c->uid;
+		request.pid = c->pid;
 		body = client_answer(c, &request, &status);
 		client_reply(c, body ? status : 404, body);
 	}
@@ -175,6 +178,16 @@ static void on_pause_over(void *context)
 	watch_set(&admin->watch, WATCH_READ);
 }
 
+static void note_peer(struct client *c)
+{
+	struct ucred peer = { .uid = UINT32_MAX };
+	socklen_t len = sizeof(peer);
+
+	getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	c->uid = peer.uid;
+	c->pid = (uint32_t)peer.pid;
+}
+
 static void on_connection(void *context, int events)
 {
 	struct admin *admin = context;
@@ -193,6 +206,7 @@ static void on_connection(void *context, int events)
 	if (fd < 0)
 		return;
 	c->fd = fd;
+	note_peer(c);
 	c->in = c->head;
 	c->in_len = 0;
 	c->in_size = sizeof(c->head);

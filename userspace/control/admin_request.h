@@ -19,6 +19,7 @@ struct admin_request {
 	struct span path;  /* without the query; borrowed from the input, as all */
 	struct span query; /* of POST; as written, without the "?" */
 	struct span body;  /* of POST */
+	uint32_t uid, pid; /* who asks, as the kernel says; not the parser's business */
 };
 
 /* ADMIN_REFUSED: *out_status is the reply's. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "userspace/base/buf.h"
+#include "userspace/base/log.h"
 #include "userspace/control/listen_table.h"
 #include "userspace/control/privileges.h"
 
@@ -209,4 +210,14 @@ void ceilings_foresee(const struct model *model, struct ceilings *out)
 				sockets += model->vips[i].address_count * have.workers;
 	have.files_other = ceilings_files_other(model, have.workers, sockets);
 	ceilings_compute(model, &have, out);
+}
+
+void ceilings_say(const struct ceilings *c)
+{
+	for (uint32_t i = 0; i < c->sentence_count; i++)
+		log_line(LOG_WARNING, "%s", c->sentences[i].text);
+	log_line(LOG_NOTICE,
+		 "up to %u connections of clients at once, %u TLS handshakes a worker, %llu MB of "
+		 "memory",
+		 c->each.sessions, c->each.handshakes, (unsigned long long)(c->memory_bytes >> 20));
 }

@@ -32,3 +32,5 @@ void ceilings_compute(const struct model *model, const struct ceilings_have *hav
 		      struct ceilings *out);
 /* For checks without a daemon: by this process's own limits, one worker a CPU. */
 void ceilings_foresee(const struct model *model, struct ceilings *out);
+/* In the log: what they are, and what would raise them. */
+void ceilings_say(const struct ceilings *ceilings);

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "bpf/abi/sizes.h"
@@ -12,6 +11,7 @@
 #include "userspace/base/must.h"
 #include "userspace/control/admin.h"
 #include "userspace/control/config_watch.h"
+#include "userspace/control/endpoint_control.h"
 #include "userspace/control/file_watch.h"
 #include "userspace/control/flows.h"
 #include "userspace/control/health.h"
@@ -21,6 +21,7 @@
 #include "userspace/control/privileges.h"
 #include "userspace/control/reload.h"
 #include "userspace/control/serving.h"
+#include "userspace/control/signals.h"
 #include "userspace/control/state_dir.h"
 #include "userspace/control/succession.h"
 #include "userspace/control/watchdog.h"
@@ -36,9 +37,9 @@ struct daemon {
 	struct file_watch *files;
 	struct succession *succession;
 	struct health_watch *health;
+	struct endpoint_control *endpoints;
 	struct watchdog *watchdog; /* NULL: nobody asked, or it is not our turn */
-	int signals;
-	struct watch signal_watch;
+	struct signals *signals;
 	uint64_t number;  /* of the last snapshot */
 	uint64_t refused; /* reloads */
 	bool stopping, cutting;
@@ -49,16 +50,6 @@ struct daemon {
 
 /* --- while it runs ----------------------------------------------------------------------- */
 
-static void say_ceilings(const struct ceilings *c)
-{
-	for (uint32_t i = 0; i < c->sentence_count; i++)
-		log_line(LOG_WARNING, "%s", c->sentences[i].text);
-	log_line(LOG_NOTICE,
-		 "up to %u connections of clients at once, %u TLS handshakes a worker, %llu MB of "
-		 "memory",
-		 c->each.sessions, c->each.handshakes, (unsigned long long)(c->memory_bytes >> 20));
-}
-
 static uint32_t workers_wanted(const struct arguments *a, const struct node *node)
 {
 	cpu_set_t cpus;
@@ -67,6 +58,37 @@ static uint32_t workers_wanted(const struct arguments *a, const struct node *nod
 	if (!n && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
 		n = (uint32_t)CPU_COUNT(&cpus);
 	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : n;
+}
+
+/* The file, as operators want its endpoints. */
+static struct snapshot *next_read(const struct daemon *d, uint64_t number)
+{
+	struct snapshot *read =
+		reload_read(d->arguments->config, d->arguments->state, number, false);
+	struct snapshot *next = read ? endpoint_control_order(d->endpoints, read, number) : NULL;
+
+	snapshot_unref(read);
+	return next;
+}
+
+/* They want it otherwise, of what is in effect. */
+static bool on_orders(void *context, struct err *err)
+{
+	struct daemon *d = context;
+	struct snapshot *now, *next;
+	bool ok;
+
+	if (d->stopping || !d->health || succession_is_under_way(d->succession))
+		return err_set(err, "this shuntd begins or ends to serve; ask again in a moment");
+	now = (struct snapshot *)serving_snapshot(d->serving);
+	next = endpoint_control_order(d->endpoints, now, d->number + 1);
+	ok = serving_apply(d->serving, next, workers_wanted(d->arguments, &next->model->node), err);
+	if (ok) {
+		d->number++;
+		health_watch_follow(d->health, next);
+	}
+	snapshot_unref(next);
+	return ok;
 }
 
 static void reload(struct daemon *d)
@@ -83,7 +105,7 @@ static void reload(struct daemon *d)
 	}
 	before = serving_ceilings(d->serving)->each;
 	config_watch_seen(d->config); /* before reading: a change in between is an event more */
-	next = reload_read(d->arguments->config, d->arguments->state, d->number + 1, false);
+	next = next_read(d, d->number + 1);
 	notify_send("RELOADING=1");
 	if (!next ||
 	    (reload_warn_fixed(&serving_snapshot(d->serving)->model->node, &next->model->node),
@@ -100,7 +122,7 @@ static void reload(struct daemon *d)
 		health_watch_follow(d->health, next);
 		log_control_follow(d->log, &next->model->log);
 		if (memcmp(&before, &serving_ceilings(d->serving)->each, sizeof(before)) != 0)
-			say_ceilings(serving_ceilings(d->serving));
+			ceilings_say(serving_ceilings(d->serving));
 	}
 	if (next)
 		snapshot_unref(next);
@@ -149,27 +171,23 @@ static void reopen_log(struct daemon *d, int signal)
 		succession_pass_on(d->succession, signal);
 }
 
-static void on_signal(void *context, int events)
+static void on_signal(void *context, int number)
 {
 	struct daemon *d = context;
-	struct signalfd_siginfo info;
 
-	(void)events;
-	while (read(d->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		switch (info.ssi_signo) {
-		case SIGHUP:
-			reopen_log(d, SIGHUP);
-			reload(d);
-			break;
-		case SIGUSR1:
-			reopen_log(d, SIGUSR1);
-			break;
-		case SIGUSR2:
-			upgrade(d);
-			break;
-		default:
-			stop(d);
-		}
+	switch (number) {
+	case SIGHUP:
+		reopen_log(d, SIGHUP);
+		reload(d);
+		break;
+	case SIGUSR1:
+		reopen_log(d, SIGUSR1);
+		break;
+	case SIGUSR2:
+		upgrade(d);
+		break;
+	default:
+		stop(d);
 	}
 }
 
@@ -194,6 +212,10 @@ static char *on_get(void *context, struct span path)
 		return layout_print(serving_snapshot(d->serving)->model);
 	if (span_is(path, SPAN("/health")) && d->health)
 		return health_watch_print(d->health);
+	if (span_is(path, SPAN("/endpoints")) && d->serving)
+		return endpoint_control_print(d->endpoints, serving_snapshot(d->serving));
+	if (span_is(path, SPAN("/overrides")))
+		return endpoint_control_overrides(d->endpoints);
 	if (!span_is(path, SPAN("/status")))
 		return NULL;
 	status = must_alloc(sizeof(*status));
@@ -209,8 +231,12 @@ static char *on_get(void *context, struct span path)
 static char *on_post(void *context, const struct admin_request *request, uint32_t *out_status)
 {
 	struct daemon *d = context;
+	char *text = NULL;
 
-	return d->serving ? serving_post(d->serving, request, out_status) : NULL;
+	if (d->serving)
+		text = endpoint_control_post(d->endpoints, serving_snapshot(d->serving), request,
+					     out_status);
+	return text || !d->serving ? text : serving_post(d->serving, request, out_status);
 }
 
 static bool is_well(void *context)
@@ -226,7 +252,7 @@ static void say_ready(const struct daemon *d)
 
 	log_line(LOG_NOTICE, "%u vips, %u listeners", now->model->vip_count,
 		 now->model->listener_count);
-	say_ceilings(serving_ceilings(d->serving));
+	ceilings_say(serving_ceilings(d->serving));
 	log_line(LOG_NOTICE, "ready");
 	notify_send("READY=1");
 }
@@ -289,26 +315,6 @@ static void on_lost(void *context)
 }
 
 /* --- start ------------------------------------------------------------------------------- */
-
-static bool signals_take(struct daemon *d, struct err *err)
-{
-	sigset_t ours;
-
-	sigemptyset(&ours);
-	sigaddset(&ours, SIGTERM);
-	sigaddset(&ours, SIGINT);
-	sigaddset(&ours, SIGHUP);
-	sigaddset(&ours, SIGUSR1);
-	sigaddset(&ours, SIGUSR2);
-	signal(SIGPIPE, SIG_IGN);
-	sigprocmask(SIG_BLOCK, &ours, NULL); /* workers inherit it */
-	d->signals = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
-	if (d->signals < 0)
-		return err_sys(err, "cannot receive signals");
-	watch_init(&d->signal_watch, d->loop, d->signals, on_signal, d);
-	watch_set(&d->signal_watch, WATCH_READ);
-	return true;
-}
 
 static bool succession_open(struct daemon *d, struct err *err)
 {
@@ -402,7 +408,8 @@ static bool start(struct daemon *d, struct snapshot *first, struct err *err)
 {
 	const struct arguments *a = d->arguments;
 
-	return signals_take(d, err) && succession_open(d, err) && admin_open(d, err) &&
+	return (d->signals = signals_create(d->loop, on_signal, d, err)) != NULL &&
+	       succession_open(d, err) && admin_open(d, err) &&
 	       (d->log = log_control_create(d->loop, a, &first->model->log, err)) != NULL &&
 	       serving_open(d, first, err) &&
 	       (d->config = config_watch_create(d->loop, a->config, on_config_change, d, err)) !=
@@ -422,6 +429,7 @@ static void finish(struct daemon *d, bool started)
 	config_watch_destroy(d->config);
 	watchdog_destroy(d->watchdog);
 	health_watch_destroy(d->health);
+	endpoint_control_destroy(d->endpoints);
 	serving_destroy(d->serving);
 	succession_destroy(d->succession); /* tells the next process that nothing of ours is open */
 	if (d->fast_path && started)
@@ -430,9 +438,7 @@ static void finish(struct daemon *d, bool started)
 		fast_path_abandon(d->fast_path);
 	log_control_destroy(d->log);
 	admin_destroy(d->admin);
-	watch_fini(&d->signal_watch);
-	if (d->signals >= 0)
-		close(d->signals);
+	signals_destroy(d->signals);
 	loop_destroy(d->loop);
 }
 
@@ -445,14 +451,20 @@ static bool ready(struct daemon *d, struct err *err)
 
 int daemon_run(const struct arguments *arguments)
 {
-	struct daemon d = { .arguments = arguments, .signals = -1, .number = 1 };
-	struct snapshot *first = reload_read(arguments->config, arguments->state, d.number, false);
+	struct daemon d = { .arguments = arguments, .number = 1 };
+	struct endpoint_control_hooks hooks = { on_orders, &d };
+	struct snapshot *first;
 	bool fast, ok;
 	struct err err;
 
-	if (!first)
-		return 1;
 	d.loop = loop_create();
+	d.endpoints = endpoint_control_create(d.loop, arguments->state, &hooks);
+	first = next_read(&d, d.number);
+	if (!first) {
+		endpoint_control_destroy(d.endpoints);
+		loop_destroy(d.loop);
+		return 1;
+	}
 	ok = start(&d, first, &err) && ready(&d, &err);
 	snapshot_unref(first);
 	if (ok)
@@ -477,7 +489,7 @@ int daemon_check(const struct arguments *arguments)
 	if (!read)
 		return 1;
 	ceilings_foresee(read->model, &ceilings);
-	say_ceilings(&ceilings);
+	ceilings_say(&ceilings);
 	log_line(LOG_NOTICE, "%s is good: %u vips, %u listeners, %u endpoints", arguments->config,
 		 read->model->vip_count, read->model->listener_count, read->model->endpoint_count);
 	snapshot_unref(read);

@@ -143,7 +143,8 @@ void vip_sync_destroy(struct vip_sync *sync)
 	free(sync);
 }
 
-static bool take_endpoints(struct vip_sync *sync, const struct listener *l, uint32_t index,
+static bool take_endpoints(struct vip_sync *sync, const struct snapshot *snapshot,
+			   const struct listener *l, uint32_t index,
 			   struct ring_member *out_members, struct err *err)
 {
 	const struct upstream *u = l->upstream;
@@ -161,7 +162,8 @@ static bool take_endpoints(struct vip_sync *sync, const struct listener *l, uint
 		if (l->quic.given &&
 		    !quic_sync_add(sync->quic, index, e->server_id, e->server_id_bytes, id, err))
 			return false;
-		out_members[i] = (struct ring_member){ endpoint_identity(e), id, e->weight };
+		out_members[i] = (struct ring_member){ endpoint_identity(e), id,
+						       snapshot_weight(snapshot, e) };
 	}
 	return true;
 }
@@ -173,7 +175,7 @@ static bool sync_ring(struct vip_sync *sync, const struct snapshot *snapshot,
 	const uint32_t count = listener_ring(l);
 	struct ring_member *members = must_alloc(l->upstream->endpoint_count * sizeof(*members));
 	uint32_t *ids = must_alloc(count * sizeof(*ids));
-	bool done = take_endpoints(sync, l, index, members, err);
+	bool done = take_endpoints(sync, snapshot, l, index, members, err);
 
 	if (done) {
 		/* An upstream without endpoints: slots of nobody, a counted drop. */

@@ -13,7 +13,9 @@
 struct counted {
 	struct snapshot snapshot; /* first: a snapshot is its counted */
 	atomic_uint refs;
-	struct model *model;
+	struct model *model; /* NULL where of is not */
+	struct snapshot *of; /* whose all but ids, orders and rings is; NULL: our own */
+	struct endpoint_order *orders;
 };
 
 enum { MANY = 1638 }; /* endpoints: below, each has ten slots or more */
@@ -38,7 +40,8 @@ static uint32_t ring_slots(uint32_t endpoints)
 	return endpoints <= MANY ? 16381 : 262139;
 }
 
-static void compile_places(struct upstream_ring *ring, const struct upstream *u, uint64_t seed)
+static void compile_places(struct upstream_ring *ring, const struct upstream *u,
+			   const struct endpoint_order *orders, uint64_t seed)
 {
 	struct ring_member *members = must_alloc(u->endpoint_count * sizeof(*members));
 
@@ -47,10 +50,56 @@ static void compile_places(struct upstream_ring *ring, const struct upstream *u,
 	for (uint32_t i = 0; i < u->endpoint_count; i++)
 		members[i] = (struct ring_member){ .name_hash = endpoint_name(&u->endpoints[i]),
 						   .id = i,
-						   .weight = u->endpoints[i].weight };
+						   .weight = orders[u->endpoints[i].index].weight };
 	if (!compile_ring(members, u->endpoint_count, seed, ring->places, ring->slots))
 		ring->slots = 0;
 	free(members);
+}
+
+void snapshot_orders(const struct model *m, struct endpoint_order *out)
+{
+	for (uint32_t i = 0; i < m->upstream_count; i++)
+		for (uint32_t k = 0; k < m->upstreams[i].endpoint_count; k++) {
+			const struct endpoint *e = &m->upstreams[i].endpoints[k];
+
+			out[e->index] = (struct endpoint_order){ e->weight, SERVICE_ON };
+		}
+}
+
+/* NULL: as configured. The ring knows weights only: who is away comes back to his own keys. */
+static void set_orders(struct counted *c, const struct endpoint_order *orders)
+{
+	struct snapshot *s = &c->snapshot;
+	const struct model *m = s->model;
+
+	c->orders = must_alloc(m->endpoint_count * sizeof(c->orders[0]));
+	if (orders)
+		memcpy(c->orders, orders, m->endpoint_count * sizeof(c->orders[0]));
+	else
+		snapshot_orders(m, c->orders);
+	s->orders = c->orders;
+	s->rings = must_alloc(m->upstream_count * sizeof(s->rings[0]));
+	for (uint32_t i = 0; i < m->upstream_count; i++)
+		if (m->upstreams[i].balance == BALANCE_MAGLEV ||
+		    m->upstreams[i].persistence.kind == PERSISTENCE_HASH)
+			compile_places(&s->rings[i], &m->upstreams[i], s->orders,
+				       m->node.hash_seed);
+}
+
+struct snapshot *snapshot_reorder(struct snapshot *of, uint64_t number,
+				  const struct endpoint_order *orders)
+{
+	struct counted *c = must_alloc(sizeof(*c)), *from = (struct counted *)of;
+
+	atomic_init(&c->refs, 1);
+	c->of = snapshot_ref(from->of ? from->of : of);
+	c->snapshot = *of;
+	c->snapshot.number = number;
+	c->snapshot.tunnel = NULL;
+	c->snapshot.tunnel_context = NULL;
+	c->snapshot.ids = must_alloc(of->model->endpoint_count * sizeof(c->snapshot.ids[0]));
+	set_orders(c, orders);
+	return &c->snapshot;
 }
 
 struct snapshot *snapshot_create(struct model *model, uint64_t number)
@@ -81,11 +130,7 @@ struct snapshot *snapshot_create(struct model *model, uint64_t number)
 
 			s->endpoints[e->index] = e;
 		}
-	s->rings = must_alloc(model->upstream_count * sizeof(s->rings[0]));
-	for (uint32_t i = 0; i < model->upstream_count; i++)
-		if (model->upstreams[i].balance == BALANCE_MAGLEV ||
-		    model->upstreams[i].persistence.kind == PERSISTENCE_HASH)
-			compile_places(&s->rings[i], &model->upstreams[i], model->node.hash_seed);
+	set_orders(c, NULL);
 	s->tokens = must_alloc(model->upstream_count * sizeof(s->tokens[0]));
 	return s;
 }
@@ -150,29 +195,47 @@ struct snapshot *snapshot_ref(struct snapshot *snapshot)
 	return snapshot;
 }
 
+static void free_own(struct counted *c)
+{
+	struct snapshot *s = &c->snapshot;
+
+	for (uint32_t i = 0; i < s->model->upstream_count; i++)
+		free(s->rings[i].places);
+	free(s->rings);
+	free(s->ids);
+	free(c->orders);
+}
+
+static void free_shared(struct snapshot *s)
+{
+	for (uint32_t i = 0; i < s->model->listener_count; i++)
+		tls_server_destroy(s->servers[i]);
+	for (uint32_t i = 0; i < s->model->upstream_count; i++) {
+		tls_client_destroy(s->clients[i]);
+		tls_client_destroy(s->probers[i]);
+		endpoint_tokens_destroy(s->tokens[i]);
+	}
+	free(s->tokens);
+	free(s->down);
+	free(s->servers);
+	free(s->clients);
+	free(s->probers);
+	free(s->listeners);
+	free(s->endpoints);
+}
+
 void snapshot_unref(struct snapshot *snapshot)
 {
 	struct counted *c = (struct counted *)snapshot;
 
 	if (!snapshot || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	for (uint32_t i = 0; i < snapshot->model->listener_count; i++)
-		tls_server_destroy(snapshot->servers[i]);
-	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
-		tls_client_destroy(snapshot->clients[i]), tls_client_destroy(snapshot->probers[i]);
-	free(snapshot->ids);
-	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
-		free(snapshot->rings[i].places);
-	free(snapshot->rings);
-	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
-		endpoint_tokens_destroy(snapshot->tokens[i]);
-	free(snapshot->tokens);
-	free(snapshot->down);
-	free(snapshot->servers);
-	free(snapshot->clients);
-	free(snapshot->probers);
-	free(snapshot->listeners);
-	free(snapshot->endpoints);
-	model_destroy(c->model);
+	free_own(c);
+	if (c->of) {
+		snapshot_unref(c->of);
+	} else {
+		free_shared(snapshot);
+		model_destroy(c->model);
+	}
 	free(c);
 }

@@ -20,6 +20,18 @@ struct upstream_ring {
 	uint32_t slots; /* 0: no ring */
 };
 
+/* What an operator wants of an endpoint. */
+enum service {
+	SERVICE_ON,
+	SERVICE_DRAINING, /* nothing new, but it keeps whom a cookie leads to it */
+	SERVICE_OFF,
+};
+
+struct endpoint_order {
+	uint32_t weight;
+	enum service service;
+};
+
 struct snapshot {
 	uint64_t number;
 	const struct model *model;
@@ -34,9 +46,10 @@ struct snapshot {
 	bool (*tunnel)(void *context, const struct endpoint *to, uint32_t id,
 		       struct conn_tunnel *out_tunnel);
 	void *tunnel_context;
-	uint32_t *ids;                   /* by endpoint.index, of those in a vpc: for it */
-	struct upstream_ring *rings;     /* by upstream.index */
-	struct endpoint_tokens **tokens; /* likewise; NULL where no cookie names endpoints */
+	uint32_t *ids;                       /* by endpoint.index, of those in a vpc: for it */
+	const struct endpoint_order *orders; /* by endpoint.index; in place of what is configured */
+	struct upstream_ring *rings;         /* by upstream.index */
+	struct endpoint_tokens **tokens;     /* likewise; NULL where no cookie names endpoints */
 };
 
 /* Takes the model over; the first reference belongs to the caller. Aborts without memory. */
@@ -47,5 +60,18 @@ bool snapshot_secure(struct snapshot *snapshot, bool strict, struct findings *fi
 /* Names endpoints for cookies, likewise once; without it there are no such names. state: a folder
  * where a key may be kept; NULL: none. */
 bool snapshot_name_endpoints(struct snapshot *snapshot, const char *state, struct err *err);
+/* The same with other orders (copied), and with nobody's tunnels yet. What was compiled from files,
+ * and what checks find, both have together. */
+struct snapshot *snapshot_reorder(struct snapshot *of, uint64_t number,
+				  const struct endpoint_order *orders);
+/* Its part of what is new. */
+static inline uint32_t snapshot_weight(const struct snapshot *snapshot, const struct endpoint *e)
+{
+	const struct endpoint_order *order = &snapshot->orders[e->index];
+
+	return order->service == SERVICE_ON ? order->weight : 0;
+}
+/* As configured; into model.endpoint_count of them. */
+void snapshot_orders(const struct model *model, struct endpoint_order *out_orders);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);

@@ -196,12 +196,18 @@ bool roster_is_ejected(const struct roster *r, uint32_t place, uint64_t now_ms)
 	return now_ms < r->members[place]->ejected_until_ms;
 }
 
+/* Of what is new; before it warms up. */
+static uint32_t whole_weight(const struct roster *r, uint32_t place)
+{
+	return snapshot_weight(r->snapshot, &r->upstream->endpoints[place]);
+}
+
 /* Its share of what is new, while it warms up. */
 static uint32_t weight_of(const struct roster *r, uint32_t place, uint64_t now_ms)
 {
 	uint64_t whole_ms = r->upstream->slow_start_ms;
 	uint64_t since_ms = r->members[place]->fit_since_ms, gone_ms;
-	uint32_t weight = r->upstream->endpoints[place].weight;
+	uint32_t weight = whole_weight(r, place);
 
 	if (whole_ms == 0)
 		return weight;
@@ -245,7 +251,7 @@ static struct census fill(struct roster *r, const struct roster_ask *ask, uint32
 		struct member *m = r->members[i];
 
 		r->list[i] = (struct candidate){ .active = m->active, .credit = m->credit };
-		if (u->endpoints[i].priority != priority || u->endpoints[i].weight == 0)
+		if (u->endpoints[i].priority != priority || whole_weight(r, i) == 0)
 			continue;
 		got.all++;
 		got.sound += fit;
@@ -321,7 +327,8 @@ static bool keep(const struct roster *r, const struct roster_ask *ask, bool any,
 {
 	uint32_t at = ask->kept;
 
-	if (!ask->keeps || at >= r->upstream->endpoint_count || is_tried(ask, at))
+	if (!ask->keeps || at >= r->upstream->endpoint_count || is_tried(ask, at) ||
+	    r->snapshot->orders[r->upstream->endpoints[at].index].service == SERVICE_OFF)
 		return false;
 	if (is_full(r, ask, at))
 		return false;
