@@ -11,6 +11,7 @@ import selectors
 import socket
 import struct
 import threading
+import time
 
 from tests.harness import http1
 
@@ -71,6 +72,7 @@ class Origin:
         self.seen = collections.defaultdict(list)
         self.faults = []
         self.answers = {}
+        self.delay = 0  # seconds before each answer; the others wait as well
         self.conns = {}
         self.accepted = 0
         self.loop = selectors.DefaultSelector()
@@ -196,6 +198,8 @@ class Origin:
         self.faults += [(why, message.raw) for good, why in checks if not good]
 
     def say(self, conn, answer):
+        if self.delay:
+            time.sleep(self.delay)
         conn.out.extend(answer.pieces)
         conn.end = answer.end
         self.on_write(conn)

@@ -109,3 +109,36 @@ TEST(a_line_is_as_written_and_else_refused)
 	FOR_ROWS (row, rows)
 		check_refused(row->text, row->found);
 }
+
+TEST(breakers_and_ejections_need_a_reason)
+{
+	static const struct {
+		const char *name, *text, *found;
+	} rows[] = {
+		{ "no reason to eject", UPSTREAM("eject: { time: 1s }", ""),
+		  "f:2:10: expected one of failures, rate, slow in \"eject\", found none" },
+		{ "more than all", UPSTREAM("eject: { rate: 101 }", ""),
+		  "f:2:18: expected a number from 1 to 100 for \"rate\", found \"101\"" },
+		{ "slower than itself", UPSTREAM("eject: { slow: 1 }", ""),
+		  "f:2:18: expected a number from 2 to 100 for \"slow\", found \"1\"" },
+		{ "no reason to open", UPSTREAM("breaker: { time: 1s }", ""),
+		  "f:2:12: expected one of active, pending, failed in \"breaker\", found none" },
+		{ "nothing at all", UPSTREAM("breaker: { active: 0 }", ""),
+		  "f:2:22: expected a number from 1 to 1000000 for \"active\", found \"0\"" },
+		{ "for too short a time", UPSTREAM("breaker: { failed: 50, time: 1ms }", ""),
+		  "f:2:32: expected a time from 100ms to 3600000ms for \"time\", found \"1ms\"" },
+	};
+	struct findings findings;
+	struct model *model =
+		load(UPSTREAM("breaker: { failed: 60 }, eject: { slow: 4 }", ""), &findings);
+
+	CHECK_STR(findings.list[0].text, "");
+	CHECK_INT(model->upstreams[0].breaker.failed_percent, 60);
+	CHECK_INT(model->upstreams[0].breaker.trials, 3);
+	CHECK_INT(model->upstreams[0].eject.slow, 4);
+	CHECK_INT(model->upstreams[0].eject.failures, 0);
+	CHECK_INT(model->upstreams[0].eject.window_ms, 10000);
+	model_destroy(model);
+	FOR_ROWS (row, rows)
+		check_refused(row->text, row->found);
+}

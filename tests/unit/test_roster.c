@@ -131,7 +131,7 @@ TEST(times_away_grow_and_are_forgotten_after_a_calm)
 		/* Of three a second one would be more than half. */
 		roster_failed(s.roster, 1, now);
 		CHECK(!roster_failed(s.roster, 1, now));
-		roster_served(s.roster, 1);
+		roster_served(s.roster, 1, 0);
 		now += away;
 		away = away < 64 * SECOND ? 2 * away : away;
 	}
@@ -141,7 +141,7 @@ TEST(times_away_grow_and_are_forgotten_after_a_calm)
 	CHECK(!roster_is_ejected(s.roster, 0, now + SECOND));
 	now += SECOND;
 	CHECK(!roster_failed(s.roster, 0, now));
-	roster_served(s.roster, 0); /* one good answer between two bad ones */
+	roster_served(s.roster, 0, 0); /* one good answer between two bad ones */
 	CHECK(!roster_failed(s.roster, 0, now));
 	end(&s);
 }
@@ -293,4 +293,72 @@ TEST(a_key_leads_to_one_endpoint_by_whatever_the_rest_is_balanced)
 	for (int i = 0; i < 6; i++) /* others go on in turn */
 		CHECK_INT(pick(&s, LATE, -1), '0' + i % 3);
 	end(&s);
+}
+
+/* Results of one window for each of three endpoints, and who is ejected for them, as bits. */
+TEST(who_does_worse_than_the_others_is_left_alone)
+{
+	static const struct {
+		const char *name, *rules;
+		struct {
+			uint32_t good, bad, took_ms;
+		} of[3];
+		uint32_t ejected;
+	} rows[] = {
+		{ "half of its own",
+		  "rate: 30",
+		  { { 100, 0, 5 }, { 50, 50, 5 }, { 100, 0, 5 } },
+		  2 },
+		{ "all fail alike",
+		  "rate: 30",
+		  { { 50, 50, 5 }, { 50, 50, 5 }, { 50, 50, 5 } },
+		  0 },
+		{ "a little more", "rate: 30", { { 80, 20, 5 }, { 60, 40, 5 }, { 80, 20, 5 } }, 0 },
+		{ "just so much more",
+		  "rate: 30",
+		  { { 90, 10, 5 }, { 60, 40, 5 }, { 90, 10, 5 } },
+		  2 },
+		{ "too few of its own",
+		  "rate: 30",
+		  { { 100, 0, 5 }, { 0, 9, 5 }, { 100, 0, 5 } },
+		  0 },
+		{ "too few others", "rate: 30", { { 4, 0, 5 }, { 0, 50, 5 }, { 5, 0, 5 } }, 0 },
+		{ "slower by far", "slow: 3", { { 50, 0, 10 }, { 50, 0, 10 }, { 50, 0, 90 } }, 4 },
+		{ "slower by less", "slow: 3", { { 50, 0, 40 }, { 50, 0, 40 }, { 50, 0, 90 } }, 0 },
+		{ "slower by nothing",
+		  "slow: 3",
+		  { { 50, 0, 1 }, { 50, 0, 1 }, { 50, 0, 15 } },
+		  0 },
+		{ "no more than may be away",
+		  "rate: 30",
+		  { { 0, 50, 5 }, { 0, 50, 5 }, { 1000, 0, 5 } },
+		  1 },
+	};
+
+	FOR_ROWS (row, rows) {
+		char keys[128];
+		struct scene s;
+		uint32_t place, ejected = 0;
+
+		snprintf(keys, sizeof(keys), "eject: { %s, window: 5s, least: 10, most: 34 },",
+			 row->rules);
+		s = begin(keys, "{ address: \"10.0.0.1:80\" }, { address: \"10.0.0.2:80\" }, "
+				"{ address: \"10.0.0.3:80\" }");
+		CHECK_INT(roster_outlier(s.roster, LATE, &place), EJECT_NOT);
+		for (uint32_t i = 0; i < 3; i++) {
+			for (uint32_t k = 0; k < row->of[i].good; k++)
+				roster_served(s.roster, i, row->of[i].took_ms);
+			for (uint32_t k = 0; k < row->of[i].bad; k++)
+				CHECK(!roster_failed(s.roster, i, LATE));
+		}
+		CHECK_INT(roster_outlier(s.roster, LATE + 4999, &place), EJECT_NOT);
+		while (roster_outlier(s.roster, LATE + 5000, &place) != EJECT_NOT)
+			ejected |= 1u << place;
+		CHECK_INT(ejected, row->ejected);
+		for (uint32_t i = 0; i < 3; i++)
+			CHECK_INT(roster_is_ejected(s.roster, i, LATE + 5000), ejected >> i & 1);
+		/* A new window has begun. */
+		CHECK_INT(roster_outlier(s.roster, LATE + 20000, &place), EJECT_NOT);
+		end(&s);
+	}
 }

@@ -162,7 +162,7 @@ struct explain_text explain_words_state(const struct explain_endpoint *one)
 	if (s->down)
 		return words("down: its health checks fail");
 	if (s->ejected_ms > 0)
-		return words("ejected for %llu ms more: it failed too often",
+		return words("ejected for %llu ms more: it failed, or did worse than others",
 			     (unsigned long long)s->ejected_ms);
 	if (s->full)
 		return words("full: it has all requests or connections that it may have");

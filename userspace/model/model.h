@@ -217,9 +217,24 @@ struct persistence {
 
 /* Who is left alone after failing again and again. */
 struct eject {
-	uint32_t failures;     /* in a row; 0: never */
+	uint32_t failures; /* in a row; 0: never */
+	uint32_t
+		rate; /* percent points that more of its own failed than of the others'; 0: never */
+	uint32_t slow;         /* times as long as the others took; 0: never */
+	uint32_t window_ms;    /* over which both are compared */
+	uint32_t least;        /* results there, of its own and of the others, or nothing is said */
 	uint32_t time_ms;      /* the first time; twice as long each next */
 	uint32_t most_percent; /* of an upstream's endpoints at once */
+};
+
+/* When nobody of an upstream is asked. */
+struct breaker_rules {
+	uint32_t active;         /* exchanges at once, in all workers; 0: any */
+	uint32_t pending;        /* of them those that have no connection yet; 0: any */
+	uint32_t failed_percent; /* of what was tried in a window; 0: never */
+	uint32_t window_ms, least;
+	uint32_t time_ms; /* the first time; twice as long each next */
+	uint32_t trials;  /* that must go well then */
 };
 
 /* Exchanges that wait while all endpoints are full. */
@@ -238,6 +253,7 @@ struct upstream {
 	struct eject eject;
 	struct persistence persistence;
 	struct queue queue;
+	struct breaker_rules breaker;
 	struct health health;
 	struct endpoint *endpoints;
 	uint32_t endpoint_count;

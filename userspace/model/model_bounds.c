@@ -1,7 +1,17 @@
-/* What an exchange may cost at most: timeouts: of routes, queue: of upstreams. */
+/* What an exchange may cost at most: timeouts: of routes, queue:, breaker: and eject: of
+ * upstreams. */
 #include "userspace/model/model_parts.h"
 
-enum { QUEUE_MOST = 65536, CONNECT_MS_MAX = 60000, HEAD_MS_MAX = 3600000, STAGE_MS_MAX = 86400000 };
+enum {
+	QUEUE_MOST = 65536,
+	ACTIVE_MOST = 1000000,
+	LEAST_MOST = 100000,
+	WINDOW_MS_MAX = 600000,
+	AWAY_MS_MAX = 3600000,
+	CONNECT_MS_MAX = 60000,
+	HEAD_MS_MAX = 3600000,
+	STAGE_MS_MAX = 86400000
+};
 
 const struct key route_timeout_keys[] = {
 	{ "connect", read_duration, offsetof(struct route_timeouts, connect_ms), 1,
@@ -101,4 +111,54 @@ void build_bounds(struct reading *r, const struct yaml *value, const struct upst
 		finding(r, yaml_get(value, "queue")->at,
 			"nobody ever waits in \"queue\": no endpoint has \"max_requests\" or "
 			"\"max_connections\"");
+}
+
+const struct key eject_keys[] = {
+	{ "failures", read_number, offsetof(struct eject, failures), 1, 1000 },
+	{ "rate", read_number, offsetof(struct eject, rate), 1, 100 },
+	{ "slow", read_number, offsetof(struct eject, slow), 2, 100 },
+	{ "window", read_duration, offsetof(struct eject, window_ms), 100, WINDOW_MS_MAX },
+	{ "least", read_number, offsetof(struct eject, least), 1, LEAST_MOST },
+	{ "time", read_duration, offsetof(struct eject, time_ms), 100, AWAY_MS_MAX },
+	{ "most", read_number, offsetof(struct eject, most_percent), 0, 100 },
+	{ 0 },
+};
+
+void read_eject(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	struct eject *eject = into;
+
+	(void)key;
+	*eject = (struct eject){
+		.time_ms = 10000, .most_percent = 50, .window_ms = 10000, .least = 20
+	};
+	schema_read(r, eject_keys, value, eject);
+	if (value->kind == YAML_MAP && !eject->failures && !eject->rate && !eject->slow)
+		finding(r, value->at,
+			"expected one of failures, rate, slow in \"eject\", found none");
+}
+
+const struct key breaker_keys[] = {
+	{ "active", read_number, offsetof(struct breaker_rules, active), 1, ACTIVE_MOST },
+	{ "pending", read_number, offsetof(struct breaker_rules, pending), 1, ACTIVE_MOST },
+	{ "failed", read_number, offsetof(struct breaker_rules, failed_percent), 1, 100 },
+	{ "window", read_duration, offsetof(struct breaker_rules, window_ms), 100, WINDOW_MS_MAX },
+	{ "least", read_number, offsetof(struct breaker_rules, least), 1, LEAST_MOST },
+	{ "time", read_duration, offsetof(struct breaker_rules, time_ms), 100, AWAY_MS_MAX },
+	{ "trials", read_number, offsetof(struct breaker_rules, trials), 1, 1000 },
+	{ 0 },
+};
+
+void read_breaker(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	struct breaker_rules *rules = into;
+
+	(void)key;
+	*rules = (struct breaker_rules){
+		.window_ms = 10000, .least = 20, .time_ms = 5000, .trials = 3
+	};
+	schema_read(r, breaker_keys, value, rules);
+	if (value->kind == YAML_MAP && !rules->active && !rules->pending && !rules->failed_percent)
+		finding(r, value->at,
+			"expected one of active, pending, failed in \"breaker\", found none");
 }

@@ -33,7 +33,7 @@ extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], ti
 	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
 extern const struct key quic_keys[], rate_keys[], guard_keys[], health_keys[], health_udp_keys[],
 	health_expect_keys[], eject_keys[], retry_keys[], route_timeout_keys[], persistence_keys[],
-	queue_keys[];
+	queue_keys[], breaker_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
@@ -101,6 +101,10 @@ void read_route_timeouts(struct reading *r, const struct key *key, const struct 
 			 void *into); /* const struct route_timeouts * */
 void read_queue(struct reading *r, const struct key *key, const struct yaml *value,
 		void *into); /* struct queue */
+void read_breaker(struct reading *r, const struct key *key, const struct yaml *value,
+		  void *into); /* struct breaker_rules */
+void read_eject(struct reading *r, const struct key *key, const struct yaml *value,
+		void *into); /* struct eject */
 /* Once an upstream is read: are its bounds of use? */
 void build_bounds(struct reading *r, const struct yaml *value, const struct upstream *upstream);
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);

@@ -32,6 +32,7 @@ const struct schema_section model_schema[] = {
 	{ "eject", eject_keys },
 	{ "persistence", persistence_keys },
 	{ "queue", queue_keys },
+	{ "breaker", breaker_keys },
 	{ "endpoint", endpoint_keys },
 	{ "health", health_keys },
 	{ "health udp", health_udp_keys },

@@ -184,23 +184,6 @@ static void read_fail(struct reading *r, const struct key *key, const struct yam
 		*(bool *)into = word == 1;
 }
 
-const struct key eject_keys[] = {
-	{ "failures", read_number, offsetof(struct eject, failures), 1, 1000, true },
-	{ "time", read_duration, offsetof(struct eject, time_ms), 100, 3600000 },
-	{ "most", read_number, offsetof(struct eject, most_percent), 0, 100 },
-	{ 0 },
-};
-
-static void read_eject(struct reading *r, const struct key *key, const struct yaml *value,
-		       void *into)
-{
-	struct eject *eject = into;
-
-	(void)key;
-	*eject = (struct eject){ .time_ms = 10000, .most_percent = 50 };
-	schema_read(r, eject_keys, value, eject);
-}
-
 static void read_proxy_protocol(struct reading *r, const struct key *key, const struct yaml *value,
 				void *into)
 {
@@ -222,6 +205,7 @@ const struct key upstream_keys[] = {
 	{ "slow_start", read_duration, offsetof(struct upstream, slow_start_ms), 0, 3600000 },
 	{ "panic", read_number, offsetof(struct upstream, panic), 0, 100 },
 	{ "eject", read_eject, offsetof(struct upstream, eject) },
+	{ "breaker", read_breaker, offsetof(struct upstream, breaker) },
 	{ "queue", read_queue, offsetof(struct upstream, queue) },
 	{ "sticky", NULL },
 	{ "persistence", read_persistence, offsetof(struct upstream, persistence) },

@@ -34,6 +34,8 @@
 	X(NO_ENDPOINT, "no_endpoint", "the upstream has no endpoint")                              \
 	X(ENDPOINTS_UNFIT, "endpoints_unfit", "no endpoint of the upstream is fit")                \
 	X(ENDPOINTS_FULL, "endpoints_full", "the upstream's endpoints have all that they may")     \
+	X(BREAKER_OPEN, "breaker_open", "too much of what the upstream was asked has failed")       \
+	X(BREAKER_FULL, "breaker_full", "the upstream has all that it may")                        \
 	X(QUEUE_FULL, "queue_full", "the upstream's endpoints are busy, and so is the line before them") \
 	X(QUEUE_TIMEOUT, "queue_timeout", "the upstream's endpoints were busy for too long")       \
 	X(UNREACHABLE, "unreachable", "no endpoint could be reached")                              \

@@ -137,7 +137,7 @@ static void act(struct session *s, struct message *msg)
 		exchange_reply(s, 431, END_HEAD_TOO_LARGE);
 		return;
 	}
-	exchange_connect(s);
+	exchange_enter(s);
 }
 
 bool exchange_read_head(struct session *s)

@@ -103,22 +103,28 @@ void exchange_failed(struct session *s)
 {
 	const struct exchange *ex = &s->ex;
 
-	if (!ex->entered ||
-	    !roster_failed(ex->roster, ex->place, loop_now_ms(s->proxy->options.loop)))
+	if (!ex->entered)
 		return;
-	stat_add(&session_stats(s)->endpoints_ejected, 1);
-	LOG_OFTEN(LOG_WARNING, "endpoint %s of upstream %s is ejected: it failed %u times in a row",
-		  addr_print(&ex->endpoint->address).text, ex->upstream->name,
-		  ex->upstream->eject.failures);
+	if (roster_failed(ex->roster, ex->place, loop_now_ms(s->proxy->options.loop))) {
+		stat_add(&session_stats(s)->endpoints_ejected, 1);
+		LOG_OFTEN(LOG_WARNING,
+			  "endpoint %s of upstream %s is ejected: it failed %u times in a row",
+			  addr_print(&ex->endpoint->address).text, ex->upstream->name,
+			  ex->upstream->eject.failures);
+	}
+	exchange_note_result(s, true);
 }
 
 /* 501 and 505 say something of the request, the others that the endpoint cannot. */
 void exchange_judge(struct session *s, uint16_t status)
 {
-	if (status == 500 || (status >= 502 && status <= 504))
+	if (status == 500 || (status >= 502 && status <= 504)) {
 		exchange_failed(s);
-	else if (s->ex.entered)
-		roster_served(s->ex.roster, s->ex.place);
+	} else if (s->ex.entered) {
+		roster_served(s->ex.roster, s->ex.place,
+			      loop_now_ms(s->proxy->options.loop) - s->ex.asked_ms);
+		exchange_note_result(s, false);
+	}
 }
 
 /* What was claimed and has become no connection. */
@@ -168,6 +174,7 @@ void exchange_forget(struct session *s)
 {
 	exchange_queue_quit(s);
 	exchange_leave(s);
+	exchange_breaker_end(s);
 	if (s->ex.retries > 0)
 		roster_retry_end(s->ex.roster);
 	roster_give(s->proxy->rosters, s->ex.roster);

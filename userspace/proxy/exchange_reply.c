@@ -5,7 +5,7 @@
 #include "userspace/http/h1_writer.h"
 #include "userspace/proxy/session.h"
 
-enum { REPLY_TEXT_MAX = 384, REPLY_FIELDS_MAX = 3 };
+enum { REPLY_TEXT_MAX = 384, REPLY_FIELDS_MAX = 3, SECONDS_TEXT_MAX = 24 };
 
 /* In out: what went wrong, for people, and what to call it when they ask. */
 static struct span error_text(const struct exchange *ex, uint16_t status, enum end_reason why,
@@ -23,12 +23,12 @@ static struct span error_text(const struct exchange *ex, uint16_t status, enum e
 static bool is_for_later(enum end_reason end)
 {
 	return end == END_OVERLOADED || end == END_ENDPOINTS_FULL || end == END_QUEUE_FULL ||
-	       end == END_QUEUE_TIMEOUT;
+	       end == END_QUEUE_TIMEOUT || end == END_BREAKER_FULL || end == END_BREAKER_OPEN;
 }
 
 /* What an answer of ours to this exchange says besides; returns how many. */
 static uint32_t reply_fields(const struct session *s, uint16_t status,
-			     struct field set[REPLY_FIELDS_MAX])
+			     struct field set[REPLY_FIELDS_MAX], char later[SECONDS_TEXT_MAX])
 {
 	const struct exchange *ex = &s->ex;
 	const struct listener_request_id *policy = &s->listener->request_id;
@@ -39,8 +39,14 @@ static uint32_t reply_fields(const struct session *s, uint16_t status,
 		set[count++] = (struct field){ .name = SPAN("Location"),
 					       .value = ex->route->place ? ex->location
 									 : span_of(ex->route->to) };
-	if (is_for_later((enum end_reason)ex->end))
-		set[count++] = (struct field){ .name = SPAN("Retry-After"), .value = SPAN("1") };
+	if (is_for_later((enum end_reason)ex->end)) {
+		uint64_t s_left = (exchange_breaker_left_ms(s) + 999) / 1000;
+
+		snprintf(later, SECONDS_TEXT_MAX, "%llu",
+			 (unsigned long long)(s_left ? s_left : 1));
+		set[count++] =
+			(struct field){ .name = SPAN("Retry-After"), .value = span_of(later) };
+	}
 	if (id.len > 0 && (policy->answer || ex->end != END_DONE))
 		set[count++] = (struct field){ .name = span_of(policy->header), .value = id };
 	return count;
@@ -50,7 +56,7 @@ void exchange_reply(struct session *s, uint16_t status, enum end_reason why)
 {
 	struct exchange *ex = &s->ex;
 	struct field set[REPLY_FIELDS_MAX];
-	char text[REPLY_TEXT_MAX];
+	char text[REPLY_TEXT_MAX], later[SECONDS_TEXT_MAX];
 	struct h1_writer w;
 	struct h1_reply reply = { .status = status, .head_only = ex->head_only };
 	uint32_t room;
@@ -68,7 +74,7 @@ void exchange_reply(struct session *s, uint16_t status, enum end_reason why)
 	if (ex->route && ex->route->action == ROUTE_RESPOND && ex->route->to)
 		reply.body = span_of(ex->route->to);
 	reply.set = set;
-	reply.set_count = reply_fields(s, status, set);
+	reply.set_count = reply_fields(s, status, set, later);
 	ex->status = status;
 	exchange_reached(s, &ex->times.answered);
 	stat_add(&session_stats(s)->replies_own, 1);

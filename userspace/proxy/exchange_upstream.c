@@ -21,7 +21,7 @@ static struct conn *take_idle(struct session *s, const struct endpoint *to)
 		return NULL;
 	s->ex.reused = true;
 	s->ex.tries++;
-	exchange_reached(s, &s->ex.times.connected);
+	exchange_connected(s);
 	stat_add(&session_stats(s)->upstream_reused, 1);
 	return conn;
 }
@@ -253,7 +253,7 @@ void exchange_connect_ready(struct session *s)
 		return;
 	}
 	s->readable[SERVER] = conn->ops != NULL; /* bytes may have come with the last flight */
-	exchange_reached(s, &s->ex.times.connected);
+	exchange_connected(s);
 	if (conn->reserved_port && s->proxy->options.splicer)
 		splicer_note(s->proxy->options.splicer, conn);
 	session_progress(s);

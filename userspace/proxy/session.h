@@ -57,6 +57,8 @@ struct exchange {
 	uint8_t attempts;                 /* endpoints that were asked */
 	uint8_t tries;                    /* connections that were taken or begun */
 	struct roster *roster;            /* of upstream; NULL: nobody was asked yet */
+	uint64_t asked_ms;                /* since when the endpoint is to answer */
+	bool trial, admitted, pending;    /* exchange_breaker.c's: what is to be given back */
 	uint64_t hash;                    /* of what makes requests go together */
 	uint32_t place;                   /* of endpoint in its upstream */
 	uint32_t kept;                    /* the place that the client's cookie names, if any: */
@@ -312,6 +314,13 @@ void exchange_recall(const struct recall *by, struct message *msg, struct span p
 /* Tells the client, beside fields, with a final response. */
 void exchange_remember(struct session *s, struct message *msg, struct filter_fields *fields);
 void exchange_count_kept(const struct session *s); /* an endpoint was chosen, the first time */
+
+/* exchange_breaker.c: whether the upstream as a whole is asked. */
+void exchange_enter(struct session *s);     /* with the first connection, or an answer of ours */
+void exchange_connected(struct session *s); /* it has one */
+void exchange_note_result(struct session *s, bool failed);
+void exchange_breaker_end(struct session *s);
+uint64_t exchange_breaker_left_ms(const struct session *s);
 
 /* exchange_queue.c: waiting until there is room. */
 void exchange_queue_init(struct proxy *proxy);

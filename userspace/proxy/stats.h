@@ -24,6 +24,11 @@
 	X(persistence_moved) \
 	X(persistence_foreign) \
 	X(persistence_given) \
+	X(endpoints_ejected_rate) \
+	X(endpoints_ejected_slow) \
+	X(breaker_opened) \
+	X(breaker_closed) \
+	X(breaker_refused) \
 	X(retries) \
 	X(retries_refused_attempts) \
 	X(retries_refused_method) \

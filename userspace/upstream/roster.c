@@ -1,45 +1,20 @@
 #include "userspace/upstream/roster.h"
+#include "userspace/upstream/roster_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "userspace/base/must.h"
-#include "userspace/upstream/tally.h"
 
 enum {
-	TABLE = 4096,  /* of members, a power of two */
-	RAMP = 64,     /* steps of a slow start, and the least of a weight in it */
-	DOUBLINGS = 6, /* of the time of an ejection */
-};
-
-/* An endpoint. Rosters of several snapshots may have the same one. */
-struct member {
-	struct member *next;
-	uint64_t name; /* 64 bits of a hash: the identity itself */
-	uint32_t refs;
-	uint32_t active; /* of this worker */
-	struct tally *tally;
-	int64_t credit;
-	uint64_t fit_since_ms; /* 0: always was, as far as anybody knows */
-	bool was_down;
-	uint32_t failures;  /* in a row */
-	uint32_t ejections; /* that each lasted longer than the one before */
-	uint64_t ejected_until_ms;
-};
-
-struct roster {
-	const struct upstream *upstream;
-	const struct snapshot *snapshot; /* borrowed, like upstream */
-	uint32_t refs;
-	uint32_t active, retrying; /* exchanges, of all endpoints */
-	struct tally *tally;       /* of the upstream */
-	struct member **members;   /* ends in NULL */
-	struct candidate *list;
+	TABLE = 4096, /* of members, a power of two */
+	RAMP = 64,    /* steps of a slow start, and the least of a weight in it */
 };
 
 struct rosters {
 	struct member *table[TABLE];
+	struct crowd *crowds[TABLE];
 	struct roster **present; /* by upstream.index of snapshot */
 	uint32_t count;
 	const struct snapshot *snapshot; /* only compared */
@@ -90,6 +65,35 @@ static void member_give(struct rosters *all, struct member *m)
 	free(m);
 }
 
+static struct crowd *crowd_take(struct rosters *all, const char *name)
+{
+	uint64_t hash = XXH3_64bits(name, strlen(name));
+	struct crowd **at = &all->crowds[hash % TABLE];
+
+	while (*at && (*at)->name != hash)
+		at = &(*at)->next;
+	if (!*at) {
+		*at = must_alloc(sizeof(**at));
+		(*at)->name = hash;
+		(*at)->tally = tally_take(hash, NULL);
+	}
+	(*at)->refs++;
+	return *at;
+}
+
+static void crowd_give(struct rosters *all, struct crowd *c)
+{
+	struct crowd **at = &all->crowds[c->name % TABLE];
+
+	if (--c->refs > 0)
+		return;
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	tally_give(c->tally);
+	free(c);
+}
+
 /* since_ms: of endpoints that nobody has seen before. */
 static struct roster *roster_create(struct rosters *all, const struct snapshot *snapshot,
 				    const struct upstream *upstream, uint64_t since_ms)
@@ -99,12 +103,12 @@ static struct roster *roster_create(struct rosters *all, const struct snapshot *
 	r->upstream = upstream;
 	r->snapshot = snapshot;
 	r->refs = 1;
-	r->tally = tally_take(XXH3_64bits(upstream->name, strlen(upstream->name)), NULL);
+	r->crowd = crowd_take(all, upstream->name);
 	r->members = must_alloc((upstream->endpoint_count + 1) * sizeof(r->members[0]));
 	r->list = must_alloc(upstream->endpoint_count * sizeof(r->list[0]));
 	for (uint32_t i = 0; i < upstream->endpoint_count; i++)
 		r->members[i] = member_take(all, name_of(upstream, &upstream->endpoints[i]),
-					    r->tally, since_ms);
+					    r->crowd->tally, since_ms);
 	return r;
 }
 
@@ -115,7 +119,7 @@ void roster_give(struct rosters *all, struct roster *r)
 	/* The upstream may be gone by now: the last exchange gives its snapshot back before. */
 	for (struct member **m = r->members; *m; m++)
 		member_give(all, *m);
-	tally_give(r->tally);
+	crowd_give(all, r->crowd);
 	free(r->members);
 	free(r->list);
 	free(r);
@@ -390,7 +394,12 @@ void roster_retry_end(struct roster *r)
 
 struct tally *roster_tally(const struct roster *r)
 {
-	return r->tally;
+	return r->crowd->tally;
+}
+
+struct breaker *roster_breaker(const struct roster *r)
+{
+	return &r->crowd->breaker;
 }
 
 struct tally *roster_place_tally(const struct roster *r, uint32_t place)
@@ -419,40 +428,4 @@ struct roster_state roster_look(struct roster *r, uint32_t place, uint64_t now_m
 	if (weight > 0 && r->upstream->slow_start_ms > 0)
 		state.percent = weight_of(r, place, now_ms) * 100 / (weight * RAMP);
 	return state;
-}
-
-void roster_served(struct roster *r, uint32_t place)
-{
-	r->members[place]->failures = 0;
-}
-
-/* Whether one more may be away. */
-static bool may_eject(const struct roster *r, uint64_t now_ms)
-{
-	const struct upstream *u = r->upstream;
-	uint64_t away = 1;
-
-	for (uint32_t i = 0; i < u->endpoint_count; i++)
-		away += roster_is_ejected(r, i, now_ms);
-	return away * 100 <= (uint64_t)u->endpoint_count * u->eject.most_percent;
-}
-
-bool roster_failed(struct roster *r, uint32_t place, uint64_t now_ms)
-{
-	const struct eject *rules = &r->upstream->eject;
-	struct member *m = r->members[place];
-	uint64_t calm_ms = (uint64_t)rules->time_ms << DOUBLINGS;
-
-	if (rules->failures == 0 || roster_is_ejected(r, place, now_ms) ||
-	    ++m->failures < rules->failures || !may_eject(r, now_ms))
-		return false;
-	/* Who was well for long is not held to what was before. */
-	if (m->ejections > 0 && now_ms - m->ejected_until_ms > calm_ms)
-		m->ejections = 0;
-	m->ejected_until_ms = now_ms + ((uint64_t)rules->time_ms << m->ejections);
-	m->fit_since_ms = m->ejected_until_ms; /* then it warms up */
-	if (m->ejections < DOUBLINGS)
-		m->ejections++;
-	m->failures = 0;
-	return true;
 }

@@ -12,6 +12,7 @@
 struct rosters;
 struct roster;
 struct tally;
+struct breaker;
 
 struct rosters *rosters_create(void);
 /* All rosters that were taken must have been given back. */
@@ -63,6 +64,7 @@ void roster_retry_end(struct roster *roster);
 /* What all workers have there: of the upstream, of one endpoint. Valid as long as the roster. */
 struct tally *roster_tally(const struct roster *roster);
 struct tally *roster_place_tally(const struct roster *roster, uint32_t place);
+struct breaker *roster_breaker(const struct roster *roster);
 uint32_t roster_active(const struct roster *roster, uint32_t place);
 
 /* What is known of an endpoint now. */
@@ -77,5 +79,12 @@ struct roster_state roster_look(struct roster *roster, uint32_t place, uint64_t 
 
 /* What came of it. True where this has just ejected the endpoint. */
 bool roster_failed(struct roster *roster, uint32_t place, uint64_t now_ms);
-void roster_served(struct roster *roster, uint32_t place);
+void roster_served(struct roster *roster, uint32_t place, uint64_t took_ms);
+
+/* Why one is left alone though it has not failed so often in a row. */
+enum eject_cause { EJECT_NOT, EJECT_RATE, EJECT_SLOW };
+
+/* After each result, until it says EJECT_NOT: who has just been ejected as it did worse than the
+ * others in the window that has ended. */
+enum eject_cause roster_outlier(struct roster *roster, uint64_t now_ms, uint32_t *out_place);
 bool roster_is_ejected(const struct roster *roster, uint32_t place, uint64_t now_ms);
