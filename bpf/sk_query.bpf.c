@@ -63,7 +63,7 @@ static __always_inline void fill(struct sk_state *st, struct tcp_sock *tp)
 	st->rcv_wscale = BPF_CORE_READ_BITFIELD(tp, rx_opt.rcv_wscale);
 	st->tcp_state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
 	st->zero = 0;
-	st->zero2 = 0;
+	st->snd_wnd = tp->snd_wnd;
 }
 
 SEC("cgroup/getsockopt")

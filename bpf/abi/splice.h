@@ -98,7 +98,10 @@ struct leg {
 	__u32 notes;    /* enum leg_note */
 	__u32 scale;    /* of window */
 	__u32 passed;   /* end of what X sent that was passed to the socket, as that counts */
-	__u32 crossing; /* valid with LEG_CROSSED: where the segment begins */
+	union {
+		__u32 crossing; /* LEG_IN, valid with LEG_CROSSED: where the segment begins */
+		__u32 before;   /* LEG_OUT: the least TSval of what goes past */
+	};
 	struct flow_key key; /* of what X sends */
 };
 ABI_SIZE(struct leg, 120);
@@ -106,7 +109,7 @@ ABI_SIZE(struct leg, 120);
 /* LEG_IN, of this body. */
 enum leg_note {
 	LEG_EARLY = 1,   /* X has finished before `to` */
-	LEG_DEAF = 2,    /* X has not heard that the socket has all before `from` */
+	LEG_DEAF = 2,    /* X has not heard what the socket has, or that a window has opened */
 	LEG_CROSSED = 4, /* a segment has the body's end, and what is behind it */
 };
 
@@ -178,6 +181,6 @@ struct sk_state {
 	__u8 rcv_wscale;         /* ours */
 	__u8 tcp_state;
 	__u8 zero;
-	__u32 zero2;
+	__u32 snd_wnd; /* what the peer takes from snd_una on */
 };
 ABI_SIZE(struct sk_state, 48);

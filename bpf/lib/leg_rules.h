@@ -8,7 +8,7 @@
 #include "bpf/lib/maps.h"
 #include "bpf/lib/splice_rewrite.h"
 
-enum { LEG_WINDOW_SLACK = 65536, LEG_OLD_MAX = 1 << 30 };
+enum { LEG_WINDOW_SLACK = 65536, LEG_OLD_MAX = 1 << 30, STAMP_TRIES = 3 };
 
 /* What the worker wrote last, as a whole. */
 struct leg_plan {
@@ -46,6 +46,25 @@ static __always_inline struct splice *leg_peer(const struct splice *sp)
 	return peer;
 }
 
+/* Of what X was sent: by the socket, and past it on another processor. */
+static __always_inline void stamp_raise(struct leg *leg, __u32 stamp, __u32 by)
+{
+	__u32 now = leg->stamp;
+
+	for (int i = 0; i < STAMP_TRIES; i++) {
+		__u32 was;
+
+		if (leg->stamped && !seq_before(now, stamp))
+			break;
+		was = __sync_val_compare_and_swap(&leg->stamp, now, stamp);
+		if (was == now)
+			break;
+		now = was;
+	}
+	if ((leg->stamped & by) != by)
+		__sync_fetch_and_or(&leg->stamped, by);
+}
+
 /* What X may say next, as strictly as the socket would judge it. */
 static __always_inline bool leg_expects(const struct splice *sp, const struct segment *seg)
 {
@@ -78,6 +97,7 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 	struct splice *peer = leg_peer(sp);
 	bool pure = seg->seq == seg->end && !(seg->flags & (TCP_FIN | TCP_RST));
 	__u32 reach = plan->from;
+	bool was_closed;
 
 	if (!peer || !(seg->flags & TCP_ACK) || seq_before(seg->ack, plan->from))
 		return NEXT;
@@ -91,6 +111,7 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 		return NEXT; /* the socket answers it */
 	if (seq_before(plan->to, seg->ack))
 		seg->ack = plan->to; /* where the body was made to end: the rest is the socket's */
+	was_closed = !sp->past.window;
 	if (!seq_before(seg->ack, sp->leg.progress)) {
 		sp->leg.progress = seg->ack;
 		sp->past.window = seg->window;
@@ -99,6 +120,8 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 		return NEXT;
 	if (!sp->leg.heard) {
 		sp->leg.heard = 1;
+		if (was_closed) /* who waits for it has to hear that it opens */
+			__sync_fetch_and_or(&peer->leg.notes, LEG_DEAF);
 		return NEXT;
 	}
 	peer->leg.progress = seg->ack + sp->past.ack_delta;
@@ -132,7 +155,7 @@ static __always_inline enum verdict leg_bare(struct splice *sp, struct segment *
 		/* Right behind what it has sent: elsewhere anybody could have guessed it. */
 		if (seg->seq == sp->past.max_seq && seq_before(seg->seq, plan->to) &&
 		    !seq_before(sp->leg.sent, seg->ack)) {
-			sp->leg.notes |= LEG_EARLY;
+			__sync_fetch_and_or(&sp->leg.notes, LEG_EARLY);
 			return NEXT;
 		}
 		seg->why = COUNT_BODY_BEHIND;
@@ -143,12 +166,26 @@ static __always_inline enum verdict leg_bare(struct splice *sp, struct segment *
 	return NEXT;
 }
 
+/*
+ * How far its sender may go, as the other end of the body lets it. What the socket there has yet to
+ * give is no matter: so much this one has taken.
+ */
+static __always_inline __u32 leg_edge(const struct splice *sp, const struct splice *peer,
+				      __u32 from)
+{
+	__u32 there = peer->leg.progress - sp->past.seq_delta;
+
+	if (seq_before(there, from))
+		there = from;
+	return there + (peer->past.window << (peer->past.ws_in & 15));
+}
+
 /* From X comes a body. */
 static __always_inline enum verdict leg_in(struct splice *sp, struct segment *seg,
 					   const struct leg_plan *plan)
 {
 	struct splice *peer = leg_peer(sp);
-	__u32 end = seg->seq + seg->payload, there;
+	__u32 end = seg->seq + seg->payload, edge;
 	enum verdict v;
 
 	if (!peer)
@@ -164,15 +201,13 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 	if (!seq_before(plan->from, end))
 		return NEXT; /* the socket says again that it has it */
 	if (seq_before(seg->seq, sp->past.floor)) {
-		sp->leg.notes |= LEG_DEAF; /* nothing more of the body may reach the socket */
+		__sync_fetch_and_or(&sp->leg.notes,
+				    LEG_DEAF); /* nothing more of the body may reach the socket */
 		seg->why = COUNT_BODY_BEFORE;
 		return DROP;
 	}
-	there = peer->leg.progress - sp->past.seq_delta;
-	if (seq_before(there, plan->from))
-		there = plan->from; /* so much the socket has taken, whatever it has yet to give */
-	there += (peer->past.window << (peer->past.ws_in & 15)) + LEG_WINDOW_SLACK + sp->leg.room;
-	if (seq_before(there, end) || seq_before(sp->leg.sent, seg->ack) ||
+	edge = leg_edge(sp, peer, plan->from) + LEG_WINDOW_SLACK + sp->leg.room;
+	if (seq_before(edge, end) || seq_before(sp->leg.sent, seg->ack) ||
 	    seq_before(seg->ack, sp->leg.sent - LEG_OLD_MAX)) {
 		seg->why = COUNT_SPLICE_FORGED;
 		return DROP;
@@ -181,7 +216,7 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 		if (seq_before(seg->seq, plan->to)) {
 			/* X may never cut it otherwise: the body has to end before it. */
 			sp->leg.crossing = seg->seq;
-			sp->leg.notes |= LEG_CROSSED;
+			__sync_fetch_and_or(&sp->leg.notes, LEG_CROSSED);
 		}
 		seg->why = COUNT_BODY_BEHIND;
 		return DROP;

@@ -69,22 +69,54 @@ static __always_inline __u32 sent_ack(struct splice *sp, const struct leg_plan *
 	return ack;
 }
 
-/* Its TSval never falls behind what X got past the socket. */
-static __always_inline __u64 sent_stamp(struct __sk_buff *skb, __u32 at, struct splice *sp)
+/* The socket announces what it could take; to the body's sender, no more than its other end could.
+ */
+static __always_inline __u16 sent_window(const struct splice *sp, const struct leg_plan *plan,
+					 __u32 ack, __u16 window)
 {
-	struct leg *leg = &sp->leg;
+	const struct splice *peer;
+	__u32 edge, units;
+
+	if (plan->body != LEG_IN)
+		return window;
+	peer = leg_peer(sp);
+	if (!peer)
+		return window;
+	edge = leg_edge(sp, peer, plan->from);
+	units = seq_before(edge, ack) ? 0 : (edge - ack) >> (sp->leg.scale & 15);
+	return units < window ? (__u16)units : window;
+}
+
+/*
+ * Its TSval never falls behind what X got past the socket. While a body goes past it, nor is it
+ * ahead: on the way what the socket sends overtakes that, and X would take it for old (PAWS). As
+ * long as X has not all before the body, the socket's own time will do, which the body's leads.
+ */
+static __always_inline __u32 stamp_of(const struct leg *leg, const struct leg_plan *plan, __u32 own)
+{
+	__u32 least = leg->stamp;
+	bool is_early = plan->body == LEG_OUT && seq_before(leg->progress, plan->from);
+
+	if (is_early)
+		least = leg->before;
+	else if (!(leg->stamped & LEG_STAMP_PAST))
+		return own;
+	else if (plan->body)
+		return least;
+	return seq_before(own, least) ? least : own;
+}
+
+static __always_inline __u64 sent_stamp(struct __sk_buff *skb, __u32 at, struct splice *sp,
+					const struct leg_plan *plan)
+{
 	__be32 old, new;
 	__u32 own, stamp;
 
 	if (bpf_skb_load_bytes(skb, at, &old, sizeof(old)))
 		return 0;
-	own = stamp = bpf_ntohl(old);
-	if (leg->stamped & LEG_STAMP_PAST && seq_before(own, leg->stamp))
-		stamp = leg->stamp;
-	if (!leg->stamped || seq_before(leg->stamp, stamp)) {
-		leg->stamp = stamp;
-		leg->stamped |= LEG_STAMP_OWN;
-	}
+	own = bpf_ntohl(old);
+	stamp = stamp_of(&sp->leg, plan, own);
+	stamp_raise(&sp->leg, stamp, LEG_STAMP_OWN);
 	if (stamp == own)
 		return 0;
 	new = bpf_htonl(stamp);
@@ -118,7 +150,7 @@ static __always_inline __u64 sent_options(struct __sk_buff *skb, __u32 at, __u32
 	if (at >= end || bpf_skb_load_bytes(skb, at, head, sizeof(head)))
 		return 0;
 	if (head[2] == OPTION_TS) {
-		sum = sent_stamp(skb, at + sizeof(head), sp);
+		sum = sent_stamp(skb, at + sizeof(head), sp, plan);
 		at += sizeof(head) + 8;
 		if (at >= end || bpf_skb_load_bytes(skb, at, head, sizeof(head)))
 			return sum;
@@ -152,6 +184,7 @@ static __always_inline int leg_sent(struct __sk_buff *skb, __u32 l4_off, struct 
 	struct leg_plan plan;
 	struct sent_numbers new;
 	struct tcphdr tcp;
+	__be16 window;
 	__u8 flags;
 	__u64 sum;
 
@@ -178,6 +211,12 @@ static __always_inline int leg_sent(struct __sk_buff *skb, __u32 l4_off, struct 
 	sum = sum_change(sum, tcp.seq, new.seq);
 	sum = sum_change(sum, tcp.ack_seq, new.ack);
 	bpf_skb_store_bytes(skb, l4_off + offsetof(struct tcphdr, seq), &new, sizeof(new), 0);
+	window = bpf_htons(sent_window(sp, &plan, ack, bpf_ntohs(tcp.window)));
+	if (flags & TCP_ACK && window != tcp.window) {
+		sum = sum_change(sum, tcp.window, window);
+		bpf_skb_store_bytes(skb, l4_off + offsetof(struct tcphdr, window), &window,
+				    sizeof(window), 0);
+	}
 	frame_sum(skb, NULL, check_at, 0, sum);
 	if (flags & TCP_ACK)
 		record_sent(&sp->leg, seq + payload + (flags & TCP_FIN ? 1 : 0), ack,

@@ -216,10 +216,7 @@ static __always_inline void stamp_past(struct splice *sp, const struct segment *
 
 	if (!peer || !seg->stamped)
 		return;
-	if (peer->leg.stamped && seq_before(seg->stamp, peer->leg.stamp))
-		return;
-	peer->leg.stamp = seg->stamp;
-	peer->leg.stamped = LEG_STAMP_OWN | LEG_STAMP_PAST;
+	stamp_raise(&peer->leg, seg->stamp, LEG_STAMP_OWN | LEG_STAMP_PAST);
 }
 
 /* REDIRECT: to be forwarded, as seg now says. */

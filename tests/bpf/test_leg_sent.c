@@ -19,7 +19,7 @@
 #include "tc_egress.skel.h"
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
-enum { C_SLOT = 3, E_SLOT = 4, GENERATION = 5 };
+enum { C_SLOT = 3, E_SLOT = 4, GENERATION = 5, BOTH_STAMPS = LEG_STAMP_OWN | LEG_STAMP_PAST };
 
 /* All numbers on the wire have `base` added, so that each in turn stands at 2^32. */
 enum {
@@ -145,6 +145,8 @@ static void begin_client(struct splice *c, uint32_t base)
 			       .progress = C_PROGRESS + base,
 			       .sent = C_FROM - 0x10 + base,
 			       .acked = C_ACKED - 0x10 + base };
+	c->past.window = 0x400;
+	c->past.ws_in = 7;
 }
 
 static void begin_endpoint(struct splice *e, uint32_t base)
@@ -161,7 +163,8 @@ static void begin_endpoint(struct splice *e, uint32_t base)
 			       .peer_generation = GENERATION,
 			       .progress = E_FROM + 0x300 + base,
 			       .sent = E_SENT + base,
-			       .acked = E_FROM + base };
+			       .acked = E_FROM + base,
+			       .scale = 2 };
 }
 
 struct row {
@@ -170,6 +173,7 @@ struct row {
 	struct packet packet; /* numbers without base; addresses are filled in */
 	uint32_t seq, ack;    /* as they leave, without base */
 	void (*tweak)(struct splice *c, struct splice *e);
+	uint16_t window; /* as it leaves; 0: as it was */
 };
 
 static void address(struct packet *p, bool to_endpoint)
@@ -223,6 +227,7 @@ static void check_row(const struct row *row, uint32_t base)
 	CHECK_INT(run(&p, got, &len), TC_ACT_UNSPEC);
 	p.seq = row->seq + base;
 	p.ack = row->ack + base;
+	p.window = row->window ? row->window : p.window;
 	check_same(got, len, &p, base);
 }
 
@@ -260,6 +265,60 @@ static void peer_gone(struct splice *c, struct splice *e)
 static void no_body(struct splice *c, struct splice *e)
 {
 	c->leg.body = e->leg.body = LEG_NONE;
+}
+
+static void client_takes_a_little(struct splice *c, struct splice *e)
+{
+	(void)e;
+	c->past.window = 3; /* 384 bytes */
+}
+
+static void client_behind_takes_a_little(struct splice *c, struct splice *e)
+{
+	client_is_behind(c, e);
+	client_takes_a_little(c, e);
+}
+
+static void client_takes_what_no_unit_holds(struct splice *c, struct splice *e)
+{
+	(void)e;
+	c->past.window = 7;
+	c->past.ws_in = 0;
+}
+
+TEST(a_window_is_told_no_larger_than_the_other_end_of_the_body_has)
+{
+	static const struct row rows[] = {
+		{ "IN: in units of our socket's", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM), .window = 500), E_SENT, E_PROGRESS,
+		  client_takes_a_little, .window = 384 / 4 },
+		{ "IN: behind what the socket has taken, wherever the client is", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM), .window = 500), E_SENT, E_FROM,
+		  client_behind_takes_a_little, .window = 384 / 4 },
+		{ "IN: what the socket has not acknowledged yet may come, too", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM - 0x40), .window = 500), E_SENT,
+		  E_FROM - 0x40, client_behind_takes_a_little, .window = (384 + 0x40) / 4 },
+		{ "IN: the least of all", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM), .window = 500), E_SENT, E_PROGRESS,
+		  client_takes_what_no_unit_holds, .window = 1 },
+		{ "IN: the socket has less", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM), .window = 95), E_SENT, E_PROGRESS,
+		  client_takes_a_little },
+		{ "IN: with payload", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM), .window = 500, .payload = "GET"),
+		  E_SENT, E_PROGRESS, client_takes_a_little, .window = 384 / 4 },
+		{ "OUT: the client sends to our socket", false,
+		  P(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED), .window = 500), C_PROGRESS,
+		  C_ACKED, client_takes_a_little },
+		{ "no body", true, P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM), .window = 500),
+		  E_SENT, E_FROM, no_body },
+		{ "the other leg is gone", true,
+		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM), .window = 500), E_SENT, E_FROM,
+		  peer_gone },
+	};
+
+	NEED_PROGRAM;
+	CHECK_ROWS(rows);
 }
 
 TEST(numbers_leave_as_they_are_on_the_wire)
@@ -328,14 +387,24 @@ TEST(time_never_goes_back_and_sack_blocks_are_shifted)
 	static const struct {
 		const char *name;
 		uint32_t own, stamp, stamped, want;
+		enum leg_body body;
+		bool early; /* the client has not all before the body: 0x90 is the least */
 	} rows[] = {
-		{ "ahead of what went past", 0x101, 0x100, LEG_STAMP_OWN | LEG_STAMP_PAST, 0x101 },
-		{ "as that", 0x100, 0x100, LEG_STAMP_OWN | LEG_STAMP_PAST, 0x100 },
-		{ "behind it", 0xff, 0x100, LEG_STAMP_OWN | LEG_STAMP_PAST, 0x100 },
-		{ "behind it at the wrap", 0xfffffff0, 5, LEG_STAMP_OWN | LEG_STAMP_PAST, 5 },
-		{ "ahead of it at the wrap", 5, 0xfffffff0, LEG_STAMP_OWN | LEG_STAMP_PAST, 5 },
+		{ "ahead of what went past", 0x101, 0x100, BOTH_STAMPS, 0x101 },
+		{ "as that", 0x100, 0x100, BOTH_STAMPS, 0x100 },
+		{ "behind it", 0xff, 0x100, BOTH_STAMPS, 0x100 },
+		{ "behind it at the wrap", 0xfffffff0, 5, BOTH_STAMPS, 5 },
+		{ "ahead of it at the wrap", 5, 0xfffffff0, BOTH_STAMPS, 5 },
 		{ "resent, with nothing past", 0xff, 0x100, LEG_STAMP_OWN, 0xff },
 		{ "the first", 0xff, 0, 0, 0xff },
+		{ "not ahead of a body", 0x101, 0x100, BOTH_STAMPS, 0x100, LEG_OUT },
+		{ "nor behind it", 0xff, 0x100, BOTH_STAMPS, 0x100, LEG_OUT },
+		{ "before a body, of which some has overtaken it", 0x95, 0x100, BOTH_STAMPS, 0x95,
+		  LEG_OUT, true },
+		{ "the same, as the body began just now", 0x8f, 0x100, BOTH_STAMPS, 0x90, LEG_OUT,
+		  true },
+		{ "before a body of which nothing went past", 0xff, 0x80, LEG_STAMP_OWN, 0xff,
+		  LEG_OUT, true },
 	};
 
 	NEED_PROGRAM;
@@ -349,6 +418,10 @@ TEST(time_never_goes_back_and_sack_blocks_are_shifted)
 		size_t len;
 
 		begin_client(&c, 0);
+		c.leg.body = row->body;
+		c.leg.before = 0x90;
+		if (row->early)
+			c.leg.progress = c.leg.from - 1;
 		c.leg.stamp = row->stamp;
 		c.leg.stamped = row->stamped;
 		put(&c, C_SLOT);
@@ -360,6 +433,7 @@ TEST(time_never_goes_back_and_sack_blocks_are_shifted)
 		p.ack = C_ACKED;
 		check_same(got, len, &p, 0);
 		CHECK(!row->stamped || get(C_SLOT).leg.stamped & LEG_STAMP_OWN);
+		CHECK((int32_t)(get(C_SLOT).leg.stamp - row->want) >= 0);
 	}
 }
 

@@ -86,3 +86,33 @@ TEST(what_acknowledges_a_body_goes_to_its_sender_and_all_else_to_the_socket)
 	NEED_PROGRAM;
 	CHECK_ROWS(rows);
 }
+
+static void closed(struct splice *c, struct splice *e)
+{
+	unheard(c, e);
+	c->past.window = 0;
+	c->leg.progress = c->leg.from;
+}
+
+/* The notes of the endpoint's leg, by which a worker has its socket say what is so now. */
+TEST(who_waits_for_a_window_hears_that_it_opens_though_only_the_socket_got_that)
+{
+	static const struct {
+		struct row row;
+		uint32_t notes;
+	} rows[] = {
+		{ { "open before", false, P(.seq = C_ACKED, .ack = C_FROM, .window = 20), TO_SOCKET,
+		    C_SOCKET_SEQ(C_ACKED), C_SOCKET_ACK(C_FROM), .tweak = unheard },
+		  0 },
+		{ { "closed before", false, P(.seq = C_ACKED, .ack = C_FROM, .window = 20),
+		    TO_SOCKET, C_SOCKET_SEQ(C_ACKED), C_SOCKET_ACK(C_FROM), .tweak = closed },
+		  LEG_DEAF },
+	};
+
+	NEED_PROGRAM;
+	at = &families[0];
+	for (size_t i = 0; i < 2; i++) {
+		check_row(&rows[i].row, 0);
+		CHECK_INT(get(E_SLOT).leg.notes, rows[i].notes);
+	}
+}

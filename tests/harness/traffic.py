@@ -68,7 +68,9 @@ def spoilt(lab, lose=0, double=0, hold=0, seed=1):
 
 
 def play(lab, connections=20, requests=20, seed=1, more=(), address="203.0.113.10", hosts=HOSTS, port=80):
-    """What body_client found: its figures. Fails with all that is known where bytes differ or stall."""
+    """What body_client found: its figures. Fails with all that is known where bytes differ or stall, and where
+    a program took honest packets for forged ones: what is dropped so comes again, late."""
+    forged = lab.status()["counters"]["SPLICE_FORGED"]
     client = lab.start("client", os.path.join(BUILD, "traffic", "body_client"), "-c", str(connections), "-r",
                        str(requests), "-s", str(seed), "-t", str(STALL), *more, address, str(port), *hosts,
                        stdout=subprocess.PIPE, text=True)
@@ -82,6 +84,7 @@ def play(lab, connections=20, requests=20, seed=1, more=(), address="203.0.113.1
     assert client.wait() == 0, (said, lab.not_done())
     got = json.loads(said[-1])
     assert got["ok"] == connections and got["bad"] == 0, said
+    assert lab.status()["counters"]["SPLICE_FORGED"] == forged, said
     return got
 
 

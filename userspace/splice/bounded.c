@@ -9,6 +9,15 @@
 
 enum { FROM, TO };
 
+/*
+ * Ticks by which the time of what goes past a socket is ahead of the socket's own, so that of both
+ * in flight at once the socket's is never the newer: more than packets wait in queues.
+ */
+enum { STAMP_LEAD = 128 };
+
+/* With less in the window that it knows, FROM's next request might have to wait. */
+enum { NARROW_BYTES = 64 << 10 };
+
 struct bounded {
 	struct conn *ends[2];
 	struct splice *legs[2];
@@ -66,18 +75,18 @@ static uint32_t stamp_base(const struct splice *leg, const struct sk_state *st)
 }
 
 /* The recipe for what X sends past its socket, to the other leg. */
-static void write_past(struct splice *leg, struct splice *other, struct conn *to,
-		       const struct sk_state *own, const struct sk_state *others, uint32_t hop)
+static void write_past(struct splice *leg, struct conn *to, const struct sk_state *own,
+		       const struct sk_state *others, uint32_t hop)
 {
 	struct splice_dir *d = &leg->past;
 
 	d->out = splice_key(conn_local(to), &to->peer);
 	d->next_hop = hop;
 	splice_tunnel(leg, to);
-	d->ts_delta = stamp_base(other, others) - own->ts_recent;
+	d->ts_delta = others->ts_now + STAMP_LEAD - own->ts_recent;
 	d->ws_in = own->snd_wscale;
 	d->ws_out = others->rcv_wscale;
-	d->window = UINT16_MAX; /* not seen yet: the largest there is */
+	d->window = own->snd_wnd >> own->snd_wscale;
 }
 
 static void write_plan(struct splice *leg, const struct splice *other, uint32_t other_slot,
@@ -102,8 +111,8 @@ static void write_plans(const struct bounded *b, const struct bounded_request *r
 	uint32_t first = st[FROM].rcv_nxt + in->leg.rx;
 	uint32_t out_first = st[TO].write_seq + r->pending + b->expected + out->leg.tx;
 
-	write_past(in, out, r->to, &st[FROM], &st[TO], hops[TO]);
-	write_past(out, in, r->from, &st[TO], &st[FROM], hops[FROM]);
+	write_past(in, r->to, &st[FROM], &st[TO], hops[TO]);
+	write_past(out, r->from, &st[TO], &st[FROM], hops[FROM]);
 	in->past.seq_delta = out_first - first;
 	in->past.ack_delta = 0; /* what acknowledges is put anew */
 	out->past.seq_delta = 0;
@@ -115,6 +124,7 @@ static void write_plans(const struct bounded *b, const struct bounded_request *r
 	in->past.max_seq = in->leg.progress = first;
 	in->past.floor = st[FROM].copied_seq + in->leg.rx - r->unwritten;
 	out->leg.progress = st[TO].snd_una + out->leg.tx;
+	out->leg.before = stamp_base(out, &st[TO]);
 	out->leg.heard = st[TO].snd_una + out->leg.tx == out_first;
 	in->leg.room = out->leg.room = st[FROM].rcv_wnd;
 	/* What was sent while the element was being entered, no program has seen. */
@@ -249,6 +259,9 @@ void bounded_read(struct bounded *b, uint32_t n)
 	in->from += n;
 	out->from += n;
 	__atomic_store_n(&out->heard, 0, __ATOMIC_RELAXED);
+	/* Some of what went past may have come in order: less would be old now. */
+	if (out->stamped & LEG_STAMP_PAST)
+		out->before = load(&out->stamp);
 	leg_plan_end(out);
 	leg_plan_end(in);
 	leg_raise(&b->legs[FROM]->past.max_seq, in->from);
@@ -394,10 +407,13 @@ static void fold(struct bounded *b, uint32_t past_in, uint32_t past_out)
 uint64_t bounded_end(struct bounded *b)
 {
 	struct leg *in = &b->legs[FROM]->leg;
+	const struct splice_dir *there = &b->legs[TO]->past;
+	bool narrow = load(&there->window) << there->ws_in < NARROW_BYTES;
 	uint32_t n = in->to - in->from;
 
 	fold(b, n, n);
-	if ((int32_t)(load(&in->progress) - in->to) < 0)
+	/* What it knows of windows was TO's: ours is another. */
+	if (narrow || (int32_t)(load(&in->progress) - in->to) < 0)
 		leg_poke(b->ends[FROM]);
 	conn_reset_not(b->ends[FROM]);
 	conn_reset_not(b->ends[TO]);
