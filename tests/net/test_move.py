@@ -1,14 +1,16 @@
 """Spliced connections move from one node to another, with their vip and their source address."""
 import json
 import os
-import re
+import signal
 
 import pytest
 
 from tests.harness import config
+from tests.harness.endless import Endless
 from tests.harness.lab import WEB_VIP, wait_until
+from tests.harness.moving import alive, flows, move, said, wait_spliced
 
-pytestmark = config.BOTH_HOOKS
+XDP = pytest.mark.parametrize("hook", ["xdp"], indirect=True, scope="module")
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
 WEBSOCKET = (r"GET /ws HTTP/1.1\r\nHost: x.example.com\r\nUpgrade: websocket\r\n"
              r"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -48,33 +50,7 @@ def at_first(both):
         flows(node, "kill", "--all")
 
 
-def flows(node, *words, check=True):
-    return node.ctl("flows", *words, "--admin", node.admin, "--pin-dir", node.pins, "--json", check=check)
-
-
-def said(node, *words):
-    return json.loads(flows(node, *words).stdout)
-
-
-def alive(node):
-    return [f for f in node.flows() if f["state"] != "closed"]
-
-
-def wait_spliced(node, count):
-    wait_until(lambda: node.status()["splices"]["active"] == count and node.status()["sessions"] == 0,
-               f"{count} splices and no session")
-
-
-def move(lab, source, target, count, more=()):
-    """As an operator does it, step for step."""
-    file = os.path.join(lab.dir, f"{source}.flows")
-    one, other = lab.nodes[source], lab.nodes[target]
-    assert said(one, "export", *more, file)["flows"] == count
-    assert said(other, "import", file) | {"unresolved": 0} == {"flows": count, "unresolved": 0, "refused": []}
-    lab.route_vips(target)
-    return file
-
-
+@XDP
 def test_connections_move_to_another_node_and_back_and_lose_no_byte(at_first):
     lab, one, other = at_first, at_first.nodes["lb"], at_first.nodes["lb2"]
     talks = [lab.talk(V4, 7000, 10, STREAM), lab.talk(V6, 7000, 5, STREAM), lab.talk(WEB_VIP, 80, 5, WEBSOCKET),
@@ -101,3 +77,166 @@ def test_connections_move_to_another_node_and_back_and_lose_no_byte(at_first):
         assert talk.end()["bad"] == 0
     wait_until(lambda: not alive(one), "all have ended")
     assert one.status()["splices"]["imported"] == 25 and one.status()["splices"]["exported"] == 25
+
+
+@config.BOTH_HOOKS
+def test_streams_in_full_flow_move_and_every_byte_arrives(at_first):
+    """What is under way is lost at the first node and comes again by the second one."""
+    lab, one, other = at_first, at_first.nodes["lb"], at_first.nodes["lb2"]
+    pour = Endless(lab, V4, 7000, 3, STREAM)
+    wait_spliced(one, 3)
+    pour.goes_on()
+    move(lab, "lb", "lb2", 3, ("--vip", V4))
+    pour.goes_on()
+    assert said(one, "forget", "--vip", V4)["flows"] == 3
+    assert pour.end() == {"ok": 3, "bad": []}
+    wait_until(lambda: not alive(other), "all have ended")
+
+
+@XDP
+def test_what_was_exported_stands_still_until_it_is_resumed(at_first):
+    lab, one = at_first, at_first.nodes["lb"]
+    file = os.path.join(lab.dir, "undo.flows")
+    talk = lab.talk(V4, 7000, 3, STREAM)
+    wait_spliced(one, 3)
+    assert said(one, "export", "--vip", f"{V4}:7000", file)["flows"] == 3
+    dropped = one.only("SPLICE_MOVED")
+    wait_until(lambda: one.only("SPLICE_MOVED") > dropped, "they send again")
+    written = open(file, encoding="utf-8").read()
+    assert all(f["packets_in"] == json.loads(line)["from_client"]["packets"]
+               for f, line in zip(alive(one), written.splitlines()[1:]))
+    again = flows(one, "export", file, check=False)
+    assert again.returncode == 1 and again.stderr == (
+        'shuntctl flows export: 3 of them were exported before: "flows forget" where the other node has them, '
+        '"flows resume" where none has\n')
+    assert open(file, encoding="utf-8").read() == written and not os.path.exists(file + ".new")
+    here = flows(one, "import", file, check=False)
+    assert here.returncode == 1 and {r["why"] for r in json.loads(here.stdout)["refused"]} == {
+        "a splice with one of its ends is here already"}
+    assert said(one, "resume", "--vip", V6)["flows"] == 0
+    assert said(one, "resume")["flows"] == 3
+    talk.goes_on()
+    assert talk.end()["bad"] == 0
+
+
+@XDP
+def test_daemons_that_die_keep_what_was_exported_and_what_was_imported(at_first):
+    lab, one, other = at_first, at_first.nodes["lb"], at_first.nodes["lb2"]
+    talk = lab.talk(V4, 7000, 4, STREAM)
+    wait_spliced(one, 4)
+    move(lab, "lb", "lb2", 4)
+    talk.goes_on()
+    for node, text in ((one, first()), (other, second())):
+        node.stop(signal.SIGKILL)
+        node.shunt(text)
+    assert [f["state"] for f in alive(one)] == ["moved"] * 4
+    talk.goes_on()
+    assert other.status()["splices"]["adopted"] >= 4 and one.status()["splices"]["moved"] == 4
+    assert said(one, "forget")["flows"] == 4
+    # Cut by a node that has their source address on no device: both ends hear of it all the same.
+    ports = [f["port"] for f in alive(other)]
+    assert said(other, "kill", "--all") == {"cut": 4, "later": 0}
+    assert talk.end()["bad"] == 4
+    wait_until(lambda: not any(f":{port} " in lab.sh("web_a", "ss", "-tanH").stdout + " " for port in ports),
+               "the endpoint heard of it")
+    assert not alive(other)
+
+
+@pytest.fixture(scope="module")
+def exported(both):
+    """A file of one flow, which has ended."""
+    both.route_vips("lb")
+    talk = both.talk(V4, 7000, 1, STREAM)
+    wait_spliced(both.nodes["lb"], 1)
+    file = os.path.join(both.dir, "one.flows")
+    assert said(both.nodes["lb"], "export", file)["flows"] == 1
+    said(both.nodes["lb"], "resume")
+    assert talk.end()["bad"] == 0
+    return open(file, encoding="utf-8").read()
+
+
+WRONG = {
+    "nothing": (lambda text: "", "line 1: the file ends before the end of the line"),
+    "no JSON": (lambda text: "flows\n", "line 1: expected one JSON object, JSON breaks at byte 5"),
+    "another format": (lambda text: text.replace('"shunt_flows":1', '"shunt_flows":9'),
+                       'line 1: "shunt_flows": expected a whole number from 1 to 1, found 9'),
+    "cut off": (lambda text: text[:-9], "line 2: the file ends before the end of the line"),
+    "a flow too few": (lambda text: text.replace('"flows":1', '"flows":2'),
+                       "line 2: the head says 2 flows, and the file ends after 1"),
+    "an unknown field": (lambda text: text.replace('"session"', '"sesion"'), 'line 2: unknown field "sesion"'),
+    "a number too large": (lambda text: text.replace('"fin":0', '"fin":3'),
+                           'line 2: "from_client.fin": expected a whole number from 0 to 2, found 3'),
+    "a host name": (lambda text: text.replace("198.51.100.2:", "client:"),
+                    'line 2: "client": expected an address with a port such as 192.0.2.1:80 or [2001:db8::1]:80, '
+                    'found "client:'),
+    "two families": (lambda text: text.replace("10.0.1.2:8001", "[2001:db8:a::2]:8001"),
+                     'line 2: "client", "vip", "source" and "endpoint" are not of one family'),
+    "a second flow that is wrong": (
+        lambda text: text.replace('"flows":1', '"flows":2') + text.splitlines()[1].replace("true", "1") + "\n",
+        'line 3: "timestamps": expected true or false, found 1'),
+}
+
+
+@XDP
+@pytest.mark.parametrize("what", WRONG)
+def test_a_file_that_is_wrong_is_told_in_one_sentence_and_nothing_is_imported(both, exported, what):
+    other = both.nodes["lb2"]
+    change, sentence = WRONG[what]
+    file = both.file("wrong.flows", change(exported))
+    before = other.status()["splices"]["imported"]
+    got = flows(other, "import", file, check=False)
+    assert got.returncode == 1 and got.stdout == "" and got.stderr.count("\n") == 1
+    assert got.stderr.startswith(f"shuntctl flows import: {file}: {sentence}"), got.stderr
+    assert other.status()["splices"]["imported"] == before and not alive(other)
+
+
+@XDP
+def test_flows_that_have_no_place_here_are_told_line_by_line_and_the_others_are_taken(both, exported):
+    other = both.nodes["lb2"]
+    head, line = exported.splitlines()
+    flow = json.loads(line)
+    changed = [{"vip": "203.0.113.99:7000"}, {"source": "203.0.113.250:20001"}, {"source": "192.0.4.10:80"},
+               {}, {}, {"client": "198.51.100.2:9"}]
+    text = "".join(json.dumps(flow | one) + "\n" for one in changed)
+    file = both.file("some.flows", head.replace('"flows":1', f'"flows":{len(changed)}') + "\n" + text)
+    got = flows(other, "import", file, check=False)
+    answer = json.loads(got.stdout)
+    assert got.returncode == 1 and answer["flows"] == 1
+    assert [(r["line"], r["why"]) for r in answer["refused"]] == [
+        (2, "the vip's address belongs to no listener here that splices"),
+        (3, "the source is neither this node's nor one of its guest_addresses"),
+        (4, "the source's port is used here already, or is none of splice_ports"),
+        (6, "a splice with one of its ends is here already"),
+        (7, "a splice with one of its ends is here already")]
+    # An import that was a mistake is taken back without a word to the ends.
+    assert said(other, "export", "--vip", V4, file)["flows"] == 1
+    assert said(other, "forget")["flows"] == 1
+    assert not alive(other)
+
+
+@XDP
+def test_old_files_and_other_mistakes_of_the_operator(both, exported):
+    one = both.nodes["lb2"]
+    when = json.loads(exported.splitlines()[0])["time_ms"]
+    file = both.file("old.flows", exported.replace(str(when), str(when - 3600_000)))
+    assert flows(one, "import", file, check=False).stderr == (
+        "shuntctl flows import: the file is more than 15 minutes old, or the nodes' clocks differ by that much; "
+        "such flows have ended by now: export them again\n")
+    assert flows(one, "import", "/nowhere", check=False).stderr == (
+        "shuntctl flows import: cannot read /nowhere: No such file or directory\n")
+    assert "is no file of at most" in flows(one, "import", both.dir, check=False).stderr
+    assert flows(one, "export", "--vip", "web", file, check=False).stderr.startswith(
+        'shuntctl flows export: "web" is no vip; it is an address')
+    assert "cannot write /nowhere/x.new" in flows(one, "export", "/nowhere/x", check=False).stderr
+    for words in (("import",), ("export",), ("forget", file)):
+        assert flows(one, *words, check=False).returncode == 2
+
+
+@XDP
+def test_one_that_only_lingers_makes_room_for_its_successor(both, exported):
+    one = both.nodes["lb"]
+    file = both.file("again.flows", exported)
+    client = json.loads(exported.splitlines()[1])["client"]
+    assert said(one, "import", file)["flows"] == 1
+    assert [f["state"] for f in one.flows() if f["client"] == client] == ["spliced"]
+    assert said(one, "export", file)["flows"] == 1 and said(one, "forget")["flows"] == 1

@@ -155,18 +155,26 @@ static bool find_ways(struct splicer *splicer, const struct splice *from, uint32
 	return true;
 }
 
-static bool is_here(const struct splicer *splicer, const struct splice *from)
+/* One that only lingers makes room, as for a new connection with its port. */
+static bool is_here(struct splicer *splicer, const struct splice *from)
 {
 	for (uint32_t dir = 0; dir < 2; dir++) {
 		struct flow_key key = slot_key(from, dir);
+		uint64_t word = flow_table_find(&splicer->maps.flows, &key);
+		uint32_t i = FLOW_INDEX(word);
 
-		if (FLOW_KIND(flow_table_find(&splicer->maps.flows, &key)) == FLOW_SPLICE)
+		if (FLOW_KIND(word) != FLOW_SPLICE)
+			continue;
+		if (i >= splicer->maps.count || !is_ours(splicer, i) ||
+		    state_of(splicer, i) != SPLICE_CLOSED)
 			return true;
+		atomic_fetch_add(&splicer->reused, 1);
+		slot_end(splicer, i);
 	}
 	return false;
 }
 
-static enum splice_import check(const struct splicer *splicer, const struct splice *from)
+static enum splice_import check(struct splicer *splicer, const struct splice *from)
 {
 	const struct splice_maps *maps = &splicer->maps;
 	struct addr vip = addr_of(from->dir[1].out.src), source = addr_of(from->dir[0].out.src);
