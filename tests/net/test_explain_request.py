@@ -1,11 +1,12 @@
 """`shuntctl explain`: what would become of a request; and that it does."""
+import json
 import os
 import random
 
 import pytest
 
 from tests.harness.explaining import SHUNTCTL, Explaining
-from tests.harness.run import run
+from tests.harness.run import SHUNTD, run, wait_until
 
 # Tables, and requests of each; tools/soak has more of them.
 TABLES = int(os.environ.get("SHUNT_EXPLAIN_TABLES", 12))
@@ -154,3 +155,29 @@ def test_a_daemon_explains_by_what_it_runs(shunt):
     query, _, _ = shunt.request()
     got = run(SHUNTCTL, "explain", query["request"], "--admin", shunt.path("admin.sock")).stdout
     assert got.startswith(query["request"] + "\n") and "\n  snapshot     " in got
+
+
+def test_the_tests_of_a_file_are_run_and_a_file_that_fails_its_own_is_not_taken(shunt):
+    wrong = json.loads(shunt.text)
+    wrong["tests"] = [{"request": f"GET http://nowhere.example.com:{shunt.port}/", "status": 418}]
+    path = shunt.path("wrong.yaml")
+    with open(path, "w", encoding="utf-8") as out:
+        json.dump(wrong, out)
+    got = run(SHUNTCTL, "test", path, check=False)
+    assert got.returncode == 1 and got.stdout == ""
+    sentence = got.stderr.strip()
+    assert sentence.startswith(path + ":1:") and "this test expected status 418, found " in sentence
+    for arguments in (["-c", path, "--check"], ["-c", path, "--admin", shunt.path("other.sock")]):
+        refused = run(SHUNTD, *arguments, check=False)
+        assert (refused.returncode, refused.stderr.strip()) == (1, "error: " + sentence)
+    os.rename(path, shunt.path("plain.yaml"))
+    wait_until(lambda: "the configuration was not taken" in shunt.log(), "the reload is refused")
+    assert sentence.replace(path, shunt.path("plain.yaml")) in shunt.log()
+
+
+def test_tests_that_hold_are_named(tmp_path):
+    path = tmp_path / "shunt.yaml"
+    path.write_text(CONFIG.format(port=8080) + "tests:\n"
+                    "  - { request: 'GET http://x.example.com:8080/?a', route: rest, upstream: next }\n")
+    assert run(SHUNTCTL, "test", str(path)).stdout == (
+        f"{path}:20: ok, GET http://x.example.com/?a\n1 test, all as expected\n")

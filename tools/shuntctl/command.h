@@ -27,6 +27,7 @@ struct command_options {
 };
 
 int command_check(const struct command_options *options);
+int command_test(const struct command_options *options);
 int command_diff(const struct command_options *options);
 int command_status(const struct command_options *options);
 int command_watch(const struct command_options *options);

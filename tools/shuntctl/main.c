@@ -15,6 +15,7 @@ static const char help[] =
 	"usage: shuntctl COMMAND [options]\n"
 	"\n"
 	"  check FILE   read a configuration and say what is wrong with it\n"
+	"  test FILE    run the tests of a configuration\n"
 	"  diff FILE    what that configuration would change of what runs, and whom it moves\n"
 	"  status       what a running shuntd does\n"
 	"  endpoint [list [UPSTREAM]]\n"
@@ -64,6 +65,7 @@ static const struct command {
 	int operands;
 } commands[] = {
 	{ "check", command_check, true, 1 },
+	{ "test", command_test, true, 1 },
 	{ "diff", command_diff, true, 1 },
 	{ "status", command_status, false, 0 },
 	{ "flows", command_flows, false, 2 },

@@ -373,7 +373,17 @@ struct expectation {
 	uint16_t port;
 	struct field_match *headers;
 	uint32_t header_count;
-	const char *route; /* expected name */
+	/* What is expected; NULL, 0: anything. */
+	const char *route, *upstream;
+	const char **endpoints; /* all that have a weight, of the first priority */
+	uint32_t endpoint_count;
+	uint32_t status; /* of our own answer */
+	const char *location;
+	const char *target; /* path and query that the endpoint gets */
+	struct field_match *sent;
+	uint32_t sent_count;
+	const char **not_sent; /* lower case */
+	uint32_t not_sent_count;
 	struct place at;
 };
 

@@ -1,10 +1,9 @@
-/* tests: what the file claims about itself, read and run. */
+/* tests: what the file claims about itself. */
 #include <string.h>
 
 #include "userspace/http/field.h"
 #include "userspace/http/path.h"
 #include "userspace/model/model_parts.h"
-#include "userspace/route/router.h"
 
 /* Up to and without the first of the bytes in stops, from *rest. */
 static struct span take_until(struct span *rest, const char *stops)
@@ -112,13 +111,71 @@ static void read_test_headers(struct reading *r, const struct key *key, const st
 	e->header_count = build_headers(r, value, &e->headers);
 }
 
+static void read_sent(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	struct expectation *e = into;
+
+	(void)key;
+	e->sent_count = build_headers(r, value, &e->sent);
+}
+
+/* How many; a list of texts. */
+static uint32_t read_texts(struct reading *r, const struct key *key, const struct yaml *value,
+			   const char ***out)
+{
+	uint32_t count = 0;
+
+	if (!schema_is(r, value, YAML_LIST, "a list"))
+		return 0;
+	*out = arena_take(r->arena, value->count * sizeof(**out));
+	for (const struct yaml *v = value->first; v; v = v->next)
+		if (v->kind == YAML_TEXT)
+			(*out)[count++] = v->text;
+		else
+			finding(r, v->at, "expected a text in \"%s\", found %s", key->name,
+				schema_found(v));
+	return count;
+}
+
+static void read_not_sent(struct reading *r, const struct key *key, const struct yaml *value,
+			  void *into)
+{
+	struct expectation *e = into;
+
+	e->not_sent_count = read_texts(r, key, value, &e->not_sent);
+}
+
+static void read_test_endpoints(struct reading *r, const struct key *key, const struct yaml *value,
+				void *into)
+{
+	struct expectation *e = into;
+
+	e->endpoint_count = read_texts(r, key, value, &e->endpoints);
+}
+
+#define AT(field) offsetof(struct expectation, field)
 const struct key test_keys[] = {
 	{ "request", read_request, .required = true },
 	{ "headers", read_test_headers },
-	{ "from", read_ip, offsetof(struct expectation, from) },
-	{ "route", read_text, offsetof(struct expectation, route), .required = true },
+	{ "from", read_ip, AT(from) },
+	{ "route", read_text, AT(route) },
+	{ "upstream", read_text, AT(upstream) },
+	{ "endpoints", read_test_endpoints },
+	{ "status", read_number, AT(status), 200, 599 },
+	{ "location", read_text, AT(location), 0, 1024 },
+	{ "target", read_text, AT(target), 0, 1024 },
+	{ "sent", read_sent },
+	{ "not_sent", read_not_sent },
 	{ 0 },
 };
+#undef AT
+
+static bool expects_nothing(const struct expectation *e)
+{
+	return !e->route && !e->upstream && !e->endpoints && !e->status && !e->location &&
+	       !e->target && e->sent_count + e->not_sent_count == 0;
+}
 
 void build_tests(struct building *b, const struct yaml *section)
 {
@@ -132,68 +189,9 @@ void build_tests(struct building *b, const struct yaml *section)
 
 		e->at = v->at;
 		schema_read(&b->reading, test_keys, v, e);
+		if (v->kind == YAML_MAP && expects_nothing(e))
+			finding(&b->reading, v->at,
+				"expected \"route\" or something else that is expected of this "
+				"test's request");
 	}
-}
-
-static struct span field_of(const void *context, struct span name)
-{
-	const struct expectation *e = context;
-
-	for (uint32_t i = 0; i < e->header_count; i++)
-		if (span_is_nocase(span_of(e->headers[i].name), name))
-			return span_of(e->headers[i].value);
-	return (struct span){ NULL, 0 };
-}
-
-/* NULL where the listener has none for it, or refuses its path. */
-static const struct route *route_at(struct building *b, const struct listener *l,
-				    const struct expectation *e, bool *out_refused)
-{
-	static const struct addr nobody;
-	size_t room = strlen(e->path), len;
-	char *path = arena_take(b->model->arena, room);
-	struct route_request req = { .host = span_of(e->host),
-				     .method = span_of(e->method),
-				     .query = span_of(e->query),
-				     .sni = span_of(l->protocol == LISTENER_HTTPS ? e->host : ""),
-				     .client = addr_is_ip(&e->from, &nobody) ? NULL : &e->from,
-				     .listener = l,
-				     .field = field_of,
-				     .context = e };
-
-	if (!path_normalise(span_of(e->path), l->requests.paths, path, room, &len)) {
-		*out_refused = true;
-		return NULL;
-	}
-	req.path = span_make(path, len);
-	return router_find(l->routes, &req);
-}
-
-/* The first HTTP listener of that port decides; tests name requests, not vips. */
-static void run_test(struct building *b, const struct expectation *e)
-{
-	const struct route *got = NULL;
-	bool refused = false;
-
-	for (uint32_t i = 0; i < b->model->vip_count && !got; i++)
-		for (uint32_t k = 0; k < b->model->vips[i].listener_count && !got; k++) {
-			const struct listener *l = &b->model->vips[i].listeners[k];
-
-			if (l->routes && l->port == e->port)
-				got = route_at(b, l, e, &refused);
-		}
-	if (!got)
-		finding(&b->reading, e->at, "this test expected route \"%s\", found that %s",
-			e->route, refused ? "the path is refused" : "no route matches");
-	else if (strcmp(got->name, e->route) != 0)
-		finding(&b->reading, e->at,
-			"this test expected route \"%s\", found that \"%s\" (line "
-			"%u) matches",
-			e->route, got->name, got->at.line);
-}
-
-void check_tests(struct building *b)
-{
-	for (uint32_t i = 0; i < b->model->test_count; i++)
-		run_test(b, &b->model->tests[i]);
 }

@@ -6,13 +6,9 @@
 
 enum { SUBJECT_BYTES_MAX = 512 };
 
-const struct h1_limits exchange_limits = { .head_bytes = HEAD_BYTES_MAX,
-					   .line_bytes = 8192,
-					   .fields = FIELDS_MAX };
-
 void exchange_expect(struct session *s)
 {
-	h1_parser_init(&s->requests, H1_REQUEST, &exchange_limits);
+	h1_parser_init(&s->requests, H1_REQUEST, &decide_limits);
 }
 
 /* A head that cannot be read: where the next one begins is not known. */
@@ -99,7 +95,7 @@ static void answer(struct session *s, const struct message *msg, const struct de
 static void expect_answer(struct session *s, const struct message *msg)
 {
 	exchange_limits_begin(s);
-	h1_parser_init(&s->responses, H1_RESPONSE, &exchange_limits);
+	h1_parser_init(&s->responses, H1_RESPONSE, &decide_limits);
 	h1_parser_answers(&s->responses, msg);
 }
 

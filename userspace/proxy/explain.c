@@ -138,7 +138,7 @@ static void explain_http(const struct explain_state *state, const struct explain
 	enum h1_reject reject;
 	size_t used;
 
-	h1_parser_init(&parser, H1_REQUEST, &exchange_limits);
+	h1_parser_init(&parser, H1_REQUEST, &decide_limits);
 	switch (h1_parser_head(&parser, ask->head, &msg, &used, &reject)) {
 	case H1_DONE:
 		explain_exchange(state, ask, &msg, out);

@@ -35,12 +35,12 @@ enum session_state {
 enum side { CLIENT, SERVER };
 
 enum {
-	INTERIMS_MAX = 16,      /* 1xx heads before a final one */
-	ATTEMPTS_MAX = 3,       /* connections tried for one exchange */
-	SHED_MS = 500,          /* for each state of a session that is shed */
-	BLOCK_WAIT_MS = 20,     /* until a pool of blocks that is empty is asked again */
-	STEPS_MAX = 32,         /* then other sessions of the worker get their turn */
-	HEAD_BYTES_MAX = 16384, /* leaves room in a block for what we add */
+	INTERIMS_MAX = 16,  /* 1xx heads before a final one */
+	ATTEMPTS_MAX = 3,   /* connections tried for one exchange */
+	SHED_MS = 500,      /* for each state of a session that is shed */
+	BLOCK_WAIT_MS = 20, /* until a pool of blocks that is empty is asked again */
+	STEPS_MAX = 32,     /* then other sessions of the worker get their turn */
+	HEAD_BYTES_MAX = DECIDE_HEAD_BYTES, /* leaves room in a block for what we add */
 };
 
 /* One request and its response. Zeroed when it begins. */
@@ -223,7 +223,6 @@ struct rewrite_room exchange_texts(const struct session *s);
 bool exchange_filter_response(struct session *s, struct filter_fields *fields, struct h1_sent *how);
 
 /* exchange_head.c: requests. */
-extern const struct h1_limits exchange_limits;
 /* What is said of a request that goes to no upstream. */
 enum end_reason exchange_refusal(enum decided kind);
 void exchange_expect(struct session *s); /* a first head, from its first byte */

@@ -3,6 +3,10 @@
 #include "userspace/http/path.h"
 #include "userspace/route/route_split.h"
 
+const struct h1_limits decide_limits = { .head_bytes = DECIDE_HEAD_BYTES,
+					 .line_bytes = 8192,
+					 .fields = FIELDS_MAX };
+
 static struct span field_of(const void *context, struct span name)
 {
 	return message_value(context, name);

@@ -6,10 +6,16 @@
  * Knows nothing of endpoints.
  */
 #pragma once
+#include "userspace/http/h1_parser.h"
 #include "userspace/http/h1_writer.h"
 #include "userspace/http/scrub.h"
 #include "userspace/route/rewrite.h"
 #include "userspace/route/router.h"
+
+enum { DECIDE_HEAD_BYTES = 16384 };
+
+/* Of heads of requests and responses. */
+extern const struct h1_limits decide_limits;
 
 /* Who asks, and by what way. */
 struct asked {
