@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.harness import plain
+from tests.harness import plain, successor
 from tests.harness.run import BUILD
 from tests.net.test_persistence import Kept, first_users
 
@@ -65,6 +65,18 @@ def test_a_weight_counts_at_once_and_is_kept_over_reload_and_restart():
         assert "overrides" not in shunt.status()
 
 
+def test_the_next_process_knows_what_is_wanted():
+    with Ordered(2) as shunt:
+        shunt.set(1, "disable")
+        wanted = shunt.listed()[1]
+        old, shunt.daemon = shunt.daemon, successor.upgrade(shunt.daemon, shunt.log)
+        assert old.wait(plain.PATIENCE) == 0
+        assert shunt.listed()[1] == wanted
+        shunt.gets(0)
+        shunt.set(1, "enable")
+        shunt.gets(0, 1)
+
+
 def test_who_drains_keeps_its_users_until_its_time_is_over():
     with Ordered(2) as shunt:
         users = first_users(shunt)
@@ -80,6 +92,18 @@ def test_who_drains_keeps_its_users_until_its_time_is_over():
         shunt.set(1, "enable")
         shunt.gets(0, 1)
         assert shunt.listed() == [(1, None)] * 2
+
+
+def test_an_open_connection_gets_another_endpoint_with_its_next_request():
+    with Ordered(2) as shunt:
+        client = shunt.client()
+        assert {shunt.get(client=client).status for _ in range(4)} == {200}
+        shunt.set(0, "disable")
+        shunt.gets(1)
+        before = shunt.served()
+        assert {shunt.get(client=client).status for _ in range(4)} == {200}
+        assert shunt.served() == [before[0], before[1] + 4]
+        client.sock.close()
 
 
 def test_nobody_is_asked_who_is_off_not_even_where_all_are():

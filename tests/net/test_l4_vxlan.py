@@ -33,6 +33,23 @@ def test_a_pool_change_moves_no_established_connection(shunt, vip):
     assert talk.end()["bad"] == 0
 
 
+def test_an_endpoint_that_is_switched_off_keeps_its_connections_and_gets_no_new_ones(shunt):
+    def order(what):
+        for upstream, port in (("l4", 8000), ("l4-echo", 8001)):
+            shunt.ctl("endpoint", "set", upstream, f"172.16.0.4:{port}@b", what, "--admin", shunt.admin)
+
+    talk = shunt.talk(L4_VIP, 8001, 40, STREAM)
+    order("disable")
+    talk.goes_on()
+    assert answers(shunt, L4_VIP, 12) == {"tenant_a"}
+    shunt.reload(config.full())
+    assert answers(shunt, L4_VIP, 12) == {"tenant_a"}
+    order("reset")
+    assert answers(shunt, L4_VIP, 24) == {"tenant_a", "tenant_b"}
+    talk.goes_on()
+    assert talk.end()["bad"] == 0
+
+
 def test_what_is_not_for_a_vip_passes_untouched(shunt):
     before = shunt.only("NOT_OURS")
     assert "1 received" in shunt.sh("client", "ping", "-c", "1", "-W", "60", "192.0.2.10").stdout

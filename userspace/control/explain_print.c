@@ -105,7 +105,7 @@ static json_t *print_endpoint(const struct explained *e, uint32_t i)
 	json_t *made = json_object();
 
 	json_object_set_new(made, "endpoint", json_string(addr_print(&to->address).text));
-	json_object_set_new(made, "weight", json_integer(to->weight));
+	json_object_set_new(made, "weight", json_integer(one->state.order.weight));
 	json_object_set_new(made, "priority", json_integer(to->priority));
 	json_object_set_new(made, "active", json_integer(one->state.active));
 	json_object_set_new(made, "state", json_string(explain_words_state(one).text));

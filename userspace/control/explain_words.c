@@ -157,7 +157,11 @@ struct explain_text explain_words_state(const struct explain_endpoint *one)
 {
 	const struct roster_state *s = &one->state;
 
-	if (one->endpoint->weight == 0)
+	if (s->order.service == SERVICE_OFF)
+		return words("off: shuntctl endpoint says so");
+	if (s->order.service == SERVICE_DRAINING)
+		return words("gets nothing new: it drains, as shuntctl endpoint says");
+	if (s->order.weight == 0)
 		return words("gets nothing new: its weight is 0");
 	if (s->down)
 		return words("down: its health checks fail");

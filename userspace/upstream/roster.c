@@ -188,10 +188,11 @@ static bool is_down(const struct roster *r, uint32_t place, uint64_t now_ms)
 	struct member *m = r->members[place];
 	bool down = r->snapshot->down &&
 		    atomic_load_explicit(&r->snapshot->down[e->index], memory_order_relaxed);
+	bool away = down || r->snapshot->orders[e->index].service != SERVICE_ON;
 
-	if (m->was_down && !down)
+	if (m->was_away && !away)
 		m->fit_since_ms = now_ms;
-	m->was_down = down;
+	m->was_away = away;
 	return down;
 }
 
@@ -415,13 +416,16 @@ uint32_t roster_active(const struct roster *r, uint32_t place)
 struct roster_state roster_look(struct roster *r, uint32_t place, uint64_t now_ms)
 {
 	const struct member *m = r->members[place];
-	uint32_t weight = r->upstream->endpoints[place].weight;
+	uint32_t weight = whole_weight(r, place);
 	struct roster_ask nobody = { .now_ms = now_ms };
-	struct roster_state state = { .down = is_down(r, place, now_ms),
-				      .full = is_full(r, &nobody, place),
-				      .active = m->active,
-				      .failures = m->failures,
-				      .percent = 100 };
+	struct roster_state state = {
+		.down = is_down(r, place, now_ms),
+		.full = is_full(r, &nobody, place),
+		.active = m->active,
+		.failures = m->failures,
+		.percent = 100,
+		.order = r->snapshot->orders[r->upstream->endpoints[place].index]
+	};
 
 	if (now_ms < m->ejected_until_ms)
 		state.ejected_ms = m->ejected_until_ms - now_ms;

@@ -74,6 +74,7 @@ struct roster_state {
 	uint32_t active, failures;
 	uint32_t percent;    /* of its weight, while it warms up; else 100 */
 	uint64_t ejected_ms; /* that are left; 0: it is not */
+	struct endpoint_order order;
 };
 struct roster_state roster_look(struct roster *roster, uint32_t place, uint64_t now_ms);
 

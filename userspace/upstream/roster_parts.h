@@ -22,9 +22,9 @@ struct member {
 	struct tally *tally;
 	int64_t credit;
 	uint64_t fit_since_ms; /* 0: always was, as far as anybody knows */
-	bool was_down;
-	uint32_t failures;  /* in a row */
-	uint32_t ejections; /* that each lasted longer than the one before */
+	bool was_away;         /* down, or not to serve */
+	uint32_t failures;     /* in a row */
+	uint32_t ejections;    /* that each lasted longer than the one before */
 	uint64_t ejected_until_ms;
 	struct sample sample;
 };
