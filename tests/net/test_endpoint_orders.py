@@ -7,6 +7,7 @@ import pytest
 
 from tests.harness import plain, successor
 from tests.harness.run import BUILD
+from tests.net.test_balancing import Failing
 from tests.net.test_persistence import Kept, first_users
 
 
@@ -118,6 +119,20 @@ def test_nobody_is_asked_who_is_off_not_even_where_all_are():
         assert shunt.served() == asked
         shunt.set(0, "enable")
         shunt.gets(0)
+
+
+def test_who_is_off_leaves_no_more_of_the_rest_to_be_ejected():
+    shunt = Ordered(4)
+    shunt.upstream += "    eject: { failures: 1, time: 1h, most: 50 }\n"
+    with shunt:
+        for number in (2, 3):
+            shunt.set(number, "disable")
+        shunt.gets(0, 1)
+        for origin in shunt.origins[:2]:
+            origin.answers = Failing()
+        for _ in range(8):
+            assert shunt.get().status == 500
+        assert shunt.stats()["endpoints_ejected"] == 1, "half of the two that serve"
 
 
 def test_an_override_waits_for_an_endpoint_that_is_away():

@@ -10,11 +10,15 @@ enum {
 static bool may_eject(const struct roster *r, uint64_t now_ms)
 {
 	const struct upstream *u = r->upstream;
-	uint64_t away = 1;
+	uint64_t away = 1, all = 0;
 
-	for (uint32_t i = 0; i < u->endpoint_count; i++)
-		away += roster_is_ejected(r, i, now_ms);
-	return away * 100 <= (uint64_t)u->endpoint_count * u->eject.most_percent;
+	for (uint32_t i = 0; i < u->endpoint_count; i++) {
+		bool serves = r->snapshot->orders[u->endpoints[i].index].service == SERVICE_ON;
+
+		all += serves;
+		away += serves && roster_is_ejected(r, i, now_ms);
+	}
+	return away * 100 <= all * u->eject.most_percent;
 }
 
 static void eject(struct roster *r, struct member *m, uint64_t now_ms)
