@@ -20,14 +20,18 @@ V4, V6 = "203.0.113.11", "2001:db8:53::11"
 SOURCES = ("203.0.113.201", "2001:db8:53::201")
 
 
-def first(**more):
-    text = config.full(**more)
-    return text.replace('source_addresses: [192.0.2.10, "2001:db8:2::10"]',
+def rated(**more):
+    """The stream listener of IPv4 has a rate far above what runs."""
+    return config.full(**more).replace("upstream: odd, timeouts", "upstream: odd, splice_rate: 3GB, timeouts")
+
+
+def first():
+    return rated().replace('source_addresses: [192.0.2.10, "2001:db8:2::10"]',
                         f'source_addresses: [{SOURCES[0]}, "{SOURCES[1]}"]')
 
 
 def second():
-    return config.full(node=config.SECOND).replace(
+    return rated(node=config.SECOND).replace(
         "  source_addresses:", f'  guest_addresses: [{SOURCES[0]}, "{SOURCES[1]}"]\n  source_addresses:')
 
 
@@ -48,6 +52,26 @@ def at_first(both):
     for node in both.nodes.values():
         flows(node, "forget")
         flows(node, "kill", "--all")
+
+
+def assert_carried(lab):
+    """What the second node wrote is what the first one had written, but for what has happened since."""
+    one, other = ({flow["client"]: flow for flow in map(json.loads, lines[1:])} for lines in (
+        open(os.path.join(lab.dir, f"{node}.flows"), encoding="utf-8").read().splitlines() for node in ("lb", "lb2")))
+    assert one.keys() == other.keys() and sum("rate" in flow for flow in one.values()) == 10
+    for client, flow in one.items():
+        later = other[client]
+        assert 0 < later.pop("age_ms") - flow.pop("age_ms") < 900_000
+        for way in ("from_client", "from_endpoint"):
+            before, after = flow[way], later[way]
+            for name in ("packets", "bytes"):
+                assert after.pop(name) > before.pop(name)
+            for name in ("max_seq", "max_ack"):
+                assert (after.pop(name) - before.pop(name)) % 2**32 < 2**31
+            before.pop("window"), after.pop("window")
+        flow.get("rate", {}).pop("over_client", 0), later.get("rate", {}).pop("over_client", 0)
+        flow.get("rate", {}).pop("over_endpoint", 0), later.get("rate", {}).pop("over_endpoint", 0)
+        assert flow == later
 
 
 @XDP
@@ -73,6 +97,7 @@ def test_connections_move_to_another_node_and_back_and_lose_no_byte(at_first):
         talk.goes_on()
     assert said(other, "forget")["flows"] == 25
     assert not other.flows()
+    assert_carried(lab)
     for talk in talks:
         assert talk.end()["bad"] == 0
     wait_until(lambda: not alive(one), "all have ended")

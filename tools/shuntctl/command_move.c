@@ -331,20 +331,22 @@ static bool import_send(struct import *import, struct err *err)
 	return true;
 }
 
-/* In requests of a bounded size. */
+/* In requests of a bounded size. check_all has read every line. */
 static bool import_all(struct import *import, struct span text, struct err *err)
 {
-	struct flow_reader *reader = &import->reader;
-	struct flow_record record;
+	struct span rest;
 
-	MUST(flow_reader_begin(reader, text, err)); /* check_all has */
-	while (flow_reader_next(reader, &record, err)) {
-		if (import->count == 0)
-			import->first_line = reader->line;
-		memcpy(import->body + import->len, reader->last.at, reader->last.len);
-		import->len += reader->last.len;
-		import->body[import->len++] = '\n';
-		import->count++;
+	MUST(flow_reader_begin(&import->reader, text, err));
+	rest = import->reader.rest;
+	for (uint32_t line = import->reader.line + 1; rest.len > 0; line++) {
+		const char *end = memchr(rest.at, '\n', rest.len);
+		size_t len = (size_t)(end - rest.at) + 1;
+
+		if (import->count++ == 0)
+			import->first_line = line;
+		memcpy(import->body + import->len, rest.at, len);
+		import->len += len;
+		rest = span_after(rest, len);
 		if (import->len + FLOW_FILE_LINE_MAX > CHUNK_MAX && !import_send(import, err))
 			return false;
 	}

@@ -42,17 +42,23 @@ static bool expected(const struct spot *spot, const char *what, const json_t *fo
 
 /* --- values ----------------------------------------------------------------------------- */
 
-static bool number_read(const struct spot *spot, const struct field *field, const json_t *value,
-			void *at)
+static bool number_is_wrong(const struct spot *spot, const struct field *field, const json_t *value)
 {
-	json_int_t n = json_integer_value(value);
 	char want[96];
 
 	snprintf(want, sizeof(want), "a whole number from %llu to %llu",
 		 (unsigned long long)field->least, (unsigned long long)field->most);
+	return expected(spot, want, value);
+}
+
+static bool number_read(const struct spot *spot, const struct field *field, const json_t *value,
+			void *at)
+{
+	json_int_t n = json_integer_value(value);
+
 	if (!json_is_integer(value) || n < 0 || (uint64_t)n < field->least ||
 	    (uint64_t)n > field->most)
-		return expected(spot, want, value);
+		return number_is_wrong(spot, field, value);
 	if (field->bytes == 1)
 		*(uint8_t *)at = (uint8_t)n;
 	else if (field->bytes == 4)

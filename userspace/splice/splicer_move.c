@@ -36,6 +36,17 @@ static bool is_ours(const struct splicer *splicer, uint32_t i)
 	return atomic_load(&splicer->slots[i].owner) == SLOT_CONTROL;
 }
 
+/* Workers take slots meanwhile. */
+static uint32_t used(struct splicer *splicer)
+{
+	uint32_t end;
+
+	pthread_mutex_lock(&splicer->lock);
+	end = splicer->used_end;
+	pthread_mutex_unlock(&splicer->lock);
+	return end;
+}
+
 static void state_set(struct splicer *splicer, uint32_t i, uint32_t state)
 {
 	__atomic_store_n(&splicer->maps.splices[i].state, state, __ATOMIC_RELEASE);
@@ -74,11 +85,11 @@ static void freeze(struct splicer *splicer, uint32_t i, const struct splice_choi
 	}
 }
 
-static uint32_t waiting(const struct splicer *splicer, const struct splice_choice *choice)
+static uint32_t waiting(struct splicer *splicer, const struct splice_choice *choice)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < splicer->used_end; i++)
+	for (uint32_t i = 0, end = used(splicer); i < end; i++)
 		n += state_of(splicer, i) == SPLICE_MOVED &&
 		     slot_is_meant(&splicer->maps.splices[i], choice);
 	return n;
@@ -90,7 +101,7 @@ bool splicer_freeze(struct splicer *splicer, const struct splice_choice *choice,
 	*out_moving = (struct splice_moving){ .waiting = waiting(splicer, choice) };
 	if (out_moving->waiting > 0)
 		return false;
-	for (uint32_t i = 0; i < splicer->used_end; i++)
+	for (uint32_t i = 0, end = used(splicer); i < end; i++)
 		freeze(splicer, i, choice, out_moving);
 	/* A packet that was looked at before may still be on its way through the program. */
 	if (out_moving->moved > 0)
@@ -102,7 +113,7 @@ void splicer_resume(struct splicer *splicer, const struct splice_choice *choice,
 		    struct splice_moving *out_moving)
 {
 	*out_moving = (struct splice_moving){ 0 };
-	for (uint32_t i = 0; i < splicer->used_end; i++) {
+	for (uint32_t i = 0, end = used(splicer); i < end; i++) {
 		if (state_of(splicer, i) != SPLICE_MOVED || !is_ours(splicer, i) ||
 		    !slot_is_meant(&splicer->maps.splices[i], choice))
 			continue;
@@ -116,7 +127,7 @@ void splicer_forget(struct splicer *splicer, const struct splice_choice *choice,
 		    struct splice_moving *out_moving)
 {
 	*out_moving = (struct splice_moving){ 0 };
-	for (uint32_t i = 0; i < splicer->used_end; i++) {
+	for (uint32_t i = 0, end = used(splicer); i < end; i++) {
 		if (state_of(splicer, i) != SPLICE_MOVED || !is_ours(splicer, i) ||
 		    !slot_is_meant(&splicer->maps.splices[i], choice))
 			continue;
