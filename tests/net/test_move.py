@@ -2,12 +2,13 @@
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
 from tests.harness import config
 from tests.harness.endless import Endless
-from tests.harness.lab import WEB_VIP, wait_until
+from tests.harness.lab import PYTHON, WEB_VIP, wait_until
 from tests.harness.moving import alive, flows, move, said, wait_spliced
 
 XDP = pytest.mark.parametrize("hook", ["xdp"], indirect=True, scope="module")
@@ -20,9 +21,12 @@ V4, V6 = "203.0.113.11", "2001:db8:53::11"
 SOURCES = ("203.0.113.201", "2001:db8:53::201")
 
 
+BODIES = '- { name: body, match: { path: "/pattern/*" }, upstream: odd, splice_threshold: 32kB }'
+
+
 def rated(**more):
     """The stream listener of IPv4 has a rate far above what runs."""
-    return config.full(**more).replace("upstream: odd, timeouts", "upstream: odd, splice_rate: 3GB, timeouts")
+    return config.full(extra_routes=BODIES, **more).replace("upstream: odd, timeouts", "upstream: odd, splice_rate: 3GB, timeouts")
 
 
 def first():
@@ -142,6 +146,29 @@ def test_what_was_exported_stands_still_until_it_is_resumed(at_first):
     assert said(one, "resume")["flows"] == 3
     talk.goes_on()
     assert talk.end()["bad"] == 0
+
+
+@XDP
+def test_a_session_whose_bodies_go_past_its_sockets_stays_and_goes_on(at_first):
+    code = ("import http.client, sys\n"
+            f"c = http.client.HTTPConnection('{WEB_VIP}', timeout=90)\n"
+            "for line in sys.stdin:\n"
+            "    c.request('GET', '/pattern/1/4000000')\n"
+            "    print(len(c.getresponse().read()), flush=True)")
+    client = at_first.start("client", PYTHON, "-c", code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def asks():
+        client.stdin.write("\n")
+        client.stdin.flush()
+        assert client.stdout.readline() == "4000000\n"
+        return at_first.status()["stats"]["bodies_spliced"]
+    wait_until(asks, "a body that is spliced")
+    file = os.path.join(at_first.dir, "none.flows")
+    got = said(at_first.nodes["lb"], "export", "--vip", WEB_VIP, file)
+    assert (got["flows"], got["bodies"], got["sockets"]) == (0, 1, 0)
+    assert len(open(file, encoding="utf-8").read().splitlines()) == 1
+    asks()
+    client.stdin.close()
 
 
 @XDP
