@@ -113,7 +113,7 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 		seg->ack = plan->to; /* where the body was made to end: the rest is the socket's */
 	was_closed = !sp->past.window;
 	if (!seq_before(seg->ack, sp->leg.progress)) {
-		sp->leg.progress = seg->ack;
+		seq_raise(&sp->leg.progress, seg->ack);
 		sp->past.window = seg->window;
 	}
 	if (!pure || seq_before(seg->seq, sp->leg.acked)) /* a probe asks the socket */
@@ -221,8 +221,7 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 		seg->why = COUNT_BODY_BEHIND;
 		return DROP;
 	}
-	if (seq_before(sp->past.max_seq, end))
-		sp->past.max_seq = end;
+	seq_raise(&sp->past.max_seq, end);
 past:
 	seg->ack = peer->leg.acked - sp->past.ack_delta;
 	seg->window = (__u16)peer->leg.window;
@@ -264,7 +263,7 @@ __noinline int leg_judge(struct splice *sp, struct segment *seg)
 	reach = seq_before(sp->leg.sent, plan.from) ? sp->leg.sent : plan.from;
 	seg->ack = plan.body == LEG_OUT ? to_socket(seg->ack, plan.tx, reach) : seg->ack - plan.tx;
 	seg->tx = plan.tx;
-	if (seg->payload && seq_before(sp->leg.passed, seg->seq + seg->payload))
-		sp->leg.passed = seg->seq + seg->payload;
+	if (seg->payload)
+		seq_raise(&sp->leg.passed, seg->seq + seg->payload);
 	return PASS;
 }

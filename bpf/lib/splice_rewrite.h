@@ -13,11 +13,27 @@
 #include "bpf/lib/tcp_options.h"
 #include "bpf/lib/too_big.h"
 
-enum { WINDOW_MAX = 65535 };
+enum { WINDOW_MAX = 65535, RAISE_TRIES = 4 };
 
 static __always_inline bool seq_before(__u32 a, __u32 b)
 {
 	return (__s32)(a - b) < 0;
+}
+
+/*
+ * A number never goes back, also where two processors have segments of one connection at the same
+ * time: a record that is behind makes forgeries of what is true, and both ends wait forever. Who
+ * loses that often gives up: as many others have raised it meanwhile.
+ */
+static __always_inline void seq_raise(__u32 *at, __u32 to)
+{
+#pragma unroll
+	for (int i = 0; i < RAISE_TRIES; i++) {
+		__u32 now = *(volatile __u32 *)at;
+
+		if (!seq_before(now, to) || __sync_val_compare_and_swap(at, now, to) == now)
+			return;
+	}
 }
 
 /* What the rules need to know of a segment; host order. */

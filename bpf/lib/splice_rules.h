@@ -70,15 +70,14 @@ static __always_inline void record_ack(const struct segment *seg, struct splice_
 {
 	if (seq_before(seg->ack, x->max_ack))
 		return;
-	x->max_ack = seg->ack;
+	seq_raise(&x->max_ack, seg->ack);
 	x->window = seg->window;
 }
 
 static __always_inline void record_data(const struct segment *seg, struct splice_dir *x,
 					const struct splice_dir *y)
 {
-	if (seq_before(x->max_seq, seg->end))
-		x->max_seq = seg->end;
+	seq_raise(&x->max_seq, seg->end);
 	if (seg->flags & TCP_FIN) {
 		x->fin_seq = seg->end;
 		if (!x->fin)
