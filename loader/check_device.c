@@ -124,13 +124,14 @@ static void look_at_way(struct netlink *nl, uint32_t ifindex, struct device_fact
 	uint32_t all = read_setting("all"), own = read_setting(d->name);
 	struct addr gateway;
 	uint8_t mac[6];
+	bool stale;
 
 	d->rp_filter = all > own ? all : own; /* the larger holds */
 	d->gateway_known = d->up;
 	if (!find_gateway(d->name, &gateway))
 		return;
 	snprintf(d->gateway, sizeof(d->gateway), "%s", addr_print(&gateway).text);
-	d->gateway_resolved = netlink_neighbour(nl, ifindex, &gateway, mac);
+	d->gateway_resolved = netlink_neighbour(nl, ifindex, &gateway, mac, &stale);
 }
 
 bool check_device(const char *device, const struct addr *tunnel,

@@ -165,10 +165,13 @@ TEST(a_neighbour_is_known_only_while_its_entry_can_be_used)
 	FOR_ROWS (row, rows) {
 		uint8_t mac[6] = { 9, 9, 9, 9, 9, 9 };
 		struct addr at = ip_of(row->ip);
+		bool stale = false;
 
-		CHECK_INT(netlink_neighbour(nl, if_nametoindex("us"), &at, mac), row->known);
+		CHECK_INT(netlink_neighbour(nl, if_nametoindex("us"), &at, mac, &stale),
+			  row->known);
 		CHECK_BYTES(mac, 6, row->known ? next_mac : no_mac, 6);
-		CHECK(!netlink_neighbour(nl, if_nametoindex("lo"), &at, mac));
+		CHECK_INT(stale, row->entry && strcmp(row->entry, "nud stale") == 0);
+		CHECK(!netlink_neighbour(nl, if_nametoindex("lo"), &at, mac, &stale));
 	}
 	netlink_close(nl);
 }
@@ -204,9 +207,10 @@ TEST(a_watch_hears_of_every_kind_of_change_and_never_blocks)
 {
 	static const struct {
 		const char *name, *change, *undo;
+		bool neighbours_only;
 	} rows[] = {
 		{ "a neighbour", "neigh add 10.0.0.30 lladdr 02:00:00:00:00:03 dev us",
-		  "neigh del 10.0.0.30 dev us" },
+		  "neigh del 10.0.0.30 dev us", true },
 		{ "a route", "route add 10.30.0.0/16 via 10.0.0.2", "route del 10.30.0.0/16" },
 		{ "a route of IPv6", "route add fd30::/64 via fd00::2", "route del fd30::/64" },
 		{ "a device", "link add third type veth peer name fourth", "link del third" },
@@ -225,7 +229,8 @@ TEST(a_watch_hears_of_every_kind_of_change_and_never_blocks)
 		ip(row->change);
 		test_row(row->name);
 		CHECK_INT(poll(&poll_fd, 1, WAIT_MS), 1);
-		CHECK(netlink_drain(nl));
+		CHECK_INT(netlink_drain(nl),
+			  row->neighbours_only ? NETLINK_NEIGHBOURS : NETLINK_ROUTES);
 		ip(row->undo);
 	}
 	netlink_close(nl);

@@ -32,7 +32,8 @@ static void on_neighbours(void *context, int events)
 	struct fast_path *f = context;
 
 	(void)events;
-	dataplane_dispatch(f->dataplane);
+	if (dataplane_dispatch(f->dataplane) && f->splicer)
+		splicer_reroute(f->splicer);
 }
 
 static void on_events(void *context, int events)

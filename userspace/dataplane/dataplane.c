@@ -420,10 +420,13 @@ int dataplane_fd(const struct dataplane *dp)
 	return neighbours_fd(dp->neighbours);
 }
 
-void dataplane_dispatch(struct dataplane *dp)
+bool dataplane_dispatch(struct dataplane *dp)
 {
-	if (neighbours_dispatch(dp->neighbours))
+	enum netlink_news news = neighbours_dispatch(dp->neighbours);
+
+	if (news != NETLINK_QUIET)
 		vip_sync_refresh(dp->vips);
+	return news == NETLINK_ROUTES;
 }
 
 void dataplane_refresh(struct dataplane *dp)

@@ -88,7 +88,8 @@ uint32_t dataplane_device(void *dp, uint32_t hop);
 /* Once a second: ages flows, lets rings settle. Only one process at a time. */
 void dataplane_tick(struct dataplane *dp);
 
-/* To be watched for reading; dispatch then, and refresh once a second: keeps next hops current. */
+/* To be watched for reading; dispatch then, and refresh once a second: keeps next hops current.
+ * True where addresses may have others by now. */
 int dataplane_fd(const struct dataplane *dp);
-void dataplane_dispatch(struct dataplane *dp);
+bool dataplane_dispatch(struct dataplane *dp);
 void dataplane_refresh(struct dataplane *dp);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "userspace/base/must.h"
-#include "userspace/net/netlink.h"
 
 struct neighbours {
 	pthread_mutex_t lock;
@@ -53,6 +52,7 @@ static void resolve(struct neighbours *n, uint32_t index)
 	struct hop *hop = &n->hops[index];
 	struct hop now = *hop;
 	struct netlink_device device;
+	bool stale = false;
 
 	now.out = hop->ifindex;
 	now.vlan = 0;
@@ -65,8 +65,8 @@ static void resolve(struct neighbours *n, uint32_t index)
 			now.vlan = device.vlan;
 		}
 		now.mtu = device.mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)device.mtu;
-		now.ready = netlink_neighbour(n->ask, hop->ifindex, &hop->via, now.dst_mac);
-		if (!now.ready)
+		now.ready = netlink_neighbour(n->ask, hop->ifindex, &hop->via, now.dst_mac, &stale);
+		if (!now.ready || stale)
 			netlink_probe(n->ask, hop->ifindex, &hop->via);
 	}
 	if (memcmp(&now, hop, sizeof(now)) == 0)
@@ -170,10 +170,11 @@ void neighbours_refresh(struct neighbours *n)
 	pthread_mutex_unlock(&n->lock);
 }
 
-bool neighbours_dispatch(struct neighbours *n)
+enum netlink_news neighbours_dispatch(struct neighbours *n)
 {
-	if (!netlink_drain(n->watch))
-		return false;
-	neighbours_refresh(n);
-	return true;
+	enum netlink_news news = netlink_drain(n->watch);
+
+	if (news != NETLINK_QUIET)
+		neighbours_refresh(n);
+	return news;
 }

@@ -11,6 +11,7 @@
 
 #include "userspace/base/addr.h"
 #include "userspace/base/err.h"
+#include "userspace/net/netlink.h"
 
 struct neighbours;
 
@@ -43,9 +44,9 @@ bool neighbours_find(struct neighbours *neighbours, const struct addr *to, uint3
 void neighbours_hold(struct neighbours *neighbours, bool hold);
 uint32_t neighbours_ifindex(struct neighbours *neighbours, uint32_t index);
 
-/* To be watched for reading; dispatch then. True where routes or neighbours have changed. */
+/* To be watched for reading; dispatch then: what may have changed. */
 int neighbours_fd(const struct neighbours *neighbours);
-bool neighbours_dispatch(struct neighbours *neighbours);
-/* Looks at all hops anew; about once a second keeps entries alive that XDP uses unseen by the
- * kernel. */
+enum netlink_news neighbours_dispatch(struct neighbours *neighbours);
+/* Looks at all hops anew; about once a second has the kernel ask those of which it has not heard
+ * for long, since it does not see that XDP uses them: they may have another MAC by now. */
 void neighbours_refresh(struct neighbours *neighbours);

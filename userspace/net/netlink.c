@@ -65,19 +65,32 @@ int netlink_fd(const struct netlink *nl)
 	return mnl_socket_get_fd(nl->socket);
 }
 
-bool netlink_drain(struct netlink *nl)
+static enum netlink_news news_of(const struct netlink *nl, size_t bytes)
 {
-	bool changed = false;
+	const struct nlmsghdr *msg = (const struct nlmsghdr *)nl->bytes;
+
+	for (int len = (int)bytes; mnl_nlmsg_ok(msg, len); msg = mnl_nlmsg_next(msg, &len))
+		if (msg->nlmsg_type != RTM_NEWNEIGH && msg->nlmsg_type != RTM_DELNEIGH)
+			return NETLINK_ROUTES;
+	return NETLINK_NEIGHBOURS;
+}
+
+enum netlink_news netlink_drain(struct netlink *nl)
+{
+	enum netlink_news all = NETLINK_QUIET;
 
 	for (int i = 0; i < DRAIN_MAX; i++) {
 		ssize_t n = mnl_socket_recvfrom(nl->socket, nl->bytes, sizeof(nl->bytes));
+		enum netlink_news news;
 
-		if (n > 0 || (n < 0 && errno == ENOBUFS)) /* lost some: everything may be new */
-			changed = true;
-		else
+		if (n == 0 || (n < 0 && errno != ENOBUFS))
 			break;
+		/* Some were lost: everything may be new. */
+		news = n > 0 ? news_of(nl, (size_t)n) : NETLINK_ROUTES;
+		if (news > all)
+			all = news;
 	}
-	return changed;
+	return all;
 }
 
 static size_t ip_len(const struct addr *ip)
@@ -274,7 +287,7 @@ static struct nlmsghdr *neighbour_message(struct netlink *nl, uint16_t type, uin
 }
 
 bool netlink_neighbour(struct netlink *nl, uint32_t ifindex, const struct addr *ip,
-		       uint8_t out_mac[6])
+		       uint8_t out_mac[6], bool *out_stale)
 {
 	const uint16_t usable =
 		NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE;
@@ -293,6 +306,7 @@ bool netlink_neighbour(struct netlink *nl, uint32_t ifindex, const struct addr *
 		if (mnl_attr_get_type(attr) != NDA_LLADDR || mnl_attr_get_payload_len(attr) != 6)
 			continue;
 		memcpy(out_mac, mnl_attr_get_payload(attr), 6);
+		*out_stale = nd->ndm_state & NUD_STALE;
 		return true;
 	}
 	return false;

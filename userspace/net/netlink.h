@@ -18,8 +18,15 @@ struct netlink *netlink_open(struct err *err);
 struct netlink *netlink_watch(struct err *err);
 void netlink_close(struct netlink *nl);
 int netlink_fd(const struct netlink *nl);
-/* Reads all that waits; true where something may have changed. Never blocks. */
-bool netlink_drain(struct netlink *nl);
+
+enum netlink_news {
+	NETLINK_QUIET,
+	NETLINK_NEIGHBOURS, /* and nothing else */
+	NETLINK_ROUTES,     /* or devices */
+};
+
+/* Reads all that waits: what may have changed. Never blocks. */
+enum netlink_news netlink_drain(struct netlink *nl);
 
 struct netlink_route {
 	uint32_t ifindex;
@@ -40,10 +47,10 @@ struct netlink_device {
 
 bool netlink_route(struct netlink *nl, const struct addr *to, struct netlink_route *out_route);
 bool netlink_device(struct netlink *nl, uint32_t ifindex, struct netlink_device *out_device);
-/* The neighbour's MAC; false while it is not known. */
+/* The neighbour's MAC; false while it is not known. *out_stale: it was not heard of for long. */
 bool netlink_neighbour(struct netlink *nl, uint32_t ifindex, const struct addr *ip,
-		       uint8_t out_mac[6]);
-/* Makes the kernel look for it. */
+		       uint8_t out_mac[6], bool *out_stale);
+/* Makes the kernel look for it, or whether it is there still. */
 void netlink_probe(struct netlink *nl, uint32_t ifindex, const struct addr *ip);
 /*
  * A local route, so that the stack takes packets for an address that is on no interface. add is

@@ -6,6 +6,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/must.h"
 #include "userspace/splice/leg.h"
+#include "userspace/splice/splice_way.h"
 
 enum { FROM, TO };
 
@@ -26,8 +27,9 @@ struct bounded {
 	bool behind;
 	bool spoilt; /* FROM's socket keeps bytes of the body that it would give away as others */
 	struct splicer *splicer;
-	uint64_t cut;   /* ticket, where the end was moved: nobody judges by the old one */
-	uint64_t fence; /* ticket, once asked for: what was passed to FROM has come, or is lost */
+	uint64_t cut;    /* ticket, where the end was moved: nobody judges by the old one */
+	uint32_t routes; /* splice_way.h */
+	uint64_t fence;  /* ticket, once asked for: what was passed to FROM has come, or is lost */
 };
 
 /* What the first leg's numbers become on the second. */
@@ -210,7 +212,9 @@ enum splice_reason bounded_begin(struct splicer *splicer, const struct bounded_r
 				 struct bounded **out_bounded)
 {
 	struct conn *ends[2] = { r->from, r->to };
-	struct bounded b = { .ends = { r->from, r->to }, .splicer = splicer };
+	struct bounded b = { .ends = { r->from, r->to },
+			     .splicer = splicer,
+			     .routes = way_now(splicer) };
 	enum splice_reason reason;
 	struct sk_state st[2];
 	uint32_t hops[2];
@@ -371,6 +375,7 @@ void bounded_tend(struct bounded *b)
 	uint32_t told = load(&b->legs[FROM]->leg.progress);
 	__u32 *notes = &b->legs[FROM]->leg.notes;
 
+	way_keep(b->splicer, b->legs, (uint32_t[]){ 0, 0 }, &b->routes);
 	if (load(notes) & LEG_DEAF) {
 		__atomic_and_fetch(notes, ~(__u32)LEG_DEAF, __ATOMIC_ACQ_REL);
 		leg_poke(b->ends[FROM]);

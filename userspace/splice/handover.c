@@ -9,6 +9,7 @@
 
 #include "userspace/base/clock.h"
 #include "userspace/base/must.h"
+#include "userspace/splice/splice_way.h"
 #include "userspace/splice/splicer_slots.h"
 
 enum {
@@ -23,7 +24,8 @@ struct handover {
 	struct conn *ends[2];
 	uint32_t written_base[2]; /* write_seq of that end's socket, less what conn counts as put */
 	uint64_t began_ms;
-	uint64_t fence; /* ticket: packets passed up before the present state are in a socket */
+	uint32_t routes; /* splice_way.h */
+	uint64_t fence;  /* ticket: packets passed up before the present state are in a socket */
 };
 
 bool sk_state_read(int fd, struct sk_state *out_state)
@@ -191,7 +193,7 @@ static void fill(struct splice *sp, const struct handover_request *request,
 
 static struct handover *handover_create(struct splicer *splicer, uint32_t slot,
 					const struct handover_request *request,
-					const struct sk_state st[2])
+					const struct sk_state st[2], uint32_t routes)
 {
 	struct handover *h = must_alloc(sizeof(*h));
 
@@ -200,6 +202,7 @@ static struct handover *handover_create(struct splicer *splicer, uint32_t slot,
 	h->sp = &splicer->maps.splices[slot];
 	h->began_ms = clock_monotonic_ms();
 	h->fence = fence_request(splicer->fence);
+	h->routes = routes;
 	for (int side = 0; side < 2; side++) {
 		h->ends[side] = request->ends[side];
 		h->written_base[side] = st[side].write_seq - (uint32_t)request->ends[side]->put;
@@ -207,8 +210,13 @@ static struct handover *handover_create(struct splicer *splicer, uint32_t slot,
 	return h;
 }
 
+struct hops {
+	uint32_t index[2]; /* towards each end */
+	uint32_t routes;   /* as they were then */
+};
+
 static enum splice_reason install(struct splicer *splicer, const struct handover_request *request,
-				  const struct sk_state st[2], const uint32_t next_hops[2],
+				  const struct sk_state st[2], const struct hops *hops,
 				  struct handover **out_handover)
 {
 	uint32_t slot = slot_take(splicer);
@@ -218,7 +226,7 @@ static enum splice_reason install(struct splicer *splicer, const struct handover
 	if (slot == SLOT_NONE)
 		return SPLICE_REASON_NO_SLOT;
 	sp = &splicer->maps.splices[slot];
-	fill(sp, request, st, next_hops);
+	fill(sp, request, st, hops->index);
 	rate_take(splicer, slot, &request->rate, &request->ends[0]->peer);
 	for (int side = 0; side < 2; side++)
 		keys[side] =
@@ -230,7 +238,7 @@ static enum splice_reason install(struct splicer *splicer, const struct handover
 		slot_give(splicer, slot);
 		return SPLICE_REASON_SYSTEM;
 	}
-	*out_handover = handover_create(splicer, slot, request, st);
+	*out_handover = handover_create(splicer, slot, request, st, hops->routes);
 	return SPLICE_REASON_DONE;
 }
 
@@ -238,13 +246,13 @@ enum splice_reason handover_begin(struct splicer *splicer, const struct handover
 				  struct handover **out_handover)
 {
 	enum splice_reason reason = check_ends(request);
-	uint32_t next_hops[2];
+	struct hops hops = { .routes = way_now(splicer) };
 	struct sk_state st[2];
 
 	if (reason != SPLICE_REASON_DONE)
 		return reason;
 	for (int side = 0; side < 2; side++)
-		if (!splice_hop(splicer, request->ends[side], &next_hops[side]))
+		if (!splice_hop(splicer, request->ends[side], &hops.index[side]))
 			return SPLICE_REASON_UNRESOLVED;
 	for (int side = 0; side < 2; side++)
 		if (!sk_state_read(request->ends[side]->fd, &st[side]))
@@ -252,7 +260,7 @@ enum splice_reason handover_begin(struct splicer *splicer, const struct handover
 	reason = check_states(request, st);
 	if (reason != SPLICE_REASON_DONE)
 		return reason;
-	return install(splicer, request, st, next_hops, out_handover);
+	return install(splicer, request, st, &hops, out_handover);
 }
 
 static void raise_to(uint32_t *field, uint32_t to)
@@ -314,6 +322,7 @@ static bool is_drained(const struct handover *h)
 
 bool handover_may_finish(struct handover *h, uint64_t now_ms)
 {
+	way_keep(h->splicer, (struct splice *[]){ h->sp, h->sp }, (uint32_t[]){ 0, 1 }, &h->routes);
 	if (__atomic_load_n(&h->sp->events, __ATOMIC_ACQUIRE) & SPLICE_RESET)
 		return true;
 	if (!fence_is_past(h->splicer->fence, h->fence))
@@ -341,6 +350,7 @@ void handover_finish(struct handover *h)
 		conn_close(h->ends[side]);
 	}
 	slot_to_control(h->splicer, h->slot);
+	way_hand_on(h->splicer, h->routes);
 	free(h);
 }
 

@@ -15,6 +15,7 @@
 #include "userspace/base/must.h"
 #include "userspace/net/reserved_ports.h"
 #include "userspace/splice/segment.h"
+#include "userspace/splice/splice_way.h"
 #include "userspace/splice/splicer_slots.h"
 
 uint32_t slot_take(struct splicer *splicer)
@@ -246,6 +247,7 @@ void splicer_sweep(struct splicer *splicer, uint64_t now_ms, uint32_t idle_ms)
 		else if (atomic_load(&splicer->slots[i].owner) == SLOT_BUCKET)
 			rate_sweep(splicer, i);
 	}
+	ways_sweep(splicer);
 }
 
 void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stats)

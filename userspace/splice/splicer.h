@@ -48,7 +48,8 @@ struct splice_maps {
 	uint32_t count;          /* elements */
 	struct flow_table flows; /* shunt_flows */
 	int events_fd;           /* shunt_events; one consumer */
-	/* Index of a resolved next hop towards an address. Any thread. */
+	/* Index of a next hop towards an address; false where it is not resolved (yet), or there is
+	 * no route, and so no index. Any thread. */
 	bool (*next_hop)(void *context, const struct addr *to, uint32_t *out_index);
 	/* The same, also where it is not resolved yet; false: there is no way. Any thread. */
 	bool (*way)(void *context, const struct addr *to, uint32_t *out_index, bool *out_ready);
@@ -102,6 +103,8 @@ void splicer_on_events(struct splicer *splicer);
  */
 void splicer_cut(struct splicer *splicer, const struct splice_choice *choice, uint32_t *out_cut,
 		 uint32_t *out_later);
-/* About once a second: ages, lingers, idles. */
+/* Routes or devices have changed: the next sweeps and looks of the workers follow. */
+void splicer_reroute(struct splicer *splicer);
+/* About once a second: ages, lingers, idles, follows routes. */
 void splicer_sweep(struct splicer *splicer, uint64_t now_ms, uint32_t idle_ms);
 void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stats); /* any thread */

@@ -105,6 +105,7 @@ void splicer_adopt(struct splicer *splicer, bool is_last)
 {
 	adopt_all(splicer, is_last);
 	drop_stale_keys(splicer);
+	splicer_reroute(splicer); /* nobody may have looked meanwhile */
 }
 
 /* An element is ours from slot_take on, but others see that only by its state. */

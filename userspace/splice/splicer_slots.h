@@ -49,10 +49,12 @@ struct splicer {
 	uint32_t used_end;              /* slots from here on were never used */
 	struct slot *slots;
 	atomic_uint_fast64_t adopted, imported, reused, endings[SPLICE_ENDINGS];
-	pthread_mutex_t rates_lock;  /* of buckets; taken before lock */
-	uint32_t rates[RATE_CHAINS]; /* their chains, under that lock */
-	uint64_t now_ms;             /* of the last sweep */
-	atomic_bool closed;          /* another process takes slots and ports; set under the lock */
+	pthread_mutex_t rates_lock;              /* of buckets; taken before lock */
+	uint32_t rates[RATE_CHAINS];             /* their chains, under that lock */
+	uint64_t now_ms;                         /* of the last sweep */
+	atomic_uint routes;                      /* how often they have changed */
+	uint32_t ways_seen, ways_left, way_next; /* splice_way.c, the control thread's */
+	atomic_bool closed; /* another process takes slots and ports; set under the lock */
 };
 
 #define SLOT_NONE UINT32_MAX
