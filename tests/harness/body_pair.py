@@ -191,7 +191,8 @@ class Pair:
     def nothing_is_left(self):
         """Both ends have closed; then the node holds nothing for them."""
         self.close()
-        wait_until(lambda: not self.sockets(), f"no socket is left: {self.sockets()}")
+        wait_until(lambda: not self.sockets(), "no socket is left")
+        wait_until(lambda: not self.lab.status()["splices"]["legs"], "no leg is left but those that linger")
 
     def stop(self):
         self.close()

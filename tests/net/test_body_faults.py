@@ -190,3 +190,28 @@ def test_an_upgrade_waits_for_a_body(pair, up):
     pair.whole(up, pair.begin(up))
     pair.again()
     pair.nothing_is_left()
+
+
+@pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
+def test_a_daemon_that_is_to_stop_waits_for_a_body(pair, up):
+    sent = pair.begin(up)
+    pair.lab.daemon.terminate()
+    pair.whole(up, sent)
+    assert pair.client.rest() == "eof"
+    pair.close()
+    assert pair.lab.daemon.wait(PATIENCE) == 0
+    pair.lab.shunt(CONFIG)
+
+
+@pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
+def test_a_daemon_that_is_to_stop_at_once_cuts_a_body(pair, up):
+    pair.begin(up)
+    said = len(pair.lab.log())
+    pair.lab.daemon.terminate()
+    wait_until(lambda: "stopping; sessions have" in pair.lab.log()[said:], "it is about to stop")
+    pair.lab.daemon.terminate()
+    assert pair.client.rest() in GONE
+    assert pair.endpoint.rest() in GONE
+    assert pair.lab.daemon.wait(PATIENCE) == 0
+    pair.close()
+    pair.lab.shunt(CONFIG)

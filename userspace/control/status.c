@@ -81,6 +81,8 @@ static json_t *splices_of(const struct status *s)
 	json_object_set_new(all, "active", number(s->splices.active));
 	json_object_set_new(all, "closing", number(s->splices.closing));
 	json_object_set_new(all, "moved", number(s->splices.moved));
+	json_object_set_new(all, "legs", number(s->splices.legs));
+	json_object_set_new(all, "legs_closing", number(s->splices.legs_closing));
 	json_object_set_new(all, "begun", number(stat_read(&s->stats.splice[SPLICE_REASON_DONE])));
 	json_object_set_new(all, "adopted", number(s->splices.adopted));
 	json_object_set_new(all, "imported", number(s->splices.imported));

@@ -270,6 +270,12 @@ void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stat
 		st.active += state == SPLICE_SPLICED;
 		st.closing += state == SPLICE_CLOSED;
 		st.moved += state == SPLICE_MOVED;
+		if (state != SPLICE_LEG)
+			continue;
+		if (atomic_load(&s->slots[i].owner) == SLOT_CONTROL)
+			st.legs_closing++;
+		else
+			st.legs++;
 	}
 	*out_stats = st;
 }

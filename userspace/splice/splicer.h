@@ -68,6 +68,7 @@ struct splice_maps {
 
 struct splicer_stats {
 	uint64_t handover, active, closing, moved; /* elements now */
+	uint64_t legs, legs_closing;               /* with sockets; lingering */
 	uint64_t adopted, imported, reused;        /* since start */
 	uint64_t endings[SPLICE_ENDINGS];          /* since start */
 };

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 
 #include "userspace/base/log.h"
+#include "userspace/splice/leg.h"
 #include "userspace/splice/splicer_slots.h"
 
 /* Its sockets died with the daemon: its ends are told, nothing can go on. */
@@ -25,6 +26,20 @@ static void adopt_spliced(struct splicer *splicer, uint32_t i)
 		slot_close(splicer, i, LINGER_ENDED_MS);
 }
 
+/*
+ * A leg whose daemon has died, amid a body or a change of its plan: nobody is there to end either.
+ * What X still sends finds no socket, and is told so; the shifts make that fit.
+ */
+static void adopt_leg(struct splicer *splicer, uint32_t i)
+{
+	struct leg *leg = &splicer->maps.splices[i].leg;
+
+	__atomic_or_fetch(&leg->turn, 1, __ATOMIC_SEQ_CST);
+	leg->body = LEG_NONE;
+	leg_plan_end(leg);
+	slot_to_control(splicer, i);
+}
+
 void slot_look_at_foreign(struct splicer *splicer, uint32_t i, bool is_last)
 {
 	const struct splice *sp = &splicer->maps.splices[i];
@@ -37,7 +52,7 @@ void slot_look_at_foreign(struct splicer *splicer, uint32_t i, bool is_last)
 		return;
 	case SPLICE_LEG: /* with its socket gone it only lingers */
 		if (is_last)
-			slot_to_control(splicer, i);
+			adopt_leg(splicer, i);
 		return;
 	case SPLICE_FREE: /* the relay went on instead */
 		rate_give(splicer, i);
