@@ -34,9 +34,9 @@ def test_a_pool_change_moves_no_established_connection(shunt, vip):
 
 
 def test_an_endpoint_that_is_switched_off_keeps_its_connections_and_gets_no_new_ones(shunt):
-    def order(what):
+    def order(what, vpc="b"):
         for upstream, port in (("l4", 8000), ("l4-echo", 8001)):
-            shunt.ctl("endpoint", "set", upstream, f"172.16.0.4:{port}@b", what, "--admin", shunt.admin)
+            shunt.ctl("endpoint", "set", upstream, f"172.16.0.4:{port}@{vpc}", what, "--admin", shunt.admin)
 
     talk = shunt.talk(L4_VIP, 8001, 40, STREAM)
     order("disable")
@@ -44,7 +44,13 @@ def test_an_endpoint_that_is_switched_off_keeps_its_connections_and_gets_no_new_
     assert answers(shunt, L4_VIP, 12) == {"tenant_a"}
     shunt.reload(config.full())
     assert answers(shunt, L4_VIP, 12) == {"tenant_a"}
-    order("reset")
+    order("drain", "a")
+    dropped = shunt.only("NO_ENDPOINT")
+    assert shunt.curl(f"http://{L4_VIP}:8000/", "-m", "1", check=False).returncode == 28
+    assert shunt.only("NO_ENDPOINT") > dropped, "none is left for what is new"
+    talk.goes_on()
+    for vpc in "ab":
+        order("reset", vpc)
     assert answers(shunt, L4_VIP, 24) == {"tenant_a", "tenant_b"}
     talk.goes_on()
     assert talk.end()["bad"] == 0

@@ -148,3 +148,41 @@ TEST(other_orders_change_rings_and_nothing_that_came_of_files)
 	CHECK_STR(third->model->upstreams[2].name, "two"); /* still there */
 	snapshot_unref(third);
 }
+
+TEST(an_endpoint_is_away_where_no_upstream_wants_it)
+{
+	struct snapshot *first =
+		snapshot_of("upstreams:\n"
+			    "  a: { endpoints: [ { address: \"10.1.0.1:1\" },\n"
+			    "    { address: \"10.1.0.2:1\" } ] }\n"
+			    "  b: { endpoints: [ { address: \"10.1.0.1:1\" } ] }\n",
+			    1);
+	static const struct {
+		const char *name;
+		enum service service[3];
+		bool away[3];
+	} rows[] = {
+		{ "as configured", { SERVICE_ON, SERVICE_ON, SERVICE_ON }, { false } },
+		{ "one of its own",
+		  { SERVICE_ON, SERVICE_OFF, SERVICE_ON },
+		  { false, true, false } },
+		{ "another needs it", { SERVICE_OFF, SERVICE_ON, SERVICE_ON }, { false } },
+		{ "nobody does",
+		  { SERVICE_OFF, SERVICE_ON, SERVICE_DRAINING },
+		  { true, false, true } },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct endpoint_order orders[3];
+		struct snapshot *s;
+
+		snapshot_orders(first->model, orders);
+		for (int i = 0; i < 3; i++)
+			orders[i].service = row->service[i];
+		s = snapshot_reorder(first, 2, orders);
+		for (int i = 0; i < 3; i++)
+			CHECK_INT(snapshot_is_away(s, s->endpoints[i]), row->away[i]);
+		snapshot_unref(s);
+	}
+	snapshot_unref(first);
+}

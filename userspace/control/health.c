@@ -39,6 +39,14 @@ static void say_change(const struct upstream *u, const struct endpoint *e,
 			 vpc);
 }
 
+/* On the fast path: by what was found, or as an operator wants it. */
+static void drain(const struct health_watch *w, const struct upstream *u, const struct endpoint *e,
+		  bool down)
+{
+	if (health_way_listener(w->fast_path, w->snapshot, u))
+		fast_path_drain(w->fast_path, e, down || snapshot_is_away(w->snapshot, e));
+}
+
 static void on_change(void *context, const struct upstream *u, const struct endpoint *e,
 		      const struct health_state *state)
 {
@@ -47,8 +55,7 @@ static void on_change(void *context, const struct upstream *u, const struct endp
 	if (state->since_ms == loop_now_ms(w->loop)) /* else it is only said again */
 		say_change(u, e, state);
 	atomic_store_explicit(&w->snapshot->down[e->index], state->down, memory_order_relaxed);
-	if (health_way_listener(w->fast_path, w->snapshot, u))
-		fast_path_drain(w->fast_path, e, state->down);
+	drain(w, u, e, state->down);
 }
 
 struct health_watch *health_watch_create(struct loop *loop, struct fast_path *fast_path)
@@ -71,16 +78,16 @@ void health_watch_destroy(struct health_watch *w)
 	free(w);
 }
 
-/* Who is not checked any more is fit. */
-static void release_unchecked(struct health_watch *w)
+/* Who is not checked, or was not yet, is fit. */
+static void release_unknown(const struct health_watch *w, const struct upstream *u)
 {
-	const struct model *m = w->snapshot->model;
+	for (uint32_t i = 0; i < u->endpoint_count; i++) {
+		const struct endpoint *e = &u->endpoints[i];
+		const struct health_state *state = health_checker_find(w->checker, e->index);
 
-	for (uint32_t i = 0; i < m->upstream_count; i++)
-		for (uint32_t k = 0;
-		     !m->upstreams[i].health.kind && k < m->upstreams[i].endpoint_count; k++)
-			if (health_way_listener(w->fast_path, w->snapshot, &m->upstreams[i]))
-				fast_path_drain(w->fast_path, &m->upstreams[i].endpoints[k], false);
+		if (!state || !state->known)
+			drain(w, u, e, false);
+	}
 }
 
 void health_watch_follow(struct health_watch *w, struct snapshot *snapshot)
@@ -88,8 +95,9 @@ void health_watch_follow(struct health_watch *w, struct snapshot *snapshot)
 	struct snapshot *before = w->snapshot;
 
 	w->snapshot = snapshot_ref(snapshot);
-	release_unchecked(w);
 	health_checker_follow(w->checker, snapshot);
+	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
+		release_unknown(w, &snapshot->model->upstreams[i]);
 	snapshot_unref(before);
 }
 

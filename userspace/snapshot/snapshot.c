@@ -66,6 +66,18 @@ void snapshot_orders(const struct model *m, struct endpoint_order *out)
 		}
 }
 
+bool snapshot_is_away(const struct snapshot *s, const struct endpoint *e)
+{
+	if (s->orders[e->index].service == SERVICE_ON)
+		return false;
+	for (uint32_t i = 0; i < s->model->endpoint_count; i++)
+		if (s->orders[i].service == SERVICE_ON &&
+		    addr_is(&s->endpoints[i]->address, &e->address) &&
+		    s->endpoints[i]->vpc == e->vpc)
+			return false;
+	return true;
+}
+
 /* NULL: as configured. The ring knows weights only: who is away comes back to his own keys. */
 static void set_orders(struct counted *c, const struct endpoint_order *orders)
 {

@@ -71,6 +71,8 @@ static inline uint32_t snapshot_weight(const struct snapshot *snapshot, const st
 
 	return order->service == SERVICE_ON ? order->weight : 0;
 }
+/* It is not to serve, nor is any other that is the same by address and vpc. */
+bool snapshot_is_away(const struct snapshot *snapshot, const struct endpoint *e);
 /* As configured; into model.endpoint_count of them. */
 void snapshot_orders(const struct model *model, struct endpoint_order *out_orders);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
