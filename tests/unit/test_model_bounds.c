@@ -142,3 +142,41 @@ TEST(breakers_and_ejections_need_a_reason)
 	FOR_ROWS (row, rows)
 		check_refused(row->text, row->found);
 }
+
+#define NODE     "node: { zone: x }\n"
+#define BACK(of) "{ endpoints: [], failover: " of " }"
+
+TEST(who_stands_in_for_whom_comes_to_an_end)
+{
+	static const struct {
+		const char *name, *text, *found;
+	} rows[] = {
+		{ "nobody of that name", "upstreams: { a: " BACK("b") " }",
+		  "f:1:44: there is no upstream \"b\"; did you mean \"a\"?" },
+		{ "itself", "upstreams: { a: " BACK("a") " }",
+		  "f:1:44: \"failover\" of upstream \"a\" leads back to it" },
+		{ "in a circle", "upstreams: { a: " BACK("b") ", b: " BACK("a") " }",
+		  "f:1:44: \"failover\" of upstream \"a\" leads back to it" },
+		{ "too many",
+		  "upstreams: { a: " BACK("b") ", b: " BACK("c") ", c: " BACK("d") ", d: " BACK(
+			  "e") ", e: " BACK("f") ", f: { endpoints: [] } }",
+		  "f:1:44: more than 4 upstreams stand in for one another here" },
+		{ "no zone of its own", UPSTREAM("zones: own_first", ""),
+		  "f:2:10: \"zones: own_first\" needs \"zone\" of \"node\": which one is its own" },
+		{ "stretched for nothing", UPSTREAM("overprovision: 200", ""),
+		  "f:2:18: \"overprovision\" is of use only with \"zones: own_first\"" },
+		{ "less than its share", NODE UPSTREAM("zones: own_first, overprovision: 99", ""),
+		  "f:3:36: expected a number from 100 to 1000 for \"overprovision\", found "
+		  "\"99\"" },
+	};
+	struct findings findings;
+	struct model *model =
+		load("upstreams: { a: " BACK("b") ", b: { endpoints: [] } }", &findings);
+
+	CHECK_STR(findings.list[0].text, "");
+	CHECK(model->upstreams[0].failover == &model->upstreams[1]);
+	CHECK_INT(model->upstreams[0].overprovision, 140);
+	model_destroy(model);
+	FOR_ROWS (row, rows)
+		check_refused(row->text, row->found);
+}

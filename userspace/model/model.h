@@ -237,6 +237,8 @@ struct breaker_rules {
 	uint32_t trials;  /* that must go well then */
 };
 
+enum { FAILOVER_MAX = 4 /* upstreams behind one another */ };
+
 /* Exchanges that wait while all endpoints are full. */
 struct queue {
 	uint32_t size; /* in all workers; 0: none waits */
@@ -254,6 +256,9 @@ struct upstream {
 	struct persistence persistence;
 	struct queue queue;
 	struct breaker_rules breaker;
+	const struct upstream *failover; /* asked while nobody here can be; NULL: none */
+	bool own_zone_first;
+	uint32_t overprovision; /* percent of its share that a zone bears while others are unfit */
 	struct health health;
 	struct endpoint *endpoints;
 	uint32_t endpoint_count;

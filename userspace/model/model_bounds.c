@@ -100,10 +100,23 @@ void read_queue(struct reading *r, const struct key *key, const struct yaml *val
 	schema_read(r, queue_keys, value, queue);
 }
 
+static void check_zones(struct reading *r, const struct yaml *value, const struct upstream *u)
+{
+	const struct node *node = &building_of(r)->model->node;
+
+	if (yaml_get(value, "overprovision") && !u->own_zone_first)
+		finding(r, yaml_get(value, "overprovision")->at,
+			"\"overprovision\" is of use only with \"zones: own_first\"");
+	if (u->own_zone_first && !node->zone)
+		finding(r, yaml_get(value, "zones")->at,
+			"\"zones: own_first\" needs \"zone\" of \"node\": which one is its own");
+}
+
 void build_bounds(struct reading *r, const struct yaml *value, const struct upstream *upstream)
 {
 	bool bounded = false;
 
+	check_zones(r, value, upstream);
 	for (uint32_t i = 0; i < upstream->endpoint_count; i++)
 		bounded = bounded || upstream->endpoints[i].max_requests > 0 ||
 			  upstream->endpoints[i].max_connections > 0;
@@ -161,4 +174,57 @@ void read_breaker(struct reading *r, const struct key *key, const struct yaml *v
 	if (value->kind == YAML_MAP && !rules->active && !rules->pending && !rules->failed_percent)
 		finding(r, value->at,
 			"expected one of active, pending, failed in \"breaker\", found none");
+}
+
+/* Its name may be written further down: build_failovers looks for it. */
+void read_failover(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	(void)into;
+	if (value->kind != YAML_TEXT)
+		finding(r, value->at, "expected the name of an upstream for \"%s\", found %s",
+			key->name, schema_found(value));
+}
+
+void read_zones(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	static const char *const names[] = { "any", "own_first", NULL };
+	uint32_t word = word_of(r, key, value, names);
+
+	if (word != UINT32_MAX)
+		*(bool *)into = word == 1;
+}
+
+static void check_chain(struct building *b, const struct upstream *u, struct place at)
+{
+	const struct upstream *next = u->failover;
+
+	for (int i = 1; next; i++, next = next->failover) {
+		if (next == u) {
+			finding(&b->reading, at, "\"failover\" of upstream \"%s\" leads back to it",
+				u->name);
+			return;
+		}
+		if (i > FAILOVER_MAX) {
+			finding(&b->reading, at,
+				"more than %d upstreams stand in for one another here",
+				FAILOVER_MAX);
+			return;
+		}
+	}
+}
+
+void build_failovers(struct building *b, const struct yaml *section)
+{
+	struct upstream *u = b->model->upstreams;
+	const struct yaml *name;
+
+	for (const struct yaml *v = section->first; v; v = v->next, u++) {
+		name = v->kind == YAML_MAP ? yaml_get(v, "failover") : NULL;
+		if (name && name->kind == YAML_TEXT)
+			u->failover = building_upstream(b, name);
+	}
+	u = b->model->upstreams;
+	for (const struct yaml *v = section->first; v; v = v->next, u++)
+		if (u->failover)
+			check_chain(b, u, yaml_get(v, "failover")->at);
 }

@@ -105,6 +105,10 @@ void read_breaker(struct reading *r, const struct key *key, const struct yaml *v
 		  void *into); /* struct breaker_rules */
 void read_eject(struct reading *r, const struct key *key, const struct yaml *value,
 		void *into); /* struct eject */
+void read_failover(struct reading *r, const struct key *key, const struct yaml *value, void *into);
+void read_zones(struct reading *r, const struct key *key, const struct yaml *value, void *into);
+/* Once all upstreams are read. */
+void build_failovers(struct building *b, const struct yaml *section);
 /* Once an upstream is read: are its bounds of use? */
 void build_bounds(struct reading *r, const struct yaml *value, const struct upstream *upstream);
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);

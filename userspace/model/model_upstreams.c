@@ -206,6 +206,9 @@ const struct key upstream_keys[] = {
 	{ "panic", read_number, offsetof(struct upstream, panic), 0, 100 },
 	{ "eject", read_eject, offsetof(struct upstream, eject) },
 	{ "breaker", read_breaker, offsetof(struct upstream, breaker) },
+	{ "failover", read_failover },
+	{ "zones", read_zones, offsetof(struct upstream, own_zone_first) },
+	{ "overprovision", read_number, offsetof(struct upstream, overprovision), 100, 1000 },
 	{ "queue", read_queue, offsetof(struct upstream, queue) },
 	{ "sticky", NULL },
 	{ "persistence", read_persistence, offsetof(struct upstream, persistence) },
@@ -231,8 +234,10 @@ void build_upstreams(struct building *b, const struct yaml *section)
 		u->index = m->upstream_count++;
 		u->connect_timeout_ms = 3000;
 		u->idle_connections = 64;
+		u->overprovision = 140;
 		schema_read(&b->reading, upstream_keys, v, u);
 		settle_health(&b->reading, u);
 		build_bounds(&b->reading, v, u);
 	}
+	build_failovers(b, section);
 }

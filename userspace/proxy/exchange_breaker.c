@@ -1,4 +1,5 @@
-/* Whether an upstream as a whole is asked: its ceilings, and what came of what it was asked before.
+/* Whether an upstream as a whole is asked, or another one: its ceilings, and what came of what it
+ * was asked before.
  */
 #include "userspace/base/log.h"
 #include "userspace/proxy/session.h"
@@ -40,6 +41,22 @@ static bool may_enter(struct session *s)
 	}
 	ex->trial = pass == BREAKER_TRIAL;
 	return true;
+}
+
+const struct upstream *exchange_fail_over(struct session *s, const struct upstream *upstream)
+{
+	const struct upstream *to = upstream;
+
+	if (upstream->failover)
+		to = rosters_fail_over(s->proxy->rosters, s->snapshot, upstream,
+				       loop_now_ms(s->proxy->options.loop),
+				       balance_mix(&s->proxy->chance));
+	if (to == upstream)
+		return upstream;
+	stat_add(&session_stats(s)->failovers, 1);
+	LOG_OFTEN(LOG_WARNING, "upstream %s is down, or was until lately: %s stands in for it",
+		  upstream->name, to->name);
+	return to;
 }
 
 void exchange_enter(struct session *s)

@@ -125,7 +125,7 @@ static void act(struct session *s, struct message *msg)
 		return;
 	}
 	s->proxy->dealt++;
-	ex->upstream = decision.upstream;
+	ex->upstream = decision.upstream = exchange_fail_over(s, decision.upstream);
 	recall(s, msg, decision.path);
 	ex->tunnels = ex->tunnels || ex->route->splice == SPLICE_CONNECTION;
 	expect_answer(s, msg);

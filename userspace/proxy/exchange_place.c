@@ -250,6 +250,10 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 		return got;
 	ex->tried[ex->attempts++] = place;
 	ex->endpoint = &upstream->endpoints[place];
+	if (upstream->own_zone_first)
+		stat_add(roster_place_is_own(ex->roster, place) ? &session_stats(s)->zone_own
+								: &session_stats(s)->zone_other,
+			 1);
 	if (ex->attempts == 1)
 		exchange_count_kept(s);
 	return got;

@@ -119,6 +119,9 @@ static void explain_exchange(const struct explain_state *before, const struct ex
 		return;
 	}
 	out->tunnels = msg->upgrade || d->route->splice == SPLICE_CONNECTION;
+	if (d->upstream->failover) /* chance is used up only there */
+		d->upstream = rosters_fail_over(state.rosters, ask->snapshot, d->upstream,
+						state.now_ms, balance_mix(&state.chance));
 	by = recall_of(&state, ask, out, &ex);
 	exchange_recall(&by, msg, d->path);
 	h1_writer_init(&w, out->written, sizeof(out->written));

@@ -41,8 +41,9 @@ static void give_up(struct session *s)
 	session_close(s);
 }
 
-void passthrough_begin(struct session *s, const struct upstream *upstream)
+void passthrough_begin(struct session *s, const struct upstream *wanted)
 {
+	const struct upstream *upstream = exchange_fail_over(s, wanted);
 	struct recall by = exchange_recall_by(s, upstream);
 
 	s->ex.upstream = upstream;

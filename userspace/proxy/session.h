@@ -289,6 +289,8 @@ void exchange_count_conn(struct session *s, struct conn *conn);
 /* What idle connections to that place of its upstream must be like. */
 uint64_t exchange_identity(const struct session *s, const struct endpoint *to);
 bool exchange_may_reuse(const struct session *s); /* one that served others */
+/* The upstream, or the one that stands in for it now. */
+const struct upstream *exchange_fail_over(struct session *s, const struct upstream *upstream);
 /* Why none was chosen. */
 enum end_reason exchange_nobody(const struct exchange *ex);
 void exchange_leave(struct session *s);  /* the endpoint has one exchange less */

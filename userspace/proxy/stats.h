@@ -29,6 +29,9 @@
 	X(breaker_opened) \
 	X(breaker_closed) \
 	X(breaker_refused) \
+	X(failovers) \
+	X(zone_own) \
+	X(zone_other) \
 	X(retries) \
 	X(retries_refused_attempts) \
 	X(retries_refused_method) \

@@ -21,14 +21,19 @@ static void close(struct breaker *b, uint64_t now_ms)
 	b->tried = b->failed = 0;
 }
 
+bool breaker_may(const struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms)
+{
+	return rules->failed_percent == 0 || b->state == BREAKER_CLOSED ||
+	       (b->trials == 0 && (b->state == BREAKER_HALF_OPEN || now_ms >= b->until_ms));
+}
+
 enum breaker_pass breaker_ask(struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms)
 {
 	if (rules->failed_percent == 0 || b->state == BREAKER_CLOSED)
 		return BREAKER_PASS;
-	if (b->state == BREAKER_OPEN && now_ms >= b->until_ms)
-		b->state = BREAKER_HALF_OPEN;
-	if (b->state == BREAKER_OPEN || b->trials > 0)
+	if (!breaker_may(b, rules, now_ms))
 		return BREAKER_REFUSED;
+	b->state = BREAKER_HALF_OPEN;
 	b->trials++;
 	return BREAKER_TRIAL;
 }

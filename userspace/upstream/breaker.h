@@ -25,6 +25,8 @@ struct breaker {
 
 enum breaker_pass { BREAKER_PASS, BREAKER_TRIAL, BREAKER_REFUSED };
 
+/* Whether breaker_ask would let one pass now. */
+bool breaker_may(const struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms);
 /* One more wants to pass. BREAKER_TRIAL: breaker_note or breaker_drop says what came of it. */
 enum breaker_pass breaker_ask(struct breaker *b, const struct breaker_rules *rules,
 			      uint64_t now_ms);

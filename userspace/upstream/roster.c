@@ -9,7 +9,6 @@
 
 enum {
 	TABLE = 4096, /* of members, a power of two */
-	RAMP = 64,    /* steps of a slow start, and the least of a weight in it */
 };
 
 struct rosters {
@@ -182,7 +181,7 @@ static bool is_tried(const struct roster_ask *ask, uint32_t place)
 }
 
 /* Notices who has come back; the control thread writes what is read here. */
-static bool is_down(const struct roster *r, uint32_t place, uint64_t now_ms)
+bool roster_is_down(const struct roster *r, uint32_t place, uint64_t now_ms)
 {
 	const struct endpoint *e = &r->upstream->endpoints[place];
 	struct member *m = r->members[place];
@@ -202,17 +201,17 @@ bool roster_is_ejected(const struct roster *r, uint32_t place, uint64_t now_ms)
 }
 
 /* Of what is new; before it warms up. */
-static uint32_t whole_weight(const struct roster *r, uint32_t place)
+uint32_t roster_whole_weight(const struct roster *r, uint32_t place)
 {
 	return snapshot_weight(r->snapshot, &r->upstream->endpoints[place]);
 }
 
 /* Its share of what is new, while it warms up. */
-static uint32_t weight_of(const struct roster *r, uint32_t place, uint64_t now_ms)
+uint32_t roster_weight_now(const struct roster *r, uint32_t place, uint64_t now_ms)
 {
 	uint64_t whole_ms = r->upstream->slow_start_ms;
 	uint64_t since_ms = r->members[place]->fit_since_ms, gone_ms;
-	uint32_t weight = whole_weight(r, place);
+	uint32_t weight = roster_whole_weight(r, place);
 
 	if (whole_ms == 0)
 		return weight;
@@ -221,14 +220,6 @@ static uint32_t weight_of(const struct roster *r, uint32_t place, uint64_t now_m
 		return weight * RAMP;
 	return weight * (uint32_t)(1 + gone_ms * (RAMP - 1) / whole_ms);
 }
-
-/* Of those that have a weight. */
-struct census {
-	uint32_t all;
-	uint32_t sound; /* neither down nor ejected */
-	uint32_t left;  /* may be asked, and were not yet */
-	uint32_t full;  /* of these, with as much as they may have */
-};
 
 /* In all workers; a connection that is at hand here is none that would come to the others. */
 static bool is_full(const struct roster *r, const struct roster_ask *ask, uint32_t place)
@@ -252,21 +243,23 @@ static struct census fill(struct roster *r, const struct roster_ask *ask, uint32
 	struct census got = { 0 };
 
 	for (uint32_t i = 0; i < u->endpoint_count; i++) {
-		bool fit = !is_down(r, i, ask->now_ms) && !roster_is_ejected(r, i, ask->now_ms);
+		bool fit =
+			!roster_is_down(r, i, ask->now_ms) && !roster_is_ejected(r, i, ask->now_ms);
 		struct member *m = r->members[i];
 
 		r->list[i] = (struct candidate){ .active = m->active, .credit = m->credit };
-		if (u->endpoints[i].priority != priority || whole_weight(r, i) == 0)
+		if (u->endpoints[i].priority != priority || roster_whole_weight(r, i) == 0)
 			continue;
 		got.all++;
 		got.sound += fit;
+		roster_spill_count(r, i, fit || any, &got);
 		if (is_tried(ask, i) || !(fit || any))
 			continue;
 		got.left++;
 		if (is_full(r, ask, i))
 			got.full++;
 		else
-			r->list[i].weight = weight_of(r, i, ask->now_ms);
+			r->list[i].weight = roster_weight_now(r, i, ask->now_ms);
 	}
 	return got;
 }
@@ -315,6 +308,7 @@ static enum roster_answer pick_among(struct roster *r, const struct roster_ask *
 
 		if ((uint64_t)got.sound * 100 < (uint64_t)got.all * r->upstream->panic && !any)
 			got = fill(r, ask, p, true);
+		roster_spill(r, ask, &got);
 		if (got.left > got.full && choose(r, ask, out_place))
 			return ROSTER_FOUND;
 		all += got.all;
@@ -337,7 +331,7 @@ static bool keep(const struct roster *r, const struct roster_ask *ask, bool any,
 		return false;
 	if (is_full(r, ask, at))
 		return false;
-	if (!any && (is_down(r, at, ask->now_ms) || roster_is_ejected(r, at, ask->now_ms)))
+	if (!any && (roster_is_down(r, at, ask->now_ms) || roster_is_ejected(r, at, ask->now_ms)))
 		return false;
 	*out_place = at;
 	return true;
@@ -416,10 +410,10 @@ uint32_t roster_active(const struct roster *r, uint32_t place)
 struct roster_state roster_look(struct roster *r, uint32_t place, uint64_t now_ms)
 {
 	const struct member *m = r->members[place];
-	uint32_t weight = whole_weight(r, place);
+	uint32_t weight = roster_whole_weight(r, place);
 	struct roster_ask nobody = { .now_ms = now_ms };
 	struct roster_state state = {
-		.down = is_down(r, place, now_ms),
+		.down = roster_is_down(r, place, now_ms),
 		.full = is_full(r, &nobody, place),
 		.active = m->active,
 		.failures = m->failures,
@@ -430,6 +424,6 @@ struct roster_state roster_look(struct roster *r, uint32_t place, uint64_t now_m
 	if (now_ms < m->ejected_until_ms)
 		state.ejected_ms = m->ejected_until_ms - now_ms;
 	if (weight > 0 && r->upstream->slow_start_ms > 0)
-		state.percent = weight_of(r, place, now_ms) * 100 / (weight * RAMP);
+		state.percent = roster_weight_now(r, place, now_ms) * 100 / (weight * RAMP);
 	return state;
 }

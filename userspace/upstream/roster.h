@@ -25,6 +25,14 @@ struct roster *roster_take(struct rosters *rosters, const struct snapshot *snaps
 			   const struct upstream *upstream, uint64_t now_ms);
 void roster_give(struct rosters *rosters, struct roster *roster);
 
+/*
+ * The upstream, or where nobody of it can be asked, the one that stands in for it; itself where
+ * none of these can be asked either. While those who have come back warm up, a part only.
+ */
+const struct upstream *rosters_fail_over(struct rosters *rosters, const struct snapshot *snapshot,
+					 const struct upstream *upstream, uint64_t now_ms,
+					 uint64_t random);
+
 enum { ROSTER_TRIED_MAX = 8 };
 
 struct roster_ask {
@@ -65,6 +73,7 @@ void roster_retry_end(struct roster *roster);
 struct tally *roster_tally(const struct roster *roster);
 struct tally *roster_place_tally(const struct roster *roster, uint32_t place);
 struct breaker *roster_breaker(const struct roster *roster);
+bool roster_place_is_own(const struct roster *roster, uint32_t place); /* of the node's zone */
 uint32_t roster_active(const struct roster *roster, uint32_t place);
 
 /* What is known of an endpoint now. */

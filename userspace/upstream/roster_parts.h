@@ -6,6 +6,8 @@
 #include "userspace/upstream/roster.h"
 #include "userspace/upstream/tally.h"
 
+enum { RAMP = 64 /* steps of a slow start, and the least of a weight in it */ };
+
 /* What came of exchanges with an endpoint in one window. */
 struct sample {
 	uint32_t tried, failed;
@@ -49,3 +51,23 @@ struct roster {
 	struct member **members; /* ends in NULL */
 	struct candidate *list;
 };
+
+/* Of those that have a weight. */
+struct census {
+	uint32_t all;
+	uint32_t sound; /* neither down nor ejected */
+	uint32_t left;  /* may be asked, and were not yet */
+	uint32_t full;  /* of these, with as much as they may have */
+	/* Weights of those in the node's own zone, and of them those that are fit. */
+	uint64_t own, own_fit;
+};
+
+/* Notices who has come back. */
+bool roster_is_down(const struct roster *r, uint32_t place, uint64_t now_ms);
+uint32_t roster_whole_weight(const struct roster *r, uint32_t place);
+/* Its share of what is new, while it warms up. */
+uint32_t roster_weight_now(const struct roster *r, uint32_t place, uint64_t now_ms);
+/* One that has a weight. */
+void roster_spill_count(const struct roster *r, uint32_t place, bool fit, struct census *census);
+/* Of the list as it is filled, only one side of the zone's border stays. */
+void roster_spill(struct roster *r, const struct roster_ask *ask, const struct census *census);
