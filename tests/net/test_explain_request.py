@@ -181,3 +181,26 @@ def test_tests_that_hold_are_named(tmp_path):
                     "  - { request: 'GET http://x.example.com:8080/?a', route: rest, upstream: next }\n")
     assert run(SHUNTCTL, "test", str(path)).stdout == (
         f"{path}:20: ok, GET http://x.example.com/?a\n1 test, all as expected\n")
+
+
+def ended(shunt, name):
+    return run(SHUNTCTL, "explain", "--request-id", name, "--json", "--admin", shunt.path("admin.sock"), check=False)
+
+
+def test_a_request_that_has_ended_is_told_by_its_name(shunt):
+    for _ in range(30):
+        _, client, head = shunt.request()
+        shunt.make(client, head)
+    for line in shunt.accesses()[-30:]:
+        told = json.loads(ended(shunt, line["request_id"]).stdout)
+        assert (told["request_id"], told["end"], told["status"]) == (line["request_id"], line["end"], line["status"])
+        assert (told["route"], told["upstream"], told.get("endpoint")) == (
+            line.get("route"), line.get("upstream"), line.get("endpoint"))
+        assert told["session"] == line["session"]
+    text = run(SHUNTCTL, "explain", "--request-id", line["request_id"], "--admin", shunt.path("admin.sock")).stdout
+    assert f"\n  end          {line['end']}" in text and f" from {line['client']}" in text
+
+
+def test_a_request_that_nobody_made_is_not_told(shunt):
+    got = ended(shunt, "0" * 32)
+    assert got.returncode == 1 and "no request of that name is remembered" in got.stderr

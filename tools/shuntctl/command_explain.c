@@ -196,7 +196,7 @@ int command_explain(const struct command_options *options)
 	struct err err, ignored;
 	bool done;
 
-	if (options->operand) {
+	if (options->operand || options->request_id) {
 		free(e);
 		return command_explain_request(options);
 	}

@@ -65,19 +65,34 @@ static json_t *ask_file(const struct command_options *options, const json_t *que
 	return NULL;
 }
 
+/* One that has ended. */
+static json_t *ask_deed(const struct command_options *options, struct err *err)
+{
+	char *text = admin_post(&options->admin, "/request", options->request_id, err);
+	json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
+
+	if (text && !answer)
+		err_set(err, "the daemon does not remember requests; it is an older one");
+	free(text);
+	return answer;
+}
+
 int command_explain_request(const struct command_options *options)
 {
-	json_t *query = query_of(options), *answer;
+	json_t *query = options->request_id ? NULL : query_of(options), *answer;
 	struct err err = { .text = "" };
 
-	answer =
-		options->config ? ask_file(options, query, &err) : ask_daemon(options, query, &err);
+	answer = !query            ? ask_deed(options, &err)
+		 : options->config ? ask_file(options, query, &err)
+				   : ask_daemon(options, query, &err);
 	json_decref(query);
 	if (!answer)
 		return command_refuse("explain", &err);
 	if (options->json) {
 		json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 		putchar('\n');
+	} else if (options->request_id) {
+		explained_print_deed(answer);
 	} else {
 		explained_print(answer);
 	}

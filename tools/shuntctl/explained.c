@@ -121,3 +121,28 @@ void explained_print(const json_t *e)
 	if (text(e, "spliced"))
 		line("spliced", "%s: %s", text(e, "spliced"), text(e, "spliced_why"));
 }
+
+void explained_print_deed(const json_t *d)
+{
+	printf("%s %s%s%s from %s\n", text(d, "method") ? text(d, "method") : "a tunnel",
+	       text(d, "host") ? text(d, "host") : "", text(d, "path") ? text(d, "path") : "",
+	       json_is_true(json_object_get(d, "cut")) ? "... (cut)" : "", text(d, "from"));
+	line_of(d, "ended", "ended");
+	line("snapshot", "%lld", number(d, "snapshot"));
+	line_of(d, "listener", "listener");
+	if (text(d, "route"))
+		line("route *", "%s (line %lld)", text(d, "route"), number(d, "line"));
+	line_of(d, "upstream", "upstream");
+	if (text(d, "endpoint"))
+		line("endpoint *", "%s", text(d, "endpoint"));
+	line_of(d, "endpoint_why", "why");
+	if (number(d, "endpoints_asked") > 1 || number(d, "connections") > 1)
+		line("tries", "%lld endpoints, %lld connections", number(d, "endpoints_asked"),
+		     number(d, "connections"));
+	if (text(d, "spliced_why") && text(d, "spliced_why")[0])
+		line("spliced", "%s", text(d, "spliced_why"));
+	if (number(d, "status") > 0)
+		line("status", "%lld", number(d, "status"));
+	line("end", "%s%s%s", text(d, "end"), text(d, "because") ? ": " : "",
+	     text(d, "because") ? text(d, "because") : "");
+}

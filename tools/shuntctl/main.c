@@ -36,6 +36,8 @@ static const char help[] =
 	"  watch        sampled packets and what became of them, until interrupted\n"
 	"  explain 'GET https://www.example.com/x' [-H 'Name: value']... [--from ADDRESS]\n"
 	"               what would become of that request, and why\n"
+	"  explain --request-id ID\n"
+	"               what became of one that has ended, and why\n"
 	"  explain --packet PACKET\n"
 	"               what the attached program does with a packet that you describe\n"
 	"\n"
@@ -80,14 +82,23 @@ static const struct option {
 	size_t at; /* in struct command_options */
 } with_value[] = {
 #define AT(field) offsetof(struct command_options, field)
-	{ "--admin", NULL, AT(admin.socket) }, { "--pin-dir", NULL, AT(pin_dir) },
-	{ "--timeout", NULL, AT(timeout) },    { "--interval", "status", AT(interval) },
-	{ "--vip", "watch", AT(vip) },         { "--vip", "flows", AT(vip) },
-	{ "--reason", "watch", AT(reason) },   { "--endpoint", "watch", AT(endpoint) },
-	{ "--rate", "watch", AT(rate) },       { "--count", "watch", AT(count) },
-	{ "--packet", "explain", AT(packet) }, { "--dev", "explain", AT(device) },
-	{ "--from", "explain", AT(from) },     { "--config", "explain", AT(config) },
-	{ "--vip", "explain", AT(vip) },       { "--upstream", "flows", AT(upstream) },
+	{ "--admin", NULL, AT(admin.socket) },
+	{ "--pin-dir", NULL, AT(pin_dir) },
+	{ "--timeout", NULL, AT(timeout) },
+	{ "--interval", "status", AT(interval) },
+	{ "--vip", "watch", AT(vip) },
+	{ "--vip", "flows", AT(vip) },
+	{ "--reason", "watch", AT(reason) },
+	{ "--endpoint", "watch", AT(endpoint) },
+	{ "--rate", "watch", AT(rate) },
+	{ "--count", "watch", AT(count) },
+	{ "--packet", "explain", AT(packet) },
+	{ "--dev", "explain", AT(device) },
+	{ "--request-id", "explain", AT(request_id) },
+	{ "--from", "explain", AT(from) },
+	{ "--config", "explain", AT(config) },
+	{ "--vip", "explain", AT(vip) },
+	{ "--upstream", "flows", AT(upstream) },
 #undef AT
 };
 

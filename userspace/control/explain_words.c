@@ -175,15 +175,33 @@ struct explain_text explain_words_state(const struct explain_endpoint *one)
 	return words("fit");
 }
 
+static const char *how_word(enum balance balance, bool keyed)
+{
+	static const char *const hows[BALANCES] = {
+		[BALANCE_ROUND_ROBIN] = "it is its turn",
+		[BALANCE_MAGLEV] = "its slots of the ring have the hash",
+		[BALANCE_RANDOM] = "chance, and what it has to do",
+		[BALANCE_LEAST_REQUEST] = "it has least to do for its weight",
+	};
+
+	return hows[keyed ? BALANCE_MAGLEV : balance];
+}
+
+struct explain_text explain_words_deed(const struct deed *d)
+{
+	return words("%s%s%s",
+		     d->endpoint.port == 0 ? "none could be asked"
+		     : d->kept             ? "it had the client before"
+					   : how_word((enum balance)d->balance, d->keyed),
+		     d->keeps && !d->kept ? "; the one that had the client before was not fit" : "",
+		     d->asked > 1 ? "; others were asked before" : "");
+}
+
 struct explain_text explain_words_choice(const struct explained *e)
 {
 	const struct upstream *u = e->decision.upstream;
 	const struct explain_endpoint *one;
-	const char *how = e->keyed || u->balance == BALANCE_MAGLEV
-				  ? "its slots of the ring have the hash"
-			  : u->balance == BALANCE_ROUND_ROBIN ? "it is its turn"
-			  : u->balance == BALANCE_RANDOM      ? "chance, and what it has to do"
-							      : "it has least to do for its weight";
+	const char *how = how_word(u->balance, e->keyed);
 
 	if (e->answer != ROSTER_FOUND)
 		return words("%s", end_reason_texts[e->end]);

@@ -2,6 +2,7 @@
  * explain_words.h - the sentences of an explanation. Pure.
  */
 #pragma once
+#include "userspace/proxy/deed_ring.h"
 #include "userspace/proxy/explain.h"
 
 struct explain_text {
@@ -10,6 +11,8 @@ struct explain_text {
 
 /* Why a route was taken or not. taken: NULL where none was. */
 struct explain_text explain_words_try(const struct route_try *tried, const struct route *taken);
+/* Why an endpoint was asked. */
+struct explain_text explain_words_deed(const struct deed *deed);
 const char *explain_words_action(const struct explained *e);
 struct explain_text explain_words_split(const struct split *split);
 struct explain_text explain_words_balance(const struct upstream *upstream);

@@ -33,6 +33,7 @@ struct proxy *proxy_create(const struct proxy_options *options, struct snapshot 
 	exchange_queue_init(proxy);
 	rosters_renew(proxy->rosters, first, loop_now_ms(options->loop));
 	MUST(getrandom(&proxy->chance, sizeof(proxy->chance), 0) == sizeof(proxy->chance));
+	deed_ring_init(&proxy->deeds);
 	rest_init(proxy);
 	secure_init(proxy);
 	block_pool_init(&proxy->blocks, options->ceilings.blocks);
@@ -50,11 +51,17 @@ void proxy_destroy(struct proxy *proxy)
 	idle_pool_destroy(proxy->idle);
 	block_pool_fini(&proxy->blocks);
 	access_notes_fini(&proxy->notes);
+	deed_ring_fini(&proxy->deeds);
 	access_log_destroy(proxy->log);
 	snapshot_unref(proxy->snapshot);
 	rosters_destroy(proxy->rosters);
 	wait_lines_destroy(proxy->lines);
 	free(proxy);
+}
+
+const struct deed *proxy_deed(const struct proxy *proxy, struct span id)
+{
+	return deed_ring_find(&proxy->deeds, id);
 }
 
 static bool is_endpoint(const struct addr *to, const void *context)

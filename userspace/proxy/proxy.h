@@ -39,6 +39,10 @@ struct proxy *proxy_create(const struct proxy_options *options, struct snapshot 
 /* Every session must be gone: proxy_sessions() == 0, or they are cut. */
 void proxy_destroy(struct proxy *proxy);
 
+/* What became of the request of that name; NULL: it is not known any more. */
+struct deed;
+const struct deed *proxy_deed(const struct proxy *proxy, struct span id);
+
 /* For exchanges that begin from now on; idle connections to endpoints that are gone are closed, and
  * those of clients whose listener is. */
 void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot);

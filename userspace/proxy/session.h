@@ -10,6 +10,7 @@
 #include "userspace/http/h1_parser.h"
 #include "userspace/net/conn.h"
 #include "userspace/proxy/access_log.h"
+#include "userspace/proxy/deed_ring.h"
 #include "userspace/proxy/end_reason.h"
 #include "userspace/proxy/pace.h"
 #include "userspace/proxy/proxy.h"
@@ -161,6 +162,7 @@ struct proxy {
 	struct idle_pool *idle;
 	struct access_log *log; /* NULL: none */
 	struct access_notes notes;
+	struct deed_ring deeds;
 	struct request_ids ids;
 	struct session *sessions; /* in use */
 	struct session *spare;    /* session_store.c */
