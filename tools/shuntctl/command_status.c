@@ -70,6 +70,25 @@ static void print_health(const json_t *health)
 	}
 }
 
+static void print_names(const json_t *names)
+{
+	size_t i, k;
+	json_t *one, *address;
+
+	if (json_array_size(names))
+		printf("\n%-36s %-9s %8s  %s\n", "name", "state", "answered", "stands for");
+	json_array_foreach((json_t *)names, i, one)
+	{
+		const char *detail = text_of(one, "detail");
+
+		printf("%-36s %-9s ", text_of(one, "name"), text_of(one, "state"));
+		print_span(integer(one, "for_ms"));
+		json_array_foreach(json_object_get(one, "addresses"), k, address)
+			printf(" %s", json_string_value(address));
+		printf("%s%s%s\n", detail[0] ? " (" : "", detail, detail[0] ? ")" : "");
+	}
+}
+
 static void print_overrides(const json_t *overrides)
 {
 	size_t i;
@@ -107,6 +126,7 @@ static void print_table(const json_t *status)
 		       integer(status, "accept_queues_pressed"));
 	print_overrides(json_object_get(status, "overrides"));
 	print_health(json_object_get(status, "health"));
+	print_names(json_object_get(status, "names"));
 	print_numbers("proxy", json_object_get(status, "stats"));
 	print_numbers("splices", splices);
 	print_numbers("not spliced, because", json_object_get(splices, "refused"));
@@ -183,6 +203,7 @@ int command_status(const struct command_options *options)
 		return command_refuse("status", &err);
 	add(status, "overrides", "/overrides", &options->admin);
 	add(status, "health", "/health", &options->admin);
+	add(status, "names", "/names", &options->admin);
 	traffic_add(status, options);
 	print(status, options->json);
 	json_decref(status);

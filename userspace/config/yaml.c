@@ -305,3 +305,48 @@ const struct yaml *yaml_get(const struct yaml *map, const char *key)
 			return v;
 	return NULL;
 }
+
+struct copying {
+	struct arena *arena;
+	const char *from, *to; /* the last file's name: most nodes are of the same */
+};
+
+static struct place copy_place(struct copying *c, struct place at)
+{
+	if (at.file && at.file != c->from) {
+		c->from = at.file;
+		c->to = arena_text(c->arena, span_of(at.file));
+	}
+	if (at.file)
+		at.file = c->to;
+	return at;
+}
+
+/* As deep as the document, which is bounded. */
+static struct yaml *copy_node(struct copying *c, const struct yaml *from)
+{
+	struct yaml *to = arena_take(c->arena, sizeof(*to));
+	struct yaml **last = &to->first;
+
+	*to = *from;
+	to->at = copy_place(c, from->at);
+	to->first = to->next = NULL;
+	if (from->text)
+		to->text = arena_text(c->arena, span_of(from->text));
+	if (from->key) {
+		to->key = arena_text(c->arena, span_of(from->key));
+		to->key_at = copy_place(c, from->key_at);
+	}
+	for (const struct yaml *v = from->first; v; v = v->next) {
+		*last = copy_node(c, v);
+		last = &(*last)->next;
+	}
+	return to;
+}
+
+struct yaml *yaml_copy(struct arena *arena, const struct yaml *from)
+{
+	struct copying c = { .arena = arena };
+
+	return from ? copy_node(&c, from) : NULL;
+}

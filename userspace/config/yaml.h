@@ -36,5 +36,7 @@ struct yaml {
 /* Everything is in the arena. NULL and one sentence where it cannot be read. */
 struct yaml *yaml_parse(struct arena *arena, const char *file, const char *text, size_t len,
 			struct err *err);
+/* Whole, with all its texts; NULL of NULL. Names of files too. */
+struct yaml *yaml_copy(struct arena *arena, const struct yaml *from);
 /* The value of a key, or NULL. */
 const struct yaml *yaml_get(const struct yaml *map, const char *key);

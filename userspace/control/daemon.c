@@ -1,12 +1,10 @@
-#include "userspace/control/daemon.h"
+#include "userspace/control/daemon_parts.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "bpf/abi/sizes.h"
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
 #include "userspace/control/admin.h"
@@ -17,121 +15,21 @@
 #include "userspace/control/health.h"
 #include "userspace/control/layout.h"
 #include "userspace/control/log_control.h"
+#include "userspace/control/names.h"
 #include "userspace/control/notify.h"
 #include "userspace/control/privileges.h"
 #include "userspace/control/reload.h"
-#include "userspace/control/serving.h"
 #include "userspace/control/signals.h"
 #include "userspace/control/state_dir.h"
 #include "userspace/control/succession.h"
 #include "userspace/control/watchdog.h"
-
-struct daemon {
-	const struct arguments *arguments;
-	struct loop *loop;
-	struct log_control *log;
-	struct fast_path *fast_path; /* NULL: plain proxy */
-	struct serving *serving;
-	struct admin *admin; /* NULL: could not be made, and nobody asked */
-	struct config_watch *config;
-	struct file_watch *files;
-	struct succession *succession;
-	struct health_watch *health;
-	struct endpoint_control *endpoints;
-	struct watchdog *watchdog; /* NULL: nobody asked, or it is not our turn */
-	struct signals *signals;
-	uint64_t number;  /* of the last snapshot */
-	uint64_t refused; /* reloads */
-	bool stopping, cutting;
-	bool succeeded;    /* stopping, since another process serves in our place */
-	bool reload_later; /* when it is known who serves */
-	bool reopen_later; /* the log, if it is another process that serves */
-};
+#include "userspace/upstream/resolver.h"
 
 /* --- while it runs ----------------------------------------------------------------------- */
 
-static uint32_t workers_wanted(const struct arguments *a, const struct node *node)
-{
-	cpu_set_t cpus;
-	uint32_t n = a->workers ? a->workers : node->workers;
-
-	if (!n && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-		n = (uint32_t)CPU_COUNT(&cpus);
-	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : n;
-}
-
-/* The file, as operators want its endpoints. */
-static struct snapshot *next_read(const struct daemon *d, uint64_t number)
-{
-	struct snapshot *read =
-		reload_read(d->arguments->config, d->arguments->state, number, false);
-	struct snapshot *next = read ? endpoint_control_order(d->endpoints, read, number) : NULL;
-
-	snapshot_unref(read);
-	return next;
-}
-
-/* They want it otherwise, of what is in effect. */
-static bool on_orders(void *context, struct err *err)
-{
-	struct daemon *d = context;
-	struct snapshot *now, *next;
-	bool ok;
-
-	if (d->stopping || !d->health || succession_is_under_way(d->succession))
-		return err_set(err, "this shuntd begins or ends to serve; ask again in a moment");
-	now = (struct snapshot *)serving_snapshot(d->serving);
-	next = endpoint_control_order(d->endpoints, now, d->number + 1);
-	ok = serving_apply(d->serving, next, workers_wanted(d->arguments, &next->model->node), err);
-	if (ok) {
-		d->number++;
-		health_watch_follow(d->health, next);
-	}
-	snapshot_unref(next);
-	return ok;
-}
-
-static void reload(struct daemon *d)
-{
-	struct proxy_ceilings before;
-	struct snapshot *next;
-	struct err err;
-
-	if (d->stopping)
-		return;
-	if (succession_is_under_way(d->succession)) {
-		d->reload_later = true;
-		return;
-	}
-	before = serving_ceilings(d->serving)->each;
-	config_watch_seen(d->config); /* before reading: a change in between is an event more */
-	next = next_read(d, d->number + 1);
-	notify_send("RELOADING=1");
-	if (!next ||
-	    (reload_warn_fixed(&serving_snapshot(d->serving)->model->node, &next->model->node),
-	     !serving_apply(d->serving, next, workers_wanted(d->arguments, &next->model->node),
-			    &err))) {
-		if (next)
-			log_line(LOG_ERROR, "%s", err.text);
-		d->refused++;
-		log_line(LOG_WARNING, "the configuration was not taken; snapshot %llu goes on",
-			 (unsigned long long)d->number);
-	} else {
-		log_line(LOG_NOTICE, "snapshot %llu is in effect", (unsigned long long)++d->number);
-		file_watch_follow(d->files, next->model);
-		health_watch_follow(d->health, next);
-		log_control_follow(d->log, &next->model->log);
-		if (memcmp(&before, &serving_ceilings(d->serving)->each, sizeof(before)) != 0)
-			ceilings_say(serving_ceilings(d->serving));
-	}
-	if (next)
-		snapshot_unref(next);
-	notify_send("READY=1");
-}
-
 static void on_config_change(void *context)
 {
-	reload(context);
+	daemon_reload(context);
 }
 
 static void stop(struct daemon *d)
@@ -178,7 +76,7 @@ static void on_signal(void *context, int number)
 	switch (number) {
 	case SIGHUP:
 		reopen_log(d, SIGHUP);
-		reload(d);
+		daemon_reload(d);
 		break;
 	case SIGUSR1:
 		reopen_log(d, SIGUSR1);
@@ -210,6 +108,8 @@ static char *on_get(void *context, struct span path)
 		return fast_path_traffic(d->fast_path, serving_snapshot(d->serving));
 	if (span_is(path, SPAN("/layout")) && d->serving)
 		return layout_print(serving_snapshot(d->serving)->model);
+	if (span_is(path, SPAN("/names")) && d->names)
+		return names_print(d->names, loop_now_ms(d->loop));
 	if (span_is(path, SPAN("/health")) && d->health)
 		return health_watch_print(d->health);
 	if (span_is(path, SPAN("/endpoints")) && d->serving)
@@ -264,7 +164,7 @@ static void catch_up(struct daemon *d)
 
 	d->reload_later = false;
 	if (asked)
-		reload(d);
+		daemon_reload(d);
 }
 
 static void on_turn(void *context)
@@ -302,6 +202,8 @@ static void on_leave(void *context)
 	d->watchdog = NULL;
 	health_watch_destroy(d->health);
 	d->health = NULL;
+	resolver_destroy(d->names);
+	d->names = NULL;
 	log_line(LOG_NOTICE, "sessions of this process have %u ms to end", drain_ms);
 	serving_drain_patiently(d->serving, drain_ms);
 }
@@ -384,7 +286,7 @@ static bool fast_path_start(struct daemon *d, struct snapshot *first, struct err
 
 static bool serving_open(struct daemon *d, struct snapshot *first, struct err *err)
 {
-	uint32_t workers = workers_wanted(d->arguments, &first->model->node);
+	uint32_t workers = daemon_workers(d->arguments, &first->model->node);
 	const struct inherited *inherited = succession_inherited(d->succession);
 	struct serving_options options = { .loop = d->loop,
 					   .log = log_control_sink(d->log),
@@ -430,6 +332,7 @@ static void finish(struct daemon *d, bool started)
 	watchdog_destroy(d->watchdog);
 	health_watch_destroy(d->health);
 	endpoint_control_destroy(d->endpoints);
+	resolver_destroy(d->names);
 	serving_destroy(d->serving);
 	succession_destroy(d->succession); /* tells the next process that nothing of ours is open */
 	if (d->fast_path && started)
@@ -452,16 +355,17 @@ static bool ready(struct daemon *d, struct err *err)
 int daemon_run(const struct arguments *arguments)
 {
 	struct daemon d = { .arguments = arguments, .number = 1 };
-	struct endpoint_control_hooks hooks = { on_orders, &d };
+	struct endpoint_control_hooks hooks = { daemon_on_orders, &d };
 	struct snapshot *first;
 	bool fast, ok;
 	struct err err;
 
 	d.loop = loop_create();
 	d.endpoints = endpoint_control_create(d.loop, arguments->state, &hooks);
-	first = next_read(&d, d.number);
+	first = daemon_first(&d);
 	if (!first) {
 		endpoint_control_destroy(d.endpoints);
+		resolver_destroy(d.names);
 		loop_destroy(d.loop);
 		return 1;
 	}
@@ -483,7 +387,8 @@ int daemon_run(const struct arguments *arguments)
 
 int daemon_check(const struct arguments *arguments)
 {
-	struct snapshot *read = reload_read(arguments->config, NULL, 1, true);
+	struct reload_way way = { .number = 1, .strict = true };
+	struct snapshot *read = reload_read(arguments->config, &way);
 	struct ceilings ceilings;
 
 	if (!read)

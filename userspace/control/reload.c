@@ -25,25 +25,40 @@ static void warn_forgetful(const struct snapshot *s, const char *state)
 				 s->model->upstreams[i].name);
 }
 
-struct snapshot *reload_read(const char *file, const char *state, uint64_t number, bool strict)
+static struct snapshot *take(struct model *model, const char *file, struct findings *findings,
+			     const struct reload_way *way)
 {
-	struct findings findings = { 0 };
-	struct model *model = model_load(file, &findings);
-	struct snapshot *snapshot = model ? snapshot_create(model, number) : NULL;
+	struct snapshot *snapshot = model ? snapshot_create(model, way->number) : NULL;
 	struct err err;
 
-	if (snapshot && snapshot_secure(snapshot, strict, &findings) &&
-	    tls_tickets_use(model->node.ticket_keys, &err) && state_dir_open(state, &err) &&
-	    snapshot_name_endpoints(snapshot, state, &err)) {
-		if (!strict)
-			warn_forgetful(snapshot, state);
+	if (snapshot && snapshot_secure(snapshot, way->strict, findings) &&
+	    tls_tickets_use(model->node.ticket_keys, &err) && state_dir_open(way->state, &err) &&
+	    snapshot_name_endpoints(snapshot, way->state, &err)) {
+		if (!way->strict)
+			warn_forgetful(snapshot, way->state);
 		return snapshot;
 	}
-	if (snapshot && findings.count == 0)
+	if (snapshot && findings->count == 0)
 		log_line(LOG_ERROR, "%s", err.text);
-	say(&findings, file);
+	say(findings, file);
 	snapshot_unref(snapshot);
 	return NULL;
+}
+
+struct snapshot *reload_read(const char *file, const struct reload_way *way)
+{
+	struct findings findings = { 0 };
+	struct model *model = model_load_resolved(file, way->resolution, &findings);
+
+	return take(model, file, &findings, way);
+}
+
+struct snapshot *reload_again(const struct snapshot *before, const struct reload_way *way)
+{
+	struct findings findings = { 0 };
+	struct model *model = model_again(before->model, way->resolution, &findings);
+
+	return take(model, "the configuration that is in effect", &findings, way);
 }
 
 static bool devices_are(const struct node *a, const struct node *b)

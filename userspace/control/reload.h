@@ -7,10 +7,18 @@
 #include "userspace/model/model.h"
 #include "userspace/snapshot/snapshot.h"
 
-/* NULL where anything is wrong: each finding is one line of the log. state: a folder for what is to
- * outlive us, or NULL. strict: also where a certificate is not valid now, which a daemon that has
- * to serve only warns of. */
-struct snapshot *reload_read(const char *file, const char *state, uint64_t number, bool strict);
+struct reload_way {
+	const char *state;                   /* a folder for what is to outlive us, or NULL */
+	const struct resolution *resolution; /* NULL: names stand for nothing */
+	uint64_t number;
+	bool strict; /* also where a certificate is not valid now, which a daemon that has to serve
+		      * only warns of */
+};
+
+/* NULL where anything is wrong: each finding is one line of the log. */
+struct snapshot *reload_read(const char *file, const struct reload_way *way);
+/* What that one was built from, once more, whatever is in the file meanwhile. */
+struct snapshot *reload_again(const struct snapshot *before, const struct reload_way *way);
 /* Warns of what a running daemon does not follow until it is started again. */
 void reload_warn_fixed(const struct node *before, const struct node *after);
 /* Of listeners that need the fast path, which there is not. */

@@ -20,6 +20,7 @@
 #include "userspace/http/path.h"
 #include "userspace/http/scrub.h"
 #include "userspace/model/model_route.h"
+#include "userspace/model/resolution.h"
 #include "userspace/model/retry.h"
 
 struct arena;
@@ -126,6 +127,8 @@ static inline bool vpc_has_source(const struct vpc *vpc)
 enum { SERVER_ID_MAX = 15, QUIC_CONFIG_MAX = 6 };
 
 struct endpoint {
+	const char *name; /* in DNS, that has this address; NULL: it was written */
+	enum name_kind name_kind;
 	struct addr address;   /* with port */
 	uint32_t weight;       /* 0 to 1000; 0 gets nothing new */
 	const char *zone;      /* NULL: none */
@@ -262,6 +265,7 @@ struct upstream {
 	struct health health;
 	struct endpoint *endpoints;
 	uint32_t endpoint_count;
+	bool has_names; /* among its endpoints: how many there are changes */
 	uint32_t index; /* dense over the model */
 	uint32_t connect_timeout_ms;
 	uint32_t idle_connections; /* kept a worker */
@@ -457,6 +461,25 @@ enum {
 	GUARD_NETWORKS_LIMIT = 16384
 };
 
+enum { DNS_SERVERS_MAX = 4, DNS_NAMES_MAX = 256, DNS_NAME_MAX = 253 };
+
+/* Of a name's addresses; auto: those of IPv4, or of IPv6 where there are none. */
+enum dns_family { DNS_AUTO, DNS_IPV4, DNS_IPV6, DNS_BOTH };
+
+/* How names of endpoints are looked up. */
+struct dns {
+	struct addr servers[DNS_SERVERS_MAX];
+	uint32_t server_count; /* 0: those of the machine (resolv.conf) */
+	enum dns_family family;
+	uint32_t timeout_ms;                /* of one try */
+	uint32_t ttl_least_ms, ttl_most_ms; /* bounds of what answers say */
+};
+
+struct model_name {
+	const char *text; /* lower case */
+	enum name_kind kind;
+};
+
 struct model {
 	struct node node;
 	struct log_config log;
@@ -474,6 +497,10 @@ struct model {
 	uint32_t listener_count;
 	struct expectation *tests;
 	uint32_t test_count;
+	struct dns dns;
+	struct model_name *names; /* of endpoints, each once */
+	uint32_t name_count;
+	const struct yaml *root; /* what it was built from */
 	struct arena *arena;
 };
 
@@ -482,6 +509,13 @@ struct model {
  * least one finding; else a model that model_destroy ends. Any thread; no global state.
  */
 struct model *model_load(const char *path, struct findings *out_findings);
+/* The same with what names stand for; NULL: nothing yet, as in the others. */
+struct model *model_load_resolved(const char *path, const struct resolution *resolution,
+				  struct findings *out_findings);
+/* What `model` was built from, once more, with what names stand for now: whatever is in the files
+ * meanwhile. `model` may end before the new one. */
+struct model *model_again(const struct model *model, const struct resolution *resolution,
+			  struct findings *out_findings);
 /* As model_load, from memory; name stands in the findings. For tests and fuzzing. */
 struct model *model_load_text(const char *name, const char *text, size_t len,
 			      struct findings *out_findings);

@@ -142,15 +142,11 @@ static void section_is_known(struct reading *r, const struct key *key, const str
 
 /* What the sections hold is read in build(): here only their names are judged. */
 const struct key top_keys[] = {
-	{ "node", section_is_known },
-	{ "log", section_is_known },
-	{ "vips", section_is_known },
-	{ "routes", section_is_known },
-	{ "upstreams", section_is_known },
-	{ "vpcs", section_is_known },
-	{ "tests", section_is_known },
-	{ "certificates", section_is_known },
-	{ 0 },
+	{ "node", section_is_known },         { "log", section_is_known },
+	{ "dns", section_is_known },          { "vips", section_is_known },
+	{ "routes", section_is_known },       { "upstreams", section_is_known },
+	{ "vpcs", section_is_known },         { "tests", section_is_known },
+	{ "certificates", section_is_known }, { 0 },
 };
 
 static void build(struct building *b, const struct yaml *root)
@@ -160,6 +156,7 @@ static void build(struct building *b, const struct yaml *root)
 		return;
 	build_node(b, yaml_get(root, "node"));
 	build_log(b, yaml_get(root, "log"));
+	build_dns(b, yaml_get(root, "dns"));
 	build_vpcs(b, yaml_get(root, "vpcs"));
 	build_certificates(b, yaml_get(root, "certificates"));
 	build_upstreams(b, yaml_get(root, "upstreams"));
@@ -171,11 +168,14 @@ static void build(struct building *b, const struct yaml *root)
 }
 
 /* Takes the arena; root: NULL where the first finding says why. */
-static struct model *load(struct arena *arena, const struct yaml *root, struct findings *findings)
+static struct model *load(struct arena *arena, const struct yaml *root,
+			  const struct resolution *resolution, struct findings *findings)
 {
-	struct building b = { .model = arena_take(arena, sizeof(struct model)) };
+	struct building b = { .model = arena_take(arena, sizeof(struct model)),
+			      .resolution = resolution };
 
 	b.model->arena = arena;
+	b.model->root = root;
 	b.reading = (struct reading){ .arena = arena, .findings = findings, .context = &b };
 	findings->count = root ? 0 : 1;
 	if (root)
@@ -195,15 +195,31 @@ struct model *model_load_text(const char *name, const char *text, size_t len,
 	return load(arena,
 		    yaml_parse(arena, arena_text(arena, span_of(name)), text, len,
 			       &out_findings->list[0]),
+		    NULL, out_findings);
+}
+
+struct model *model_load_resolved(const char *path, const struct resolution *resolution,
+				  struct findings *out_findings)
+{
+	struct arena *arena = arena_create();
+
+	out_findings->more = 0;
+	return load(arena, model_files_read(arena, path, &out_findings->list[0]), resolution,
 		    out_findings);
 }
 
 struct model *model_load(const char *path, struct findings *out_findings)
 {
+	return model_load_resolved(path, NULL, out_findings);
+}
+
+struct model *model_again(const struct model *model, const struct resolution *resolution,
+			  struct findings *out_findings)
+{
 	struct arena *arena = arena_create();
 
 	out_findings->more = 0;
-	return load(arena, model_files_read(arena, path, &out_findings->list[0]), out_findings);
+	return load(arena, yaml_copy(arena, model->root), resolution, out_findings);
 }
 
 void model_destroy(struct model *model)

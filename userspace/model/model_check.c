@@ -194,6 +194,11 @@ static void check_l4(struct building *b, const struct listener *l)
 			"the ring of this listener has %u slots, but upstream \"%s\" has %u "
 			"endpoints; give it a larger \"ring\", best a hundred slots an endpoint",
 			listener_ring(l), l->upstream->name, l->upstream->endpoint_count);
+	if (l->upstream && l->upstream->has_names)
+		finding(&b->reading, l->at,
+			"the endpoints of upstream \"%s\" are names, which only listeners of the "
+			"proxy can use; packet listeners need addresses",
+			l->upstream->name);
 	if (l->forward == FORWARD_VXLAN && !is_tunnel(m)) {
 		finding(&b->reading, l->at,
 			"forward vxlan needs \"tunnel_address\" of the node: the "

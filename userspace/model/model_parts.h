@@ -8,6 +8,7 @@
 struct building {
 	struct model *model;
 	struct reading reading;
+	const struct resolution *resolution; /* NULL: names stand for nothing */
 };
 
 void build_vpcs(struct building *b, const struct yaml *section);
@@ -15,6 +16,7 @@ void build_certificates(struct building *b, const struct yaml *section);
 void build_upstreams(struct building *b, const struct yaml *section);
 void build_routes(struct building *b, const struct yaml *section);
 void build_vips(struct building *b, const struct yaml *section);
+void build_dns(struct building *b, const struct yaml *section);
 void build_log(struct building *b, const struct yaml *section);
 void build_tests(struct building *b, const struct yaml *section);
 /* Does it hold together? */
@@ -33,7 +35,7 @@ extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], ti
 	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
 extern const struct key quic_keys[], rate_keys[], guard_keys[], health_keys[], health_udp_keys[],
 	health_expect_keys[], eject_keys[], retry_keys[], route_timeout_keys[], persistence_keys[],
-	queue_keys[], breaker_keys[];
+	queue_keys[], breaker_keys[], dns_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
@@ -45,6 +47,15 @@ static inline struct building *building_of(struct reading *r)
 {
 	return r->context;
 }
+
+void read_endpoint_address(struct reading *r, const struct key *key, const struct yaml *value,
+			   void *into); /* struct endpoint */
+void read_endpoint_srv(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into); /* struct endpoint */
+/* How many addresses the name of an endpoint has. */
+uint32_t endpoints_most(const struct building *b, const struct endpoint *as);
+/* Adds one like it for each of them that the upstream does not have. It has room for all. */
+void endpoints_of_name(struct building *b, struct upstream *u, const struct endpoint *as);
 
 /* One of a list of words; UINT32_MAX and a finding where it is none of them. names end in NULL. */
 uint32_t word_of(struct reading *r, const struct key *key, const struct yaml *value,

@@ -6,6 +6,7 @@ const struct schema_section model_schema[] = {
 	{ "file", top_keys },
 	{ "node", node_keys },
 	{ "log", log_keys },
+	{ "dns", dns_keys },
 	{ "guard", guard_keys },
 	{ "vip", vip_keys },
 	{ "listener", listener_keys },

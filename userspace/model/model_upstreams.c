@@ -1,7 +1,9 @@
 /* vpcs: and upstreams: */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/must.h"
 #include "userspace/http/field.h"
 #include "userspace/model/model_parts.h"
 
@@ -72,7 +74,8 @@ static void read_server_id(struct reading *r, const struct key *key, const struc
 }
 
 const struct key endpoint_keys[] = {
-	{ "address", read_addr, offsetof(struct endpoint, address), .required = true },
+	{ "address", read_endpoint_address },
+	{ "srv", read_endpoint_srv },
 	{ "weight", read_number, offsetof(struct endpoint, weight), 0, WEIGHT_MAX },
 	{ "zone", read_text, offsetof(struct endpoint, zone) },
 	{ "vpc", read_vpc, offsetof(struct endpoint, vpc) },
@@ -88,15 +91,9 @@ const struct key endpoint_keys[] = {
 /* "shunt", as the inner destination that a classic host's vxlan device should have. */
 static const uint8_t default_mac[6] = { 0x02, 0x73, 0x68, 0x75, 0x6e, 0x74 };
 
-static void build_endpoint(struct building *b, const struct yaml *value, struct endpoint *e)
+static void check_tunnel_keys(struct building *b, const struct yaml *value,
+			      const struct endpoint *e)
 {
-	e->at = value->at;
-	e->weight = 1;
-	e->index = b->model->endpoint_count++;
-	memcpy(e->mac, default_mac, sizeof(e->mac));
-	schema_read(&b->reading, endpoint_keys, value, e);
-	if (value->kind != YAML_MAP)
-		return;
 	if (e->vpc && !yaml_get(value, "host"))
 		finding(&b->reading, value->at,
 			"an endpoint in a vpc needs \"host\": the vtep behind "
@@ -104,24 +101,57 @@ static void build_endpoint(struct building *b, const struct yaml *value, struct 
 	if (e->vpc && !yaml_get(value, "mac"))
 		finding(&b->reading, value->at,
 			"an endpoint in a vpc needs \"mac\": its address inside");
+	if (e->name && (e->vpc || yaml_get(value, "host")))
+		finding(&b->reading, value->at,
+			"an endpoint that is behind a vtep needs an address: \"%s\" is a name",
+			e->name);
+}
+
+static void read_endpoint(struct building *b, const struct yaml *value, struct endpoint *e)
+{
+	*e = (struct endpoint){ .at = value->at, .weight = 1 };
+	memcpy(e->mac, default_mac, sizeof(e->mac));
+	schema_read(&b->reading, endpoint_keys, value, e);
+	if (value->kind != YAML_MAP)
+		return;
+	if (!yaml_get(value, "address") == !yaml_get(value, "srv"))
+		finding(&b->reading, value->at,
+			"expected one of \"address\" and \"srv\" for an endpoint, found %s",
+			yaml_get(value, "srv") ? "both" : "none");
+	check_tunnel_keys(b, value, e);
 	if (!yaml_get(value, "host")) {
 		e->host = e->address;
 		e->host.port = 0;
 	}
 }
 
+/* Those whose addresses are written come first, as names must not repeat them. */
 static void read_endpoints(struct reading *r, const struct key *key, const struct yaml *value,
 			   void *into)
 {
 	struct building *b = building_of(r);
 	struct upstream *u = into;
+	struct endpoint *all;
+	uint32_t count = 0, most = 0;
 
 	(void)key;
 	if (!schema_is(r, value, YAML_LIST, "a list of endpoints"))
 		return;
-	u->endpoints = arena_take(r->arena, value->count * sizeof(u->endpoints[0]));
-	for (const struct yaml *v = value->first; v; v = v->next)
-		build_endpoint(b, v, &u->endpoints[u->endpoint_count++]);
+	all = must_alloc(value->count * sizeof(*all));
+	for (const struct yaml *v = value->first; v; v = v->next, count++) {
+		read_endpoint(b, v, &all[count]);
+		most += all[count].name ? endpoints_most(b, &all[count]) : 1;
+	}
+	u->endpoints = arena_take(r->arena, most * sizeof(*all));
+	for (uint32_t i = 0; i < count; i++)
+		if (!all[i].name) {
+			all[i].index = b->model->endpoint_count++;
+			u->endpoints[u->endpoint_count++] = all[i];
+		}
+	for (uint32_t i = 0; i < count; i++)
+		if (all[i].name)
+			endpoints_of_name(b, u, &all[i]);
+	free(all);
 }
 
 static void read_balance(struct reading *r, const struct key *key, const struct yaml *value,

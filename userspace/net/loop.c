@@ -133,6 +133,7 @@ void loop_run(struct loop *loop)
 {
 	if (!atomic_load(&loop->stopping))
 		ev_run(loop->ev, 0);
+	atomic_store(&loop->stopping, false);
 }
 
 void loop_stop(struct loop *loop)

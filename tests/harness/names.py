@@ -1,0 +1,103 @@
+"""A name server on loopback whose records a test writes, and that fails when it is told to."""
+import socket
+import struct
+import threading
+
+A, AAAA, SRV, CNAME = 1, 28, 33, 5
+NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
+DATAGRAM = 1232
+
+
+def wire_name(name):
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split(".") if label) + b"\0"
+
+
+class NameServer:
+    """records: {(name, type): [(ttl, data)]}; data is an address, or for SRV (priority, weight, port, target).
+    silent: asks are heard and not answered. rcode: what is said of every name, unless None."""
+
+    def __init__(self):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.records, self.asked = {}, []
+        self.silent, self.rcode = False, None
+        self.garbage = None
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        threading.Thread(target=self.serve_streams, daemon=True).start()
+
+    def close(self):
+        self.sock.sendto(b"", ("127.0.0.1", self.port))
+        self.thread.join(10)
+        self.sock.close()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def say(self, name, *addresses, ttl=1):
+        """What the name's addresses are from now on."""
+        for kind, mark in ((A, "."), (AAAA, ":")):
+            self.records[(name, kind)] = [(ttl, each) for each in addresses if (":" in each) == (mark == ":")]
+
+    def serve(self):
+        while True:
+            try:
+                query, client = self.sock.recvfrom(4096)
+            except OSError:
+                return
+            if not query:
+                return
+            if not self.silent:
+                answer = self.answer(query)
+                if len(answer) > DATAGRAM:  # to be asked for by TCP
+                    answer = query[:2] + b"\x83\x80" + struct.pack("!HHHH", 1, 0, 0, 0) + self.question(query)
+                self.sock.sendto(answer, client)
+
+    def serve_streams(self):
+        """One query a connection."""
+        while True:
+            try:
+                conn, _ = self.listener.accept()
+            except OSError:
+                return
+            with conn:
+                conn.settimeout(10)
+                query = conn.makefile("rb")
+                answer = self.answer(query.read(struct.unpack("!H", query.read(2))[0]))
+                conn.sendall(struct.pack("!H", len(answer)) + answer)
+                conn.recv(1)  # until the client has it
+
+    @staticmethod
+    def question(query):
+        """As it was asked: name, type and class."""
+        at = 12
+        while query[at]:
+            at += query[at] + 1
+        return query[12:at + 5]
+
+    def data(self, kind, value):
+        if kind == SRV:
+            return struct.pack("!HHH", *value[:3]) + wire_name(value[3])
+        return socket.inet_pton(socket.AF_INET if kind == A else socket.AF_INET6, value)
+
+    def answer(self, query):
+        question, labels, at = self.question(query), [], 0
+        while question[at]:
+            labels.append(question[at + 1:at + 1 + question[at]].decode().lower())
+            at += question[at] + 1
+        name, kind = ".".join(labels), struct.unpack_from("!H", question, at + 1)[0]
+        self.asked.append((name, kind))
+        if self.garbage:
+            return query[:2] + self.garbage
+        found = self.records.get((name, kind), [])
+        known = any(known == name for known, _ in self.records)
+        rcode = self.rcode if self.rcode is not None else NOERROR if known else NXDOMAIN
+        if rcode:
+            found = []
+        head = query[:2] + struct.pack("!HHHHH", 0x8180 | rcode, 1, len(found), 0, 0)
+        out = head + question
+        for ttl, value in found:
+            data = self.data(kind, value)
+            out += b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, ttl, len(data)) + data
+        return out

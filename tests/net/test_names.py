@@ -1,0 +1,257 @@
+"""Endpoints that are names: looked up, followed as answers change, kept when nobody answers."""
+import http.server
+import json
+import os
+import subprocess
+import threading
+
+import pytest
+
+from tests.harness.names import AAAA, NXDOMAIN, SERVFAIL, SRV, NameServer
+from tests.harness.plain import Plain
+from tests.harness.run import BUILD, SHUNTD, run, wait_until
+
+CONFIG = """
+vips:
+  - {{ name: web, addresses: [127.0.0.1], listeners: [ {{ port: {port}, protocol: http, routes: all }} ] }}
+node: {{ tunnel_address: 127.0.0.1 }}
+dns: {{ servers: ["127.0.0.1:{dns}"], timeout: 300ms{dns_more} }}
+routes:
+  all:
+    - {{ name: srv, match: {{ path: /srv }}, upstream: srv }}
+    - {{ name: all, upstream: web }}
+upstreams:
+  web: {{ endpoints: [ {{ address: "{name}:{origin}" }}{more} ] }}
+  srv: {{ endpoints: [ {{ srv: _http._tcp.example.test }} ] }}
+"""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = self.server.server_address[0].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Nothing is said."""
+
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+    daemon_threads = True
+
+    def __init__(self, address, port, family):
+        self.address_family = family
+        super().__init__((address, port), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Named(Plain):
+    """shuntd, a name server, and servers on several loopback addresses that say which they are."""
+
+    def __init__(self):
+        super().__init__()
+        self.dns = NameServer()
+        self.name, self.beside, self.dns_more = "web.example.test", "", ""
+        self.endpoint = self.free_ports(1)[0]
+        self.servers = [Server(f"127.0.0.{n}", self.endpoint, 2) for n in (2, 3, 4)]
+        self.servers += [Server("::1", self.endpoint, 10)]
+
+    def close(self):
+        super().close()
+        self.dns.close()
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
+
+    def configuration(self):
+        return CONFIG.format(port=self.port, dns=self.dns.port, origin=self.endpoint, name=self.name,
+                             more=self.beside, dns_more=self.dns_more)
+
+    def who(self, path="/", count=12):
+        """Which servers answer so many requests; None where it is shunt itself."""
+        found = set()
+        for _ in range(count):
+            got = run("curl", "-sS", "-m", "60", "-w", " %{http_code}", f"http://127.0.0.1:{self.port}{path}").stdout
+            found.add(got.split()[0] if got.endswith(" 200") else None)
+        return found
+
+    def becomes(self, want, path="/"):
+        wait_until(lambda: self.who(path) == want, f"{path} is served by {want}, not {self.who(path)}: {self.log()}")
+
+    def status(self, name="web.example.test"):
+        got = run(os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin", self.path("admin.sock"))
+        return next(one for one in json.loads(got.stdout)["names"] if one["name"] == name)
+
+
+@pytest.fixture(name="named")
+def fixture_named():
+    """Started by the test, when the name server has its records."""
+    with_names = Named()
+    yield with_names
+    with_names.close()
+
+
+def addresses(*numbers):
+    return {f"127.0.0.{n}" for n in numbers}
+
+
+def test_endpoints_follow_what_a_name_stands_for(named):
+    named.dns.say(named.name, "127.0.0.2", "127.0.0.3")
+    named.start()
+    assert named.who() == addresses(2, 3)  # from the first request on
+    named.dns.say(named.name, "127.0.0.4", "127.0.0.3")
+    named.becomes(addresses(3, 4))
+    assert f"{named.name} has 2 addresses now: 1 have come, 1 have gone" in named.log()
+    named.dns.say(named.name, "127.0.0.2", "127.0.0.2")
+    named.becomes(addresses(2))
+    assert named.status()["addresses"] == ["127.0.0.2"]
+    before = named.log().count("is in effect")
+    asked = named.status()["lookups"]
+    wait_until(lambda: named.status()["lookups"] > asked + 2, "more look-ups")
+    assert named.log().count("is in effect") == before  # the same answer changes nothing
+    # A broken file on disk is no reason to lose sight of endpoints.
+    with open(named.path("plain.yaml"), "w", encoding="utf-8") as out:
+        out.write("vips: [")
+    named.dns.say(named.name, "127.0.0.3")
+    named.becomes(addresses(3))
+
+
+def test_the_last_answer_is_kept_while_there_is_no_other(named):
+    named.dns.say(named.name, "127.0.0.2")
+    named.start()
+    for why, break_it in (("Timeout", {"silent": True}), ("SERVFAIL", {"rcode": SERVFAIL}),
+                          ("not found", {"rcode": NXDOMAIN}), ("", {"garbage": b"\x81\x80" + b"\xff" * 40})):
+        for key, value in break_it.items():
+            setattr(named.dns, key, value)
+        wait_until(lambda: named.status()["state"] == "failing", f"it fails: {why}")
+        assert named.who() == addresses(2)
+        assert "what it stood for before is kept" in named.log()
+        named.dns.silent, named.dns.rcode, named.dns.garbage = False, None, None
+        wait_until(lambda: named.status()["state"] == "answered", "it is answered again")
+    named.dns.say(named.name, "127.0.0.3")
+    named.becomes(addresses(3))
+    assert named.daemon.poll() is None
+
+
+def test_a_start_does_not_wait_for_ever(named):
+    named.dns.silent = True
+    named.start()
+    assert f"no name server has said in 5000 ms what {named.name} is" in named.log() or \
+        f"cannot look up {named.name}" in named.log()
+    assert named.who(count=2) == {None}
+    named.dns.say(named.name, "127.0.0.2")
+    named.dns.silent = False
+    named.becomes(addresses(2))
+
+
+def test_a_reload_brings_new_names_when_they_are_known(named):
+    named.dns.say(named.name, "127.0.0.2")
+    named.dns.say("other.example.test", "127.0.0.3")
+    named.start()
+    named.name = "Other.Example.Test"
+    with open(named.path("plain.yaml"), "w", encoding="utf-8") as out:
+        out.write(named.configuration())
+    seen = set()
+    named.daemon.send_signal(1)
+    while "127.0.0.3" not in seen:
+        seen |= named.who(count=1)
+    assert seen <= addresses(2, 3)  # and never nobody
+    wait_until(lambda: [one for one in ("other.example.test",) if named.status(one)["state"] == "answered"], "status")
+
+
+def test_services_say_ports_priorities_and_weights(named):
+    service = "_http._tcp.example.test"
+    named.dns.say(named.name, "127.0.0.2")
+    for n in (2, 3, 4):
+        named.dns.say(f"s{n}.example.test", f"127.0.0.{n}")
+
+    def say(*records):
+        named.dns.records[(service, SRV)] = [(1, record) for record in records]
+
+    say((10, 30, named.endpoint, "s2.example.test"), (10, 10, named.endpoint, "s3.example.test"),
+        (20, 1, named.endpoint, "s4.example.test"))
+    named.start()
+    count = {}
+    for _ in range(40):
+        who = named.who("/srv", 1).pop()
+        count[who] = count.get(who, 0) + 1
+    assert count == {"127.0.0.2": 30, "127.0.0.3": 10}
+    say((20, 1, named.endpoint, "s4.example.test"))
+    named.becomes(addresses(4), "/srv")
+    say((20, 1, named.endpoint, "s4.example.test"), (20, 1, named.endpoint, "gone.example.test"))
+    wait_until(lambda: ("gone.example.test", 1) in named.dns.asked, "the target that is gone was asked for")
+    assert named.who("/srv") == addresses(4)
+    say((0, 0, 0, "."))
+    wait_until(lambda: named.status(service)["state"] == "failing", "the service is away")
+    assert named.who("/srv") == addresses(4)
+
+
+def test_families_are_as_wanted(named):
+    named.dns.say(named.name, "127.0.0.2", "::1")
+    named.start()
+    assert named.who() == addresses(2)  # auto: IPv4 where there is some
+    named.dns.say(named.name, "::1")
+    named.becomes({"::1"})
+    named.dns.say(named.name, "127.0.0.2", "::1")
+    for family, want in (("both", {"127.0.0.2", "::1"}), ("ipv6", {"::1"}), ("ipv4", {"127.0.0.2"})):
+        named.dns_more = f", family: {family}"
+        with open(named.path("plain.yaml"), "w", encoding="utf-8") as out:
+            out.write(named.configuration())
+        named.reload()
+        named.becomes(want)
+
+
+def test_a_name_repeats_no_endpoint_and_has_a_bound(named):
+    named.beside = f', {{ address: "127.0.0.2:{named.endpoint}" }}'
+    named.dns.say(named.name, "127.0.0.2", "127.0.0.3", "0.0.0.0", "224.0.0.1", ttl=3600)
+    named.dns_more = ", ttl_most: 2s"
+    named.start()
+    count = [named.who(count=1).pop() for _ in range(8)]
+    assert sorted(count) == ["127.0.0.2"] * 4 + ["127.0.0.3"] * 4
+    named.dns.say(named.name, *[f"127.0.1.{n}" for n in range(100)], ttl=3600)
+    wait_until(lambda: "has more than 64 addresses; 36 are not used" in named.log(), "the bound")
+    assert len(named.status()["addresses"]) == 64
+
+
+def test_an_answer_is_good_for_its_time(named):
+    named.dns.say(named.name, "127.0.0.2", ttl=3600)
+    named.start()
+    first = named.status()
+    assert 3590000 < first["again_ms"] <= 3600000
+    assert named.dns.asked.count((named.name, AAAA)) == first["lookups"] == 1
+
+
+@pytest.mark.parametrize("endpoint,why", [
+    ('address: "web.example.test"', "expected an address with port such as"),
+    ('address: "web.example.test:0"', "expected an address with port such as"),
+    ('address: "web..example.test:80"', "expected an address with port such as"),
+    ('address: "10.0.0.256:80"', "expected an address with port such as"),
+    ('address: "we b:80"', "expected an address with port such as"),
+    ("srv: example.test", "expected a service such as _http._tcp.example.com"),
+    ('srv: _http._tcp.example.test, address: "a.test:80"', 'expected one of "address" and "srv"'),
+    ("weight: 1", 'expected one of "address" and "srv" for an endpoint, found none'),
+    ('address: "a.test:80", host: 10.0.0.1', "an endpoint that is behind a vtep needs an address"),
+])
+def test_names_that_are_none_are_told_with_their_place(tmp_path, endpoint, why):
+    file = tmp_path / "x.yaml"
+    file.write_text(f"upstreams:\n  a: {{ endpoints: [ {{ {endpoint} }} ] }}\n")
+    got = subprocess.run([SHUNTD, "-c", file, "--check"], capture_output=True, text=True, check=False)
+    assert got.returncode == 1
+    assert why in got.stderr and "x.yaml:2:" in got.stderr
+
+
+def test_packet_listeners_need_addresses(tmp_path):
+    file = tmp_path / "x.yaml"
+    file.write_text("""
+node: { tunnel_address: 192.0.2.1, devices: [lo] }
+vips: [ { name: v, addresses: [198.51.100.1], listeners: [ { port: 80, protocol: tcp, upstream: a, forward: vxlan } ] } ]
+upstreams: { a: { endpoints: [ { address: "a.test:80" } ] } }
+""")
+    got = subprocess.run([SHUNTD, "-c", file, "--check"], capture_output=True, text=True, check=False)
+    assert got.returncode == 1
+    assert "are names, which only listeners of the proxy can use" in got.stderr
