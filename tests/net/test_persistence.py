@@ -2,19 +2,21 @@
 import os
 import socket
 import ssl
+import subprocess
 
 import pytest
 
 from tests.harness import plain, scripted
 from tests.harness.certificates import Authority
+from tests.harness.run import BUILD
 from tests.net.test_balancing import Several
 
 
 class Kept(Several):
     """Several endpoints, or another node's; keys: of persistence. Without keys of the node's one is made."""
 
-    def __init__(self, count=3, keys="cookie: SHUNT", shared=None, node_keys=None):
-        super().__init__(0 if shared else count, f"    persistence: {{ {keys} }}\n")
+    def __init__(self, count=3, keys="cookie: SHUNT", shared=None, node_keys=None, endpoint=lambda number: ""):
+        super().__init__(0 if shared else count, f"    persistence: {{ {keys} }}\n", endpoint)
         if shared:
             self.origin.close()
             self.origin, self.origins = shared.origin, shared.origins
@@ -279,3 +281,55 @@ class SetsCookie(dict):
     def get(self, *_):
         return scripted.Answer((b"HTTP/1.1 200 OK\r\nSet-Cookie: JSESSIONID=s%d; Path=/app; HttpOnly\r\n"
                                 b"Set-Cookie: other=1\r\nContent-Length: 0\r\n\r\n" % self.port,))
+
+
+class Failing(dict):
+    """Answers all requests with 503."""
+
+    def get(self, *_):
+        return scripted.Answer((b"HTTP/1.1 503 Oh\r\nContent-Length: 0\r\n\r\n",))
+
+
+def test_a_retry_leads_elsewhere_and_the_client_is_told():
+    shunt = Kept(2)
+    shunt.route = ", retry: { on: [503] }"
+    with shunt:
+        users = first_users(shunt)
+        shunt.origins[1].answers = Failing()
+        answer = shunt.get(b"Cookie: " + users[1] + b"\r\n")
+        assert answer.status == 200 and shunt.cookie(answer) == users[0]
+        stats = shunt.stats()
+        assert stats["persistence_kept"] == 1 and stats["retries"] == 1
+
+
+def test_who_is_full_or_gone_leaves_its_users_to_others():
+    with Kept(2, endpoint=lambda number: ", max_requests: 1" if number == 1 else "") as shunt:
+        users = first_users(shunt)
+        name = scripted.token()
+        shunt.origins[1].answers[name] = scripted.Answer(())
+        waiting = shunt.client()
+        waiting.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\nCookie: %s\r\n\r\n" % (name, users[1]))
+        plain.wait_until(lambda: shunt.origins[1].whole(name), "the one that waits")
+        who, answer = shunt.who(users[1])
+        assert who == 0 and shunt.cookie(answer) == users[0]
+        assert shunt.stats()["persistence_moved"] == 1
+        waiting.reset()
+        plain.wait_until(lambda: shunt.who(users[1])[0] == 1, "room again")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_the_key_is_read_again_by_whom_shuntd_has_become():
+    shunt = Kept(2)
+    os.chmod(shunt.dir, 0o755)
+    shunt.more += ["--user", "nobody"]
+    with shunt:
+        users = first_users(shunt)
+        assert os.stat(shunt.path("state")).st_uid == os.stat(shunt.path("state/persistence.key")).st_uid != 0
+        shunt.reload()
+        assert not moved(shunt, users)
+        asked = subprocess.run([os.path.join(BUILD, "shuntctl"), "endpoint", "set", "origin",
+                                f"127.0.0.1:{shunt.origins[1].port}", "disable", "--admin", shunt.path("admin.sock")],
+                               capture_output=True, text=True, check=True)
+        assert asked.stderr == ""
+        shunt.restart()
+        assert [shunt.who()[0] for _ in range(4)] == [0] * 4
