@@ -7,7 +7,7 @@
 #pragma once
 #include <linux/types.h>
 
-#define ABI_VERSION 17
+#define ABI_VERSION 18
 
 #define ABI_SIZE(type, bytes)                                                                      \
 	_Static_assert(sizeof(type) == (bytes), #type " changed: bump ABI_VERSION")

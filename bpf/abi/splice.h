@@ -154,10 +154,13 @@ struct splice {
 	__u32 idle_ms, most_ms; /* without a packet, and in all; 0: any time */
 	__u32 pays[2];          /* elements + 1 of the buckets that it counts against; 0: none */
 	__u32 over_rate[2];     /* segments dropped for them, by direction as in bucket.due */
+	__u64 drained_ms;       /* since when its endpoint is on its way out; 0: it is not */
+	__u32 drain_ms;         /* as long it may last then; 0: any time */
+	__u32 zero;
 	/* Around what goes to the endpoint, dir[0], where that is in a vpc. */
 	struct tunnel tunnel;
 };
-ABI_SIZE(struct splice, 368);
+ABI_SIZE(struct splice, 384);
 
 /* getsockopt(fd, SK_QUERY_LEVEL, SK_QUERY_STATE): one consistent look, taken under the socket's
  * lock. */

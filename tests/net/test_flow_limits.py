@@ -119,6 +119,14 @@ def test_a_target_that_is_no_choice_cuts_nothing(shunt):
     assert one.stdout.read() == "reset\n"
 
 
+@pytest.mark.parametrize("words,what", [(["--all"], "--all"), (["--upstream", "odd"], "--upstream")])
+def test_a_choice_without_kill_is_a_mistake(shunt, words, what):
+    got = shunt.ctl("flows", *words, "--pin-dir", shunt.pins, check=False)
+    assert (got.returncode, got.stdout) == (2, "")
+    assert got.stderr == (f'shuntctl flows: {what} says what is to be cut, and goes with "flows kill"; '
+                          '"flows" alone shows all\n')
+
+
 @pytest.mark.parametrize("vip", [V4, V6])
 def test_the_end_of_a_splice_has_its_line_with_bytes_and_who_closed(shunt, vip):
     talk = shunt.talk(vip, 7000, 1, STREAM)
@@ -247,6 +255,10 @@ def test_a_rate_is_used_up_by_one_connection_and_shared_by_two(shunt):
     wait_until(lambda: gets(takers, 0.85, 0.85), "the rate, by one")
     takers.append(Taker(shunt))
     wait_until(lambda: gets(takers, 0.05, 0.85), "the rate, by two")
+    for flow in shunt.flows():
+        assert flow["state"] != "spliced" or (flow["rate"], "rate_per_source" in flow) == (ALONE, False)
+    assert sum(f.get("over_rate_out", 0) for f in shunt.flows()) > 0
+    assert "  at most 1048576 B/s together  " in shunt.ctl("flows", "--pin-dir", shunt.pins).stdout
     kill(shunt, "--all")
     lines = wait_until(lambda: ends(shunt)[-2:], "their lines")
     seconds = max(line["splice_us"] for line in lines) / 1e6

@@ -79,6 +79,47 @@ TEST(timeouts_that_cannot_be_meant_are_refused)
 	"upstreams: { a: { endpoints: [ { address: \"10.0.0.1:80\"" endpoint " } ],\n  " keys      \
 	" } }\n"
 
+TEST(drains_and_rates_of_splices_are_as_written_and_else_refused)
+{
+	static const struct {
+		const char *name, *text, *found;
+	} rows[] = {
+		{ "neither word nor time", UPSTREAM("drain: forever", ""),
+		  "f:2:10: expected wait, or a time such as 30s, for \"drain\", found "
+		  "\"forever\"" },
+		{ "longer than a day", UPSTREAM("drain: 25h", ""),
+		  "f:2:10: expected a time from 0ms to 86400000ms for \"drain\", found \"25h\"" },
+		{ "a list", UPSTREAM("drain: [ 1s ]", ""),
+		  "f:2:10: expected wait, or a time such as 30s, for \"drain\", found a list" },
+		{ "less than a segment or two", ROUTE("splice_rate: 4095"),
+		  "f:3:16: expected a size such as 64kB, 512MB or 2GB, from 4096 to 137438953472 "
+		  "bytes, for \"splice_rate\", found \"4095\"" },
+		{ "more than any device", ROUTE("splice_rate_per_source: 129GB"),
+		  "f:3:27: expected a size such as 64kB, 512MB or 2GB, from 4096 to 137438953472 "
+		  "bytes, for \"splice_rate_per_source\", found \"129GB\"" },
+	};
+	static const struct {
+		const char *text;
+		uint32_t drain_ms;
+	} good[] = {
+		{ UPSTREAM("connect_timeout: 1s", ""), 0 },
+		{ UPSTREAM("drain: wait", ""), 0 },
+		{ UPSTREAM("drain: 0s", ""), 1 }, /* at once */
+		{ UPSTREAM("drain: 90s", ""), 90000 },
+	};
+
+	FOR_ROWS (row, rows)
+		check_refused(row->text, row->found);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct findings findings;
+		struct model *m = load(good[i].text, &findings);
+
+		CHECK(m);
+		CHECK_INT(m->upstreams[0].drain_ms, good[i].drain_ms);
+		model_destroy(m);
+	}
+}
+
 TEST(a_line_is_as_written_and_else_refused)
 {
 	static const struct {

@@ -21,6 +21,23 @@ static long long integer(const json_t *from, const char *name)
 	return json_integer_value(json_object_get(from, name));
 }
 
+/* What few have, behind the columns of all. */
+static void print_notes(const json_t *flow)
+{
+	long long rate = integer(flow, "rate"), source = integer(flow, "rate_per_source");
+
+	if (rate)
+		printf("  at most %lld B/s together", rate);
+	if (source)
+		printf("  at most %lld B/s of its source", source);
+	if (rate || source)
+		printf("  %lld packets were over that",
+		       integer(flow, "over_rate_in") + integer(flow, "over_rate_out"));
+	if (json_object_get(flow, "draining_s"))
+		printf("  drains for %lld s", integer(flow, "draining_s"));
+	putchar('\n');
+}
+
 static void print_table(const json_t *flows)
 {
 	const json_t *flow;
@@ -29,10 +46,13 @@ static void print_table(const json_t *flows)
 	printf("%-22s %-22s %-22s %-12s %-9s %12s %12s %7s\n", "client", "vip", "endpoint",
 	       "upstream", "state", "bytes in", "bytes out", "age s");
 	json_array_foreach((json_t *)flows, i, flow)
-		printf("%-22s %-22s %-22s %-12s %-9s %12lld %12lld %7lld\n", string(flow, "client"),
+	{
+		printf("%-22s %-22s %-22s %-12s %-9s %12lld %12lld %7lld", string(flow, "client"),
 		       string(flow, "vip"), string(flow, "endpoint"), string(flow, "upstream"),
 		       string(flow, "state"), integer(flow, "bytes_in"), integer(flow, "bytes_out"),
 		       integer(flow, "age_s"));
+		print_notes(flow);
+	}
 	printf("%zu spliced connection%s\n", json_array_size(flows),
 	       json_array_size(flows) == 1 ? "" : "s");
 }
@@ -115,6 +135,16 @@ static int flows_kill(const struct command_options *options)
 
 int command_flows(const struct command_options *options)
 {
+	struct err err;
+
+	if (!options->operand && (options->all || options->upstream)) {
+		err_set(&err,
+			"%s says what is to be cut, and goes with \"flows kill\"; \"flows\" alone "
+			"shows all",
+			options->all ? "--all" : "--upstream");
+		command_refuse("flows", &err);
+		return EXIT_USAGE;
+	}
 	if (!options->operand)
 		return flows_list(options);
 	if (!strcmp(options->operand, "kill"))

@@ -239,6 +239,25 @@ static void reserve_nat_ports(struct fast_path *f, const struct snapshot *snapsh
 		}
 }
 
+/* With the weights that operators want. */
+static void splices_follow(struct fast_path *f, const struct snapshot *snapshot)
+{
+	const struct model *m = snapshot->model;
+	uint32_t *weights;
+
+	if (!f->splicer)
+		return;
+	weights = must_alloc((m->endpoint_count + 1) * sizeof(*weights));
+	for (uint32_t i = 0; i < m->upstream_count; i++)
+		for (uint32_t k = 0; k < m->upstreams[i].endpoint_count; k++) {
+			const struct endpoint *e = &m->upstreams[i].endpoints[k];
+
+			weights[e->index] = snapshot_weight(snapshot, e);
+		}
+	splicer_follow(f->splicer, m, weights);
+	free(weights);
+}
+
 bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, uint32_t workers,
 		     struct err *err)
 {
@@ -257,6 +276,7 @@ bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, uint32_t wo
 	reserve_nat_ports(f, snapshot);
 	f->idle_ms = longest_tunnel(snapshot);
 	splice_log_follow(f->log, snapshot);
+	splices_follow(f, snapshot);
 	return true;
 }
 

@@ -8,8 +8,9 @@
 
 enum { SCALE_MOST = 14, VNI_MOST = (1 << 24) - 1 }; /* RFC 7323, 2.3; RFC 7348, 5 */
 
-/* A struct splice that grows has something that must move too, or be said to stay behind. */
-_Static_assert(sizeof(struct splice) == 368 && sizeof(struct splice_dir) == 120,
+/* A struct splice that grows has something that must move too, or be said to stay behind: how its
+ * endpoint is drained, the other node's configuration says. */
+_Static_assert(sizeof(struct splice) == 384 && sizeof(struct splice_dir) == 120,
 	       "a new field of a splice: add it to these tables, or say why it does not move");
 
 /* clang-format off */

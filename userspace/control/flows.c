@@ -30,10 +30,14 @@ static json_t *address(const __be32 *ip, __be16 port)
 	return json_string(addr_print(&a).text);
 }
 
+static json_t *seconds_between(uint64_t from_ms, uint64_t to_ms)
+{
+	return json_integer(to_ms > from_ms ? (json_int_t)((to_ms - from_ms) / 1000) : 0);
+}
+
 struct json_t *flows_entry(const struct splice *splice, uint64_t now_ms)
 {
 	const struct flow_key *to_endpoint = &splice->dir[0].out, *to_client = &splice->dir[1].out;
-	uint64_t age = now_ms > splice->started_ms ? now_ms - splice->started_ms : 0;
 	char name[sizeof(splice->name) + 1] = { 0 };
 	json_t *flow = json_object(), *upstream;
 
@@ -49,9 +53,40 @@ struct json_t *flows_entry(const struct splice *splice, uint64_t now_ms)
 	json_object_set_new(flow, "bytes_out", json_integer((json_int_t)splice->dir[1].bytes));
 	json_object_set_new(flow, "packets_in", json_integer((json_int_t)splice->dir[0].packets));
 	json_object_set_new(flow, "packets_out", json_integer((json_int_t)splice->dir[1].packets));
-	json_object_set_new(flow, "age_s", json_integer((json_int_t)(age / 1000)));
+	json_object_set_new(flow, "age_s", seconds_between(splice->started_ms, now_ms));
 	json_object_set_new(flow, "port", json_integer(ntohs(to_endpoint->sport)));
+	if (splice->drained_ms)
+		json_object_set_new(flow, "draining_s",
+				    seconds_between(splice->drained_ms, now_ms));
+	if (splice->pays[0] || splice->pays[1]) {
+		json_object_set_new(flow, "over_rate_in", json_integer(splice->over_rate[0]));
+		json_object_set_new(flow, "over_rate_out", json_integer(splice->over_rate[1]));
+	}
 	return flow;
+}
+
+/* Bytes a second of the bucket in that element; 0: none. */
+static uint64_t rate_at(int fd, uint32_t pays)
+{
+	uint32_t i = pays - 1;
+	struct splice sp;
+
+	if (!pays || bpf_map_lookup_elem(fd, &i, &sp) != 0 || sp.state != SPLICE_BUCKET ||
+	    sp.bucket.kib_ns == 0)
+		return 0;
+	return 1024 * 1000000000ull / sp.bucket.kib_ns;
+}
+
+static void rates_add(int fd, const struct splice *splice, json_t *flow)
+{
+	static const char *const names[] = { "rate", "rate_per_source" };
+
+	for (int k = 0; k < 2; k++) {
+		uint64_t rate = rate_at(fd, splice->pays[k]);
+
+		if (rate)
+			json_object_set_new(flow, names[k], json_integer((json_int_t)rate));
+	}
 }
 
 /* A table made by another version of shunt must not be read as ours. */
@@ -78,9 +113,15 @@ static char *table_print(int fd, uint32_t count)
 	struct splice splice;
 	char *text;
 
-	for (uint32_t i = 0; i < count; i++)
-		if (bpf_map_lookup_elem(fd, &i, &splice) == 0 && is_shown(&splice))
-			json_array_append_new(all, flows_entry(&splice, now_ms));
+	for (uint32_t i = 0; i < count; i++) {
+		json_t *flow;
+
+		if (bpf_map_lookup_elem(fd, &i, &splice) != 0 || !is_shown(&splice))
+			continue;
+		flow = flows_entry(&splice, now_ms);
+		rates_add(fd, &splice, flow);
+		json_array_append_new(all, flow);
+	}
 	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	json_decref(all);
 	return text;

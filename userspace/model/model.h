@@ -269,6 +269,7 @@ struct upstream {
 	uint32_t index; /* dense over the model */
 	uint32_t connect_timeout_ms;
 	uint32_t idle_connections; /* kept a worker */
+	uint32_t drain_ms;         /* that splices to an endpoint that leaves last; 0: any time */
 	struct upstream_tls tls;
 	enum proxy_protocol proxy_protocol; /* sent first; connections then serve one session */
 	struct place at;

@@ -8,6 +8,7 @@
 #include "userspace/model/model_parts.h"
 
 enum { VNI_MAX = (1 << 24) - 1, WEIGHT_MAX = 1000, IDLE_MAX = 1024, CONNECT_MS_MAX = 60000 };
+enum { DRAIN_MS_MAX = 86400000 };
 
 const struct key vpc_keys[] = {
 	{ "vni", read_number, offsetof(struct vpc, vni), 1, VNI_MAX, true },
@@ -224,6 +225,25 @@ static void read_proxy_protocol(struct reading *r, const struct key *key, const 
 		*(enum proxy_protocol *)into = (enum proxy_protocol)word;
 }
 
+/* 0 is for ever, so that at once is soon. */
+static void read_drain(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into)
+{
+	uint32_t ms = 0;
+
+	if (value->kind == YAML_TEXT && strcmp(value->text, "wait") == 0) {
+		*(uint32_t *)into = 0;
+		return;
+	}
+	if (value->kind != YAML_TEXT || value->text[0] < '0' || value->text[0] > '9') {
+		finding(r, value->at, "expected wait, or a time such as 30s, for \"%s\", found %s",
+			key->name, schema_found(value));
+		return;
+	}
+	read_duration(r, key, value, &ms);
+	*(uint32_t *)into = ms ? ms : 1;
+}
+
 const struct key upstream_keys[] = {
 	{ "balance", read_balance, offsetof(struct upstream, balance) },
 	{ "connect_timeout", read_duration, offsetof(struct upstream, connect_timeout_ms), 1,
@@ -231,6 +251,7 @@ const struct key upstream_keys[] = {
 	{ "idle_connections", read_number, offsetof(struct upstream, idle_connections), 0,
 	  IDLE_MAX },
 	{ "endpoints", read_endpoints, .required = true },
+	{ "drain", read_drain, offsetof(struct upstream, drain_ms), 0, DRAIN_MS_MAX },
 	{ "hash_on", read_request_key, offsetof(struct upstream, hash_on) },
 	{ "slow_start", read_duration, offsetof(struct upstream, slow_start_ms), 0, 3600000 },
 	{ "panic", read_number, offsetof(struct upstream, panic), 0, 100 },

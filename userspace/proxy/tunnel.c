@@ -62,6 +62,7 @@ static void try_splice(struct session *s)
 					    .name = s->ex.upstream->name,
 					    .session = s->id,
 					    .rate = tunnel_rate(s),
+					    .drain_ms = s->ex.upstream->drain_ms,
 					    .idle_ms = s->listener->timeouts.tunnel_ms };
 	enum splice_reason reason;
 

@@ -175,6 +175,7 @@ static void fill(struct splice *sp, const struct handover_request *request,
 	sp->session = request->session;
 	sp->idle_ms = request->idle_ms;
 	sp->most_ms = request->most_ms;
+	sp->drain_ms = request->drain_ms;
 	snprintf((char *)sp->name, sizeof(sp->name), "%s", request->name);
 	for (int side = 0; side < 2; side++) {
 		struct conn *to = request->ends[!side];

@@ -23,6 +23,7 @@ struct handover_request {
 	uint32_t worker;
 	const char *name; /* of the upstream, for shuntctl flows */
 	struct splice_rate rate;
+	uint32_t drain_ms;         /* as in struct splice */
 	uint64_t session;          /* its number in the access log */
 	uint32_t idle_ms, most_ms; /* as in struct splice */
 };

@@ -101,6 +101,7 @@ void slot_to_control(struct splicer *splicer, uint32_t i)
 	struct slot *slot = &splicer->slots[i];
 
 	slot->packets = 0;
+	slot->epoch = 0;
 	slot->changed_ms = 0; /* the next sweep sets it */
 	slot->linger_ms = splicer->maps.splices[i].state == SPLICE_LEG
 				  ? clock_monotonic_ms() + LINGER_ENDED_MS
@@ -226,6 +227,8 @@ static void sweep_slot(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
 		slot->packets = packets;
 		slot->changed_ms = splicer->now_ms;
 	}
+	if (slot->epoch != splicer->epoch)
+		slot_follow(splicer, i);
 	how = slot_overdue(splicer, i, idle_ms);
 	if (how != SPLICE_ENDINGS)
 		slot_cut(splicer, i, how);
@@ -360,5 +363,6 @@ void splicer_destroy(struct splicer *splicer)
 	pthread_mutex_destroy(&splicer->lock);
 	pthread_mutex_destroy(&splicer->rates_lock);
 	free(splicer->slots);
+	free(splicer->staying);
 	free(splicer);
 }

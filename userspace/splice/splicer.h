@@ -106,6 +106,11 @@ void splicer_cut(struct splicer *splicer, const struct splice_choice *choice, ui
 		 uint32_t *out_later);
 /* Routes or devices have changed: the next sweeps and looks of the workers follow. */
 void splicer_reroute(struct splicer *splicer);
-/* About once a second: ages, lingers, idles, follows routes. */
+/*
+ * A new configuration. Where the endpoint of a splice is no more in it, or its weight (by
+ * endpoint.index) is 0, the splice may last as long as `drain` of its upstream says.
+ */
+void splicer_follow(struct splicer *splicer, const struct model *model, const uint32_t *weights);
+/* About once a second: ages, lingers, idles, drains, follows routes. */
 void splicer_sweep(struct splicer *splicer, uint64_t now_ms, uint32_t idle_ms);
 void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stats); /* any thread */

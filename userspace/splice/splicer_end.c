@@ -58,6 +58,8 @@ enum splice_ending slot_overdue(const struct splicer *splicer, uint32_t i, uint3
 		return SPLICE_ENDING_KILLED;
 	if (sp->most_ms && now_ms >= sp->started_ms + sp->most_ms)
 		return SPLICE_ENDING_OLD;
+	if (sp->drained_ms && sp->drain_ms && now_ms >= sp->drained_ms + sp->drain_ms)
+		return SPLICE_ENDING_DRAINED;
 	if (splicer->now_ms - slot->changed_ms >= (sp->idle_ms ? sp->idle_ms : idle_ms))
 		return SPLICE_ENDING_IDLE;
 	return SPLICE_ENDINGS;

@@ -30,6 +30,7 @@ struct slot {
 	uint32_t next_free;  /* of a bucket: the next one in its chain */
 	uint32_t pays[2];    /* as in struct splice */
 	uint32_t refs;       /* of a bucket: splices that pay into it */
+	uint32_t epoch;      /* of the splicer, at the last look at its endpoint */
 	uint64_t packets;    /* at the last sweep */
 	uint64_t changed_ms; /* when they last differed */
 	atomic_bool cut;     /* as soon as it is the control thread's */
@@ -54,6 +55,9 @@ struct splicer {
 	uint64_t now_ms;                         /* of the last sweep */
 	atomic_uint routes;                      /* how often they have changed */
 	uint32_t ways_seen, ways_left, way_next; /* splice_way.c, the control thread's */
+	struct staying *staying; /* endpoints and upstreams of the configuration, sorted */
+	uint32_t staying_count;
+	uint32_t epoch;     /* counts configurations; 0: none yet */
 	atomic_bool closed; /* another process takes slots and ports; set under the lock */
 };
 
@@ -104,6 +108,11 @@ void rates_adopt(struct splicer *splicer, uint32_t count);
 
 /* Packets of an exported splice are dropped here for so long, if nobody says forget before. */
 void slot_keep_moved(struct splicer *splicer, uint32_t i);
+
+/* --- splicer_drain.c */
+
+/* Whether its endpoint is on its way out, by the newest configuration. */
+void slot_follow(struct splicer *splicer, uint32_t i);
 
 /* --- splicer_adopt.c */
 
