@@ -93,3 +93,18 @@ def test_who_is_slower_than_the_others_is_left_alone():
         before = shunt.served()
         assert [shunt.get().status for _ in range(20)] == [200] * 20
         assert shunt.served()[2] == before[2]
+
+
+def test_who_breaks_off_in_its_answers_is_left_alone():
+    """A head that is good is no good answer yet."""
+    class Breaks(dict):
+        def get(self, *_):
+            return scripted.Answer((b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",), "reset")
+
+    with Several(2, "    eject: { failures: 3, time: 1h, most: 50 }\n") as shunt:
+        shunt.origins[0].answers = Breaks()
+        for _ in range(20):
+            shunt.get()
+        assert shunt.stats()["endpoints_ejected"] == 1
+        assert shunt.served()[0] == 3
+        assert [line["end"] for line in shunt.accesses()].count("endpoint_cut") == 3

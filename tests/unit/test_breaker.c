@@ -115,3 +115,18 @@ TEST(without_a_share_it_never_opens)
 		CHECK(!breaker_note(&b, &none, NOW, false, true));
 	CHECK_INT(breaker_ask(&b, &none, NOW), BREAKER_PASS);
 }
+
+TEST(what_breaks_off_later_was_one_result_and_a_bad_one)
+{
+	struct breaker b = { 0 };
+
+	for (int i = 0; i < 9; i++) {
+		breaker_note(&b, &rules, NOW, false, false);
+		CHECK(!breaker_spoil(&b, &rules, NOW));
+	}
+	CHECK_INT(b.tried, 9);
+	CHECK_INT(b.failed, 9);
+	breaker_note(&b, &rules, NOW, false, false);
+	CHECK(breaker_spoil(&b, &rules, NOW));
+	CHECK_INT(b.state, BREAKER_OPEN);
+}

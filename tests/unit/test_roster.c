@@ -131,7 +131,7 @@ TEST(times_away_grow_and_are_forgotten_after_a_calm)
 		/* Of three a second one would be more than half. */
 		roster_failed(s.roster, 1, now);
 		CHECK(!roster_failed(s.roster, 1, now));
-		roster_served(s.roster, 1, 0);
+		roster_served(s.roster, 1);
 		now += away;
 		away = away < 64 * SECOND ? 2 * away : away;
 	}
@@ -141,7 +141,7 @@ TEST(times_away_grow_and_are_forgotten_after_a_calm)
 	CHECK(!roster_is_ejected(s.roster, 0, now + SECOND));
 	now += SECOND;
 	CHECK(!roster_failed(s.roster, 0, now));
-	roster_served(s.roster, 0, 0); /* one good answer between two bad ones */
+	roster_served(s.roster, 0); /* one good answer between two bad ones */
 	CHECK(!roster_failed(s.roster, 0, now));
 	end(&s);
 }
@@ -347,7 +347,7 @@ TEST(who_does_worse_than_the_others_is_left_alone)
 		CHECK_INT(roster_outlier(s.roster, LATE, &place), EJECT_NOT);
 		for (uint32_t i = 0; i < 3; i++) {
 			for (uint32_t k = 0; k < row->of[i].good; k++)
-				roster_served(s.roster, i, row->of[i].took_ms);
+				roster_answered(s.roster, i, row->of[i].took_ms);
 			for (uint32_t k = 0; k < row->of[i].bad; k++)
 				CHECK(!roster_failed(s.roster, i, LATE));
 		}
@@ -361,4 +361,20 @@ TEST(who_does_worse_than_the_others_is_left_alone)
 		CHECK_INT(roster_outlier(s.roster, LATE + 20000, &place), EJECT_NOT);
 		end(&s);
 	}
+}
+
+TEST(an_answer_that_breaks_off_is_a_failure_and_one_that_is_whole_forgets_them)
+{
+	struct scene s = begin("eject: { failures: 2, time: 1s, most: 100 },",
+			       "{ address: \"10.0.0.1:80\" }");
+
+	roster_answered(s.roster, 0, 5);
+	CHECK(!roster_cut(s.roster, 0, LATE));
+	roster_answered(s.roster, 0, 5); /* that one has begun says nothing yet */
+	CHECK(roster_cut(s.roster, 0, LATE));
+	CHECK(!roster_failed(s.roster, 0, LATE + SECOND));
+	roster_answered(s.roster, 0, 5);
+	roster_served(s.roster, 0);
+	CHECK(!roster_failed(s.roster, 0, LATE + SECOND));
+	end(&s);
 }

@@ -175,6 +175,8 @@ void exchange_time_out(struct session *s)
 	}
 	stat_add(&session_stats(s)->timeouts, 1);
 	if (ex->response_begun) {
+		if (!exchange_is_full(s))
+			exchange_failed(s);
 		session_fail(s, exchange_is_full(s) ? END_CLIENT_STALLED : END_ENDPOINT_STALLED);
 		return;
 	}

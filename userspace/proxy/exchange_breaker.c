@@ -123,16 +123,19 @@ static void eject_outliers(struct session *s, uint64_t now_ms)
 	}
 }
 
-void exchange_note_result(struct session *s, bool failed)
+void exchange_note_result(struct session *s, enum exchange_result result)
 {
 	struct exchange *ex = &s->ex;
 	struct breaker *b = roster_breaker(ex->roster);
 	uint64_t now_ms = loop_now_ms(s->proxy->options.loop);
-	bool trial = ex->trial;
+	bool trial = ex->trial, changed;
 
 	eject_outliers(s, now_ms);
 	ex->trial = false;
-	if (!breaker_note(b, rules_of(s), now_ms, trial, failed))
+	changed = result == RESULT_CUT
+			  ? breaker_spoil(b, rules_of(s), now_ms)
+			  : breaker_note(b, rules_of(s), now_ms, trial, result == RESULT_BAD);
+	if (!changed)
 		return;
 	stat_add(b->state == BREAKER_CLOSED ? &session_stats(s)->breaker_closed
 					    : &session_stats(s)->breaker_opened,

@@ -102,28 +102,35 @@ void exchange_hash(const struct recall *by, const struct message *msg, struct sp
 void exchange_failed(struct session *s)
 {
 	const struct exchange *ex = &s->ex;
+	uint64_t now_ms = loop_now_ms(s->proxy->options.loop);
 
-	if (!ex->entered)
+	/* What is cut after a bad status has been counted already. */
+	if (!ex->entered || (ex->response_begun && !ex->good))
 		return;
-	if (roster_failed(ex->roster, ex->place, loop_now_ms(s->proxy->options.loop))) {
+	if (ex->good ? roster_cut(ex->roster, ex->place, now_ms)
+		     : roster_failed(ex->roster, ex->place, now_ms)) {
 		stat_add(&session_stats(s)->endpoints_ejected, 1);
 		LOG_OFTEN(LOG_WARNING,
 			  "endpoint %s of upstream %s is ejected: it failed %u times in a row",
 			  addr_print(&ex->endpoint->address).text, ex->upstream->name,
 			  ex->upstream->eject.failures);
 	}
-	exchange_note_result(s, true);
+	exchange_note_result(s, ex->good ? RESULT_CUT : RESULT_BAD);
+	s->ex.good = false;
 }
 
 /* 501 and 505 say something of the request, the others that the endpoint cannot. */
 void exchange_judge(struct session *s, uint16_t status)
 {
+	struct exchange *ex = &s->ex;
+
 	if (status == 500 || (status >= 502 && status <= 504)) {
 		exchange_failed(s);
-	} else if (s->ex.entered) {
-		roster_served(s->ex.roster, s->ex.place,
-			      loop_now_ms(s->proxy->options.loop) - s->ex.asked_ms);
-		exchange_note_result(s, false);
+	} else if (ex->entered) {
+		roster_answered(ex->roster, ex->place,
+				loop_now_ms(s->proxy->options.loop) - ex->asked_ms);
+		exchange_note_result(s, RESULT_GOOD);
+		ex->good = true;
 	}
 }
 
@@ -172,6 +179,8 @@ void exchange_count_conn(struct session *s, struct conn *conn)
 
 void exchange_forget(struct session *s)
 {
+	if (s->ex.good && s->ex.entered && s->ex.response_done)
+		roster_served(s->ex.roster, s->ex.place);
 	exchange_queue_quit(s);
 	exchange_leave(s);
 	exchange_breaker_end(s);

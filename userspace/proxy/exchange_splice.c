@@ -133,6 +133,8 @@ bool exchange_splice_step(struct session *s)
 		return true;
 	}
 	if (bounded_is_cut(ex->bounded)) {
+		if (ex->bounded_from == SERVER)
+			exchange_failed(s);
 		session_fail(s, ex->bounded_from == CLIENT ? END_CLIENT_CUT : END_ENDPOINT_CUT);
 		return true;
 	}

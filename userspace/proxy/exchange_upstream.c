@@ -419,6 +419,7 @@ static bool server_ended(struct session *s)
 	}
 	/* A reset does not end a body that ends with its connection (RFC 9112, 8). */
 	if (!h1_body_may_close(&ex->response_body) || s->ends[SERVER]->broken) {
+		exchange_failed(s);
 		session_fail(s, END_ENDPOINT_CUT);
 		return true;
 	}

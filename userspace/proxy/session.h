@@ -59,6 +59,7 @@ struct exchange {
 	uint8_t tries;                    /* connections that were taken or begun */
 	struct roster *roster;            /* of upstream; NULL: nobody was asked yet */
 	uint64_t asked_ms;                /* since when the endpoint is to answer */
+	bool good;                        /* its answer has begun, and well so far */
 	bool trial, admitted, pending;    /* exchange_breaker.c's: what is to be given back */
 	uint64_t hash;                    /* of what makes requests go together */
 	uint32_t place;                   /* of endpoint in its upstream */
@@ -321,7 +322,8 @@ void exchange_count_kept(const struct session *s); /* an endpoint was chosen, th
 /* exchange_breaker.c: whether the upstream as a whole is asked. */
 void exchange_enter(struct session *s);     /* with the first connection, or an answer of ours */
 void exchange_connected(struct session *s); /* it has one */
-void exchange_note_result(struct session *s, bool failed);
+enum exchange_result { RESULT_GOOD, RESULT_BAD, RESULT_CUT };
+void exchange_note_result(struct session *s, enum exchange_result result);
 void exchange_breaker_end(struct session *s);
 uint64_t exchange_breaker_left_ms(const struct session *s);
 

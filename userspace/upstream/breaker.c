@@ -77,11 +77,18 @@ bool breaker_note(struct breaker *b, const struct breaker_rules *rules, uint64_t
 	}
 	b->tried++;
 	b->failed += failed;
-	if (b->tried < rules->least ||
+	if (!failed || b->tried < rules->least ||
 	    (uint64_t)b->failed * 100 < (uint64_t)b->tried * rules->failed_percent)
 		return false;
 	open(b, rules, now_ms);
 	return true;
+}
+
+bool breaker_spoil(struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms)
+{
+	if (b->state == BREAKER_CLOSED && b->tried > 0)
+		b->tried--;
+	return breaker_note(b, rules, now_ms, false, true);
 }
 
 uint64_t breaker_left_ms(const struct breaker *b, uint64_t now_ms)

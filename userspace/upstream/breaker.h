@@ -33,6 +33,8 @@ enum breaker_pass breaker_ask(struct breaker *b, const struct breaker_rules *rul
 /* True where that has changed whether it is open. */
 bool breaker_note(struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms, bool trial,
 		  bool failed);
+/* What was noted as good has broken off later. */
+bool breaker_spoil(struct breaker *b, const struct breaker_rules *rules, uint64_t now_ms);
 void breaker_drop(struct breaker *b); /* a trial that has ended without a result */
 /* Until it may be asked again; 0: now. */
 uint64_t breaker_left_ms(const struct breaker *b, uint64_t now_ms);

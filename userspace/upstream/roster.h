@@ -89,7 +89,10 @@ struct roster_state roster_look(struct roster *roster, uint32_t place, uint64_t 
 
 /* What came of it. True where this has just ejected the endpoint. */
 bool roster_failed(struct roster *roster, uint32_t place, uint64_t now_ms);
-void roster_served(struct roster *roster, uint32_t place, uint64_t took_ms);
+/* A good answer has begun, after so long; and what became of it: it broke off, or was whole. */
+void roster_answered(struct roster *roster, uint32_t place, uint64_t took_ms);
+bool roster_cut(struct roster *roster, uint32_t place, uint64_t now_ms);
+void roster_served(struct roster *roster, uint32_t place);
 
 /* Why one is left alone though it has not failed so often in a row. */
 enum eject_cause { EJECT_NOT, EJECT_RATE, EJECT_SLOW };

@@ -35,22 +35,31 @@ static void eject(struct roster *r, struct member *m, uint64_t now_ms)
 	m->failures = 0;
 }
 
-void roster_served(struct roster *r, uint32_t place, uint64_t took_ms)
+void roster_answered(struct roster *r, uint32_t place, uint64_t took_ms)
 {
 	struct sample *s = &r->members[place]->sample;
 
-	r->members[place]->failures = 0;
 	s->tried++;
 	s->answered++;
 	s->answered_ms += took_ms;
 }
 
+void roster_served(struct roster *r, uint32_t place)
+{
+	r->members[place]->failures = 0;
+}
+
 bool roster_failed(struct roster *r, uint32_t place, uint64_t now_ms)
+{
+	r->members[place]->sample.tried++;
+	return roster_cut(r, place, now_ms);
+}
+
+bool roster_cut(struct roster *r, uint32_t place, uint64_t now_ms)
 {
 	const struct eject *rules = &r->upstream->eject;
 	struct member *m = r->members[place];
 
-	m->sample.tried++;
 	m->sample.failed++;
 	if (rules->failures == 0 || roster_is_ejected(r, place, now_ms) ||
 	    ++m->failures < rules->failures || !may_eject(r, now_ms))
