@@ -204,3 +204,30 @@ def test_a_request_that_has_ended_is_told_by_its_name(shunt):
 def test_a_request_that_nobody_made_is_not_told(shunt):
     got = ended(shunt, "0" * 32)
     assert got.returncode == 1 and "no request of that name is remembered" in got.stderr
+
+
+def test_an_earlier_revision_is_explained_as_it_was(shunt):
+    shunt.renew()
+    revision = str(json.loads(run(SHUNTCTL, "revisions", "--json", "--admin", shunt.path("admin.sock")).stdout)
+                   ["revisions"][-1]["revision"])
+    asked = [shunt.request()[0] for _ in range(10)]
+
+    def told(*words):
+        for query in asked:
+            headers = [word for header in query["headers"] for word in ("-H", header)]
+            got = run(SHUNTCTL, "explain", query["request"], *headers, "--from", query["from"], "--json", *words)
+            answer = json.loads(got.stdout)
+            yield answer["route"] if "route" in answer else answer["end"], answer.get("head")
+
+    before = list(told("--config", shunt.path("plain.yaml")))
+    shunt.renew()
+    admin = ("--admin", shunt.path("admin.sock"))
+    assert list(told("--at", revision, *admin)) == before
+    assert list(told(*admin)) != before
+    text = run(SHUNTCTL, "revisions", *admin).stdout
+    assert f"@{revision} since 20" in text and len(text.splitlines()) <= 16
+
+
+def test_a_revision_that_is_not_kept_is_not_explained(shunt):
+    got = run(SHUNTCTL, "explain", "GET http://x/", "--at", "999999", "--admin", shunt.path("admin.sock"), check=False)
+    assert got.returncode == 1 and "that revision is not kept" in got.stderr

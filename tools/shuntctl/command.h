@@ -20,13 +20,14 @@ struct command_options {
 	const char *upstream;
 	const char *interval, *timeout; /* the texts of options; NULL: not given */
 	const char *vip, *reason, *endpoint, *rate, *count, *packet, *device;
-	const char *from, *config, *request_id;
+	const char *from, *config, *at, *request_id;
 	const char *headers[HEADERS_GIVEN_MAX]; /* of the request that is asked about */
 	uint32_t header_count;
 	uint32_t interval_ms; /* 0: no rates */
 };
 
 int command_check(const struct command_options *options);
+int command_revisions(const struct command_options *options);
 int command_test(const struct command_options *options);
 int command_diff(const struct command_options *options);
 int command_status(const struct command_options *options);

@@ -6,6 +6,7 @@
 
 #include "tools/shuntctl/command.h"
 #include "tools/shuntctl/explained.h"
+#include "tools/shuntctl/revision.h"
 #include "userspace/control/explain_request.h"
 
 static json_t *query_of(const struct command_options *options)
@@ -54,15 +55,15 @@ static json_t *ask_model(struct model *model, const json_t *query, struct err *e
 	return answer;
 }
 
+/* A file, or a revision that was in effect. */
 static json_t *ask_file(const struct command_options *options, const json_t *query, struct err *err)
 {
-	struct findings findings = { 0 };
-	struct model *model = model_load(options->config, &findings);
+	char at[32];
+	struct model *model;
 
-	if (model)
-		return ask_model(model, query, err);
-	err_set(err, "%s", findings.list[0].text);
-	return NULL;
+	snprintf(at, sizeof(at), "@%s", options->at ? options->at : "");
+	model = revision_load(&options->admin, options->config ? options->config : at, err);
+	return model ? ask_model(model, query, err) : NULL;
 }
 
 /* One that has ended. */
@@ -82,9 +83,9 @@ int command_explain_request(const struct command_options *options)
 	json_t *query = options->request_id ? NULL : query_of(options), *answer;
 	struct err err = { .text = "" };
 
-	answer = !query            ? ask_deed(options, &err)
-		 : options->config ? ask_file(options, query, &err)
-				   : ask_daemon(options, query, &err);
+	answer = !query                           ? ask_deed(options, &err)
+		 : options->config || options->at ? ask_file(options, query, &err)
+						  : ask_daemon(options, query, &err);
 	json_decref(query);
 	if (!answer)
 		return command_refuse("explain", &err);

@@ -17,6 +17,7 @@ static const char help[] =
 	"  check FILE   read a configuration and say what is wrong with it\n"
 	"  test FILE    run the tests of a configuration\n"
 	"  diff FILE    what that configuration would change of what runs, and whom it moves\n"
+	"  revisions    configurations that were in effect and are kept\n"
 	"  status       what a running shuntd does\n"
 	"  endpoint [list [UPSTREAM]]\n"
 	"               who serves, and what is wanted of whom\n"
@@ -54,6 +55,7 @@ static const char help[] =
 	"  --count N        watch: ends after so many packets\n"
 	"  --packet 'tcp 198.51.100.7:4000 > 203.0.113.10:443 [syn|ack] [len N] [vlan N] [ttl N]'\n"
 	"                   explain: the packet\n"
+	"  --at REV         explain: by what was in effect as that revision (shuntctl revisions)\n"
 	"  --config FILE    explain: by that configuration, not by the one that runs\n"
 	"  --dev DEVICE     explain: where it comes in, if several are attached\n"
 	"  --help, --version\n"
@@ -68,6 +70,7 @@ static const struct command {
 } commands[] = {
 	{ "check", command_check, true, 1 },
 	{ "test", command_test, true, 1 },
+	{ "revisions", command_revisions, false, 0 },
 	{ "diff", command_diff, true, 1 },
 	{ "status", command_status, false, 0 },
 	{ "flows", command_flows, false, 2 },
@@ -95,6 +98,7 @@ static const struct option {
 	{ "--packet", "explain", AT(packet) },
 	{ "--dev", "explain", AT(device) },
 	{ "--request-id", "explain", AT(request_id) },
+	{ "--at", "explain", AT(at) },
 	{ "--from", "explain", AT(from) },
 	{ "--config", "explain", AT(config) },
 	{ "--vip", "explain", AT(vip) },

@@ -292,6 +292,7 @@ static bool serving_open(struct daemon *d, struct snapshot *first, struct err *e
 					   .log = log_control_sink(d->log),
 					   .inherited = inherited_table(inherited),
 					   .files_max = privileges_raise_files(),
+					   .config = d->arguments->config,
 					   .on_end = on_all_ended,
 					   .context = d };
 

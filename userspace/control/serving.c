@@ -8,6 +8,7 @@
 #include "userspace/control/deed_print.h"
 #include "userspace/control/explain_request.h"
 #include "userspace/control/flows_post.h"
+#include "userspace/control/history.h"
 #include "userspace/control/path_mtu.h"
 
 enum { DRAIN_DEFAULT_MS = 10000 };
@@ -17,6 +18,7 @@ struct serving {
 	struct snapshot *snapshot;
 	struct listen_table *table;
 	struct crew *crew;
+	struct history *history;
 	struct accept_watch *queues; /* NULL: plain proxy */
 	bool accepting;
 	struct ceilings ceilings;
@@ -82,6 +84,15 @@ static struct listen_table *plan(struct serving *s, struct snapshot *snapshot, u
 				 err);
 }
 
+/* What it was made of. */
+static void remember(struct serving *s, const struct snapshot *next)
+{
+	if (!s->snapshot || (next->model->read && next->model != s->snapshot->model))
+		history_add(s->history, s->options.config, next->number);
+	else
+		history_extend(s->history, next->number);
+}
+
 bool serving_apply(struct serving *s, struct snapshot *snapshot, uint32_t workers, struct err *err)
 {
 	uint32_t before = crew_count(s->crew);
@@ -93,6 +104,7 @@ bool serving_apply(struct serving *s, struct snapshot *snapshot, uint32_t worker
 		goto abandon_table;
 	if (!fast_path_follow(s, snapshot, table, err))
 		goto shrink_crew;
+	remember(s, snapshot);
 	listen_table_free(s->table);
 	s->table = table;
 	if (s->snapshot)
@@ -116,6 +128,7 @@ struct serving *serving_create(const struct serving_options *options, struct sna
 {
 	struct serving *s = must_alloc(sizeof(*s));
 
+	s->history = history_create();
 	s->options = *options;
 	if (options->fast_path)
 		s->queues = accept_watch_create(options->loop, options->fast_path);
@@ -128,6 +141,7 @@ struct serving *serving_create(const struct serving_options *options, struct sna
 	if (!serving_apply(s, first, workers, err)) {
 		crew_destroy(s->crew);
 		accept_watch_destroy(s->queues);
+		history_destroy(s->history);
 		free(s);
 		return NULL;
 	}
@@ -221,6 +235,8 @@ char *serving_post(struct serving *s, const struct admin_request *request, uint3
 {
 	if (span_is(request->path, SPAN("/explain")))
 		return explain_request_text(s->snapshot, s->crew, request->body, out_status);
+	if (span_is(request->path, SPAN("/source")))
+		return history_print(s->history, request->body, out_status);
 	if (span_is(request->path, SPAN("/request")))
 		return deed_ask(s->crew, s->snapshot, request->body, out_status);
 	return flows_post(s->options.fast_path, request, out_status);
@@ -250,5 +266,6 @@ void serving_destroy(struct serving *s)
 	accept_watch_destroy(s->queues);
 	listen_table_free(s->table);
 	snapshot_unref(s->snapshot);
+	history_destroy(s->history);
 	free(s);
 }

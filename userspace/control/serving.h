@@ -23,6 +23,7 @@ struct serving_options {
 	struct fast_path *fast_path;          /* borrowed; NULL: plain proxy */
 	const struct listen_table *inherited; /* of the process before; NULL: there is none */
 	uint64_t files_max;
+	const char *config;            /* the file or directory that snapshots are read from */
 	void (*on_end)(void *context); /* all workers have ended */
 	void *context;
 };

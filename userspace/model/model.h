@@ -501,6 +501,7 @@ struct model {
 	struct dns dns;
 	struct model_name *names; /* of endpoints, each once */
 	uint32_t name_count;
+	bool read; /* from files, and not made again from what was read */
 	const struct yaml *root; /* what it was built from */
 	struct arena *arena;
 };
@@ -520,6 +521,13 @@ struct model *model_again(const struct model *model, const struct resolution *re
 /* As model_load, from memory; name stands in the findings. For tests and fuzzing. */
 struct model *model_load_text(const char *name, const char *text, size_t len,
 			      struct findings *out_findings);
+/* As model_load, of several texts that each came from a file of that name. */
+struct source {
+	const char *name, *text;
+	size_t len;
+};
+struct model *model_load_sources(const struct source *sources, uint32_t count,
+				 struct findings *out_findings);
 void model_destroy(struct model *model);
 
 extern const char *const listener_protocol_names[LISTENER_PROTOCOLS];

@@ -202,10 +202,14 @@ struct model *model_load_resolved(const char *path, const struct resolution *res
 				  struct findings *out_findings)
 {
 	struct arena *arena = arena_create();
+	struct model *model;
 
 	out_findings->more = 0;
-	return load(arena, model_files_read(arena, path, &out_findings->list[0]), resolution,
-		    out_findings);
+	model = load(arena, model_files_read(arena, path, &out_findings->list[0]), resolution,
+		     out_findings);
+	if (model)
+		model->read = true;
+	return model;
 }
 
 struct model *model_load(const char *path, struct findings *out_findings)
@@ -220,6 +224,16 @@ struct model *model_again(const struct model *model, const struct resolution *re
 
 	out_findings->more = 0;
 	return load(arena, yaml_copy(arena, model->root), resolution, out_findings);
+}
+
+struct model *model_load_sources(const struct source *sources, uint32_t count,
+				 struct findings *out_findings)
+{
+	struct arena *arena = arena_create();
+
+	out_findings->more = 0;
+	return load(arena, model_files_merge(arena, sources, count, &out_findings->list[0]), NULL,
+		    out_findings);
 }
 
 void model_destroy(struct model *model)

@@ -11,6 +11,7 @@
 
 #include "userspace/base/must.h"
 #include "userspace/config/yaml_merge.h"
+#include "userspace/model/model.h"
 
 /* Text to free; NULL and a sentence where it cannot be had, or is larger than what is parsed. */
 static char *read_open(int fd, const char *file, size_t *out_len, struct err *err)
@@ -134,4 +135,21 @@ const struct yaml *model_files_read(struct arena *arena, const char *path, struc
 		root = whole;
 	file_list_fini(&list);
 	return done ? root : NULL;
+}
+
+const struct yaml *model_files_merge(struct arena *arena, const struct source *sources,
+				     uint32_t count, struct err *err)
+{
+	struct yaml *whole = yaml_merge_begin(arena, "sources"), *root;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const char *name = arena_text(arena, span_of(sources[i].name));
+
+		root = yaml_parse(arena, name, sources[i].text, sources[i].len, err);
+		if (!root || (count > 1 && !yaml_merge(whole, root, err)))
+			return NULL;
+		if (count == 1)
+			return root;
+	}
+	return whole;
 }

@@ -22,3 +22,7 @@ void file_list_fini(struct file_list *list);
  * directory: its *.yaml, *.yml and *.json in the order of their names, without hidden ones.
  */
 const struct yaml *model_files_read(struct arena *arena, const char *path, struct err *err);
+/* The same of texts. */
+struct source;
+const struct yaml *model_files_merge(struct arena *arena, const struct source *sources,
+				     uint32_t count, struct err *err);
