@@ -84,6 +84,26 @@ def test_transfers_and_datagrams_arrive_whole(nat, vip):
 
 
 @pytest.mark.parametrize("vip", [NAT, NAT6])
+def test_flows_lists_connections_with_both_ends_and_our_port(nat, vip):
+    talk = nat.talk(vip, 7, 20, STREAM)
+    talk.goes_on()  # both ends have talked
+    form = "[%s]:%d" if ":" in vip else "%s:%d"
+    far = {form % (LINKS[h][2 if ":" in vip else 0].split("/")[0], 8001) for h in ("web_a", "web_b")}
+    found = [f for f in nat.flows() if f["vip"] == form % (vip, 7) and f["state"] == "nat"]
+    heard = "".join(nat.sh(h, "ss", "-Htn", "sport", "=", "8001").stdout for h in ("web_a", "web_b"))
+    ports = {word.rsplit(":", 1)[-1] for word in heard.split()}
+    assert len(found) == 20 == len({f["client"] for f in found}) and {f["endpoint"] for f in found} == far
+    for flow in found:
+        assert flow["protocol"] == "tcp" and 61000 <= flow["port"] <= 65535
+        assert flow["source"].endswith(f":{flow['port']}") and str(flow["port"]) in ports
+    table = nat.ctl("flows", "--pin-dir", nat.pins).stdout
+    assert all(flow["client"] in table for flow in found) and " translated (forward: nat)" in table
+    assert talk.end()["bad"] == 0
+    wait_until(lambda: {f["state"] for f in nat.flows() if f["client"] in {x["client"] for x in found}} == {"nat over"},
+               "they are over")
+
+
+@pytest.mark.parametrize("vip", [NAT, NAT6])
 def test_neither_a_pool_change_nor_a_restart_moves_a_connection(nat, vip):
     talk = nat.talk(vip, 7, 20, STREAM)
     nat.reload(config(("web_a",)))

@@ -41,26 +41,33 @@ static void print_notes(const json_t *flow)
 static void print_table(const json_t *flows)
 {
 	const json_t *flow;
-	size_t i;
+	size_t i, nat = 0;
 
 	printf("%-22s %-22s %-22s %-12s %-9s %12s %12s %7s\n", "client", "vip", "endpoint",
 	       "upstream", "state", "bytes in", "bytes out", "age s");
 	json_array_foreach((json_t *)flows, i, flow)
 	{
-		printf("%-22s %-22s %-22s %-12s %-9s %12lld %12lld %7lld", string(flow, "client"),
-		       string(flow, "vip"), string(flow, "endpoint"), string(flow, "upstream"),
-		       string(flow, "state"), integer(flow, "bytes_in"), integer(flow, "bytes_out"),
-		       integer(flow, "age_s"));
+		printf("%-22s %-22s %-22s %-12s %-9s", string(flow, "client"), string(flow, "vip"),
+		       string(flow, "endpoint"), string(flow, "upstream"), string(flow, "state"));
+		if (json_object_get(flow, "protocol")) { /* translated: nobody counts its bytes */
+			printf(" %12s %12s %7s\n", "-", "-", "-");
+			nat++;
+			continue;
+		}
+		printf(" %12lld %12lld %7lld", integer(flow, "bytes_in"),
+		       integer(flow, "bytes_out"), integer(flow, "age_s"));
 		print_notes(flow);
 	}
-	printf("%zu spliced connection%s\n", json_array_size(flows),
-	       json_array_size(flows) == 1 ? "" : "s");
+	printf("%zu spliced connection%s", i - nat, i - nat == 1 ? "" : "s");
+	if (nat)
+		printf(", %zu translated (forward: nat)", nat);
+	puts(i >= FLOWS_SHOWN_MAX ? "; there may be more" : "");
 }
 
 static int flows_list(const struct command_options *options)
 {
 	struct err err = { .text = "out of memory" };
-	char *text = flows_print(options->pin_dir, &err);
+	char *text = flows_print(options->pin_dir, true, &err);
 	json_t *flows;
 
 	if (!text)

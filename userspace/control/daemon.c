@@ -103,7 +103,7 @@ static char *on_get(void *context, struct span path)
 	char *text;
 
 	if (span_is(path, SPAN("/flows")))
-		return flows_print(d->arguments->pin_dir, NULL);
+		return flows_print(d->arguments->pin_dir, false, NULL);
 	if (span_is(path, SPAN("/traffic")) && d->serving && d->fast_path)
 		return fast_path_traffic(d->fast_path, serving_snapshot(d->serving));
 	if (span_is(path, SPAN("/layout")) && d->serving)

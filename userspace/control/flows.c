@@ -11,6 +11,7 @@
 #include "bpf/abi/sizes.h"
 #include "userspace/base/addr.h"
 #include "userspace/base/clock.h"
+#include "userspace/control/flows_nat.h"
 
 static const char *const state_names[] = {
 	[SPLICE_FREE] = "free",     [SPLICE_HANDOVER] = "handover", [SPLICE_SPLICED] = "spliced",
@@ -106,12 +107,11 @@ static bool is_shown(const struct splice *splice)
 	       splice->state != SPLICE_BUCKET;
 }
 
-static char *table_print(int fd, uint32_t count)
+static json_t *table_list(int fd, uint32_t count)
 {
 	uint64_t now_ms = clock_ns(CLOCK_BOOTTIME) / 1000000u;
 	json_t *all = json_array();
 	struct splice splice;
-	char *text;
 
 	for (uint32_t i = 0; i < count; i++) {
 		json_t *flow;
@@ -122,9 +122,7 @@ static char *table_print(int fd, uint32_t count)
 		rates_add(fd, &splice, flow);
 		json_array_append_new(all, flow);
 	}
-	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	json_decref(all);
-	return text;
+	return all;
 }
 
 int flows_open(const char *pin_dir, uint32_t *out_count, struct err *err)
@@ -156,15 +154,20 @@ int flows_open(const char *pin_dir, uint32_t *out_count, struct err *err)
 	return -1;
 }
 
-char *flows_print(const char *pin_dir, struct err *err)
+char *flows_print(const char *pin_dir, bool nat, struct err *err)
 {
 	uint32_t count;
 	int fd = flows_open(pin_dir, &count, err);
+	json_t *all;
 	char *text;
 
 	if (fd < 0)
 		return err ? NULL : strdup("[]");
-	text = table_print(fd, count);
+	all = table_list(fd, count);
 	close(fd);
+	if (nat)
+		flows_nat_add(pin_dir, all, FLOWS_SHOWN_MAX);
+	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	json_decref(all);
 	return text;
 }
