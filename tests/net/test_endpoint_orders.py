@@ -135,6 +135,23 @@ def test_who_is_off_leaves_no_more_of_the_rest_to_be_ejected():
         assert shunt.stats()["endpoints_ejected"] == 1, "half of the two that serve"
 
 
+def test_who_is_down_stays_down_whatever_is_wanted_of_others():
+    shunt = Ordered(2)
+    shunt.upstream += "    health: { tcp: true, interval: 1s, timeout: 1s, fall: 100 }\n"
+    shunt.origins[1].close()
+    with shunt:
+        plain.wait_until(lambda: f"{shunt.at(1)} is down" in shunt.log(), "the first check decides")
+        shunt.gets(0)
+        for weight in range(5):
+            shunt.set(0, "weight", str(weight + 1))
+        errors = shunt.stats()["upstream_connect_errors"]
+        assert [shunt.who()[0] for _ in range(10)] == [0] * 10
+        assert shunt.stats()["upstream_connect_errors"] == errors
+        assert shunt.log().count(f"{shunt.at(1)} is down") == 1, "it is checked as before"
+        down = {one["endpoint"]: one["down"] for one in json.loads(shunt.ctl("list", "--json"))}
+        assert down == {shunt.at(0): False, shunt.at(1): True}
+
+
 def test_an_override_waits_for_an_endpoint_that_is_away():
     with Ordered(3) as shunt:
         shunt.set(2, "disable")

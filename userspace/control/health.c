@@ -79,14 +79,13 @@ void health_watch_destroy(struct health_watch *w)
 }
 
 /* Who is not checked, or was not yet, is fit. */
-static void release_unknown(const struct health_watch *w, const struct upstream *u)
+static void drain_all(const struct health_watch *w, const struct upstream *u)
 {
 	for (uint32_t i = 0; i < u->endpoint_count; i++) {
 		const struct endpoint *e = &u->endpoints[i];
 		const struct health_state *state = health_checker_find(w->checker, e->index);
 
-		if (!state || !state->known)
-			drain(w, u, e, false);
+		drain(w, u, e, state && state->known && state->down);
 	}
 }
 
@@ -95,9 +94,11 @@ void health_watch_follow(struct health_watch *w, struct snapshot *snapshot)
 	struct snapshot *before = w->snapshot;
 
 	w->snapshot = snapshot_ref(snapshot);
-	health_checker_follow(w->checker, snapshot);
+	/* Other orders alone are no reason to begin to check anew. */
+	if (!before || before->model != snapshot->model)
+		health_checker_follow(w->checker, snapshot);
 	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
-		release_unknown(w, &snapshot->model->upstreams[i]);
+		drain_all(w, &snapshot->model->upstreams[i]);
 	snapshot_unref(before);
 }
 
