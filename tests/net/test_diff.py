@@ -22,7 +22,7 @@ def diff(node, text, *words):
 def test_what_runs_differs_in_nothing_from_itself(node):
     got = json.loads(diff(node, config.full(), "--json"))
     assert got["same"] and not got["endpoints"] and not got["rings"]
-    assert diff(node, config.full()) == "nothing of listeners, upstreams and endpoints changes\n"
+    assert diff(node, config.full()) == "nothing of listeners, routes, upstreams and endpoints changes\n"
 
 
 def test_an_endpoint_less_moves_what_it_had(node):

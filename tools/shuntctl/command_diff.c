@@ -4,10 +4,12 @@
 
 #include "tools/shuntctl/admin_get.h"
 #include "tools/shuntctl/command.h"
+#include "tools/shuntctl/revision.h"
+#include "tools/shuntctl/route_diff.h"
 #include "userspace/control/layout.h"
-#include "userspace/model/model.h"
 
-/* What a daemon runs now; NULL and *err where it does not say. */
+/* What a daemon runs now, with the addresses that names have now; NULL and *err where it does not
+ * say. */
 static json_t *running(const struct admin_at *admin, struct err *err)
 {
 	char *text = admin_get(admin, "/layout", err);
@@ -19,18 +21,51 @@ static json_t *running(const struct admin_at *admin, struct err *err)
 	return layout;
 }
 
-static json_t *wanted(const char *file)
+static struct snapshot *load(const struct admin_at *admin, const char *name, struct err *err)
 {
-	struct findings findings = { 0 };
-	struct model *model = model_load(file, &findings);
-	json_t *layout = model ? layout_of(model) : NULL;
+	struct model *model = revision_load(admin, name, err);
 
-	for (uint32_t i = 0; i < findings.count; i++)
-		fprintf(stderr, "%s\n", findings.list[i].text);
-	if (findings.more)
-		fprintf(stderr, "%u more mistakes\n", findings.more);
-	model_destroy(model);
-	return layout;
+	return model ? snapshot_create(model, 0) : NULL;
+}
+
+/* One against the other; without an old one, against what runs. */
+static json_t *compare(const struct command_options *options, struct err *err)
+{
+	bool both = options->second != NULL;
+	struct snapshot *next =
+		load(&options->admin, both ? options->second : options->operand, err);
+	struct snapshot *last =
+		next ? load(&options->admin, both ? options->operand : "@0", err) : NULL;
+	json_t *after = next ? layout_of(next->model) : NULL, *before = NULL, *report = NULL;
+
+	if (next)
+		before = !both  ? running(&options->admin, err)
+			 : last ? layout_of(last->model)
+				: NULL;
+	if (before)
+		report = layout_diff(before, after);
+	if (report && last)
+		json_object_update_new(report, route_diff(last, next));
+	json_decref(before);
+	json_decref(after);
+	snapshot_unref(last);
+	snapshot_unref(next);
+	return report;
+}
+
+static bool is_empty(const json_t *report, const char *key)
+{
+	const json_t *changes = json_object_get(report, key), *names;
+	const char *change;
+
+	if (json_is_array(changes))
+		return json_array_size(changes) == 0;
+	json_object_foreach((json_t *)changes, change, names)
+	{
+		if (json_array_size(names) > 0)
+			return false;
+	}
+	return true;
 }
 
 static void print_names(const char *what, const json_t *changes)
@@ -77,6 +112,22 @@ static void print_ring(const json_t *ring)
 	       100 * moves, 100 * must);
 }
 
+static void print_moves(const json_t *list, const char *what, const char *key, const char *whom)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, one)
+	{
+		printf("%s %s: %.2f %% of %s", what, json_string_value(json_object_get(one, key)),
+		       100 * json_real_value(json_object_get(one, "moves")), whom);
+		if (json_object_get(one, "must"))
+			printf(", %.2f %% must",
+			       100 * json_real_value(json_object_get(one, "must")));
+		putchar('\n');
+	}
+}
+
 static void print_report(const json_t *report)
 {
 	json_t *one;
@@ -84,35 +135,30 @@ static void print_report(const json_t *report)
 
 	print_names("listener", json_object_get(report, "listeners"));
 	print_names("upstream", json_object_get(report, "upstreams"));
+	print_names("route", json_object_get(report, "routes"));
 	json_array_foreach(json_object_get(report, "endpoints"), i, one) print_endpoint(one);
 	json_array_foreach(json_object_get(report, "rings"), i, one) print_ring(one);
-	if (json_is_true(json_object_get(report, "same")))
-		puts("nothing of listeners, upstreams and endpoints changes");
+	print_moves(json_object_get(report, "splits"), "route", "route",
+		    "its users get another upstream");
+	print_moves(json_object_get(report, "sticky"), "upstream", "upstream",
+		    "those bound to endpoints get another one");
+	if (json_is_true(json_object_get(report, "same")) && is_empty(report, "routes"))
+		puts("nothing of listeners, routes, upstreams and endpoints changes");
 }
 
 int command_diff(const struct command_options *options)
 {
-	json_t *after = wanted(options->operand), *before, *report;
 	struct err err = { .text = "" };
-	char *text;
+	json_t *report = compare(options, &err);
 
-	if (!after)
-		return EXIT_REFUSED;
-	before = running(&options->admin, &err);
-	if (!before) {
-		json_decref(after);
+	if (!report)
 		return command_refuse("diff", &err);
-	}
-	report = layout_diff(before, after);
 	if (options->json) {
-		text = json_dumps(report, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-		puts(text ? text : "{}");
-		free(text);
+		json_dumpf(report, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+		putchar('\n');
 	} else {
 		print_report(report);
 	}
 	json_decref(report);
-	json_decref(before);
-	json_decref(after);
 	return EXIT_DONE;
 }

@@ -16,7 +16,8 @@ static const char help[] =
 	"\n"
 	"  check FILE   read a configuration and say what is wrong with it\n"
 	"  test FILE    run the tests of a configuration\n"
-	"  diff FILE    what that configuration would change of what runs, and whom it moves\n"
+	"  diff [OLD] NEW\n"
+	"               what that configuration would change of what runs, and whom it moves\n"
 	"  revisions    configurations that were in effect and are kept\n"
 	"  status       what a running shuntd does\n"
 	"  endpoint [list [UPSTREAM]]\n"
@@ -71,7 +72,7 @@ static const struct command {
 	{ "check", command_check, true, 1 },
 	{ "test", command_test, true, 1 },
 	{ "revisions", command_revisions, false, 0 },
-	{ "diff", command_diff, true, 1 },
+	{ "diff", command_diff, true, 2 },
 	{ "status", command_status, false, 0 },
 	{ "flows", command_flows, false, 2 },
 	{ "watch", command_watch, false, 0 },

@@ -501,7 +501,7 @@ struct model {
 	struct dns dns;
 	struct model_name *names; /* of endpoints, each once */
 	uint32_t name_count;
-	bool read; /* from files, and not made again from what was read */
+	bool read;               /* from files, and not made again from what was read */
 	const struct yaml *root; /* what it was built from */
 	struct arena *arena;
 };

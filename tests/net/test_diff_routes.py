@@ -1,0 +1,66 @@
+"""`shuntctl diff OLD NEW`: routes that change, and users who move. No daemon is needed."""
+import json
+
+import pytest
+
+from tests.harness.explaining import SHUNTCTL
+from tests.harness.run import run
+
+CONFIG = """
+vips: [ {{ name: v, addresses: [127.0.0.1], listeners: [ {{ port: 80, protocol: http, routes: r }} ] }} ]
+node: {{ tunnel_address: 127.0.0.1 }}
+routes:
+  r:
+    - {{ name: split, match: {{ path: /a }}, sticky: {{ cookie: c }},
+        split: [ {{ upstream: one, weight: {a} }}, {{ upstream: two, weight: {b} }} ] }}
+    - {{ name: plain, match: {{ path: /b }}, upstream: {plain} }}
+    {more}
+upstreams:
+  one: {{ balance: maglev, endpoints: [ {endpoints} ] }}
+  two: {{ persistence: {{ cookie: KEEP }}, endpoints: [ {endpoints} ] }}
+"""
+
+
+def endpoints(*numbers):
+    return ", ".join(f'{{ address: "10.0.0.{n}:80" }}' for n in numbers)
+
+
+@pytest.fixture(name="diff")
+def fixture_diff(tmp_path):
+    def diff(old, new, *words):
+        usual = {"a": 95, "b": 5, "plain": "one", "more": "", "endpoints": endpoints(1, 2, 3, 4)}
+        for name, changes in (("old", old), ("new", new)):
+            (tmp_path / name).write_text(CONFIG.format(**(usual | changes)))
+        return run(SHUNTCTL, "diff", str(tmp_path / "old"), str(tmp_path / "new"), *words).stdout
+    return diff
+
+
+def test_nothing_differs_from_itself(diff):
+    assert diff({}, {}) == "nothing of listeners, routes, upstreams and endpoints changes\n"
+
+
+def test_routes_that_come_go_and_change_are_named(diff):
+    more = {"more": "- { name: new, upstream: two }"}
+    assert diff({}, more | {"plain": "two"}) == (
+        "route r/new: added\nroute r/plain: changed\nroute r/plain: 100.00 % of its users get another upstream\n")
+    assert diff(more, {}) == "route r/new: removed\n"
+
+
+def test_as_few_users_move_as_weights_do(diff):
+    got = json.loads(diff({}, {"a": 50, "b": 50}, "--json"))
+    assert got["routes"] == {"added": [], "removed": [], "changed": ["r/split"]}
+    assert [one["route"] for one in got["splits"]] == ["r/split"]
+    # 45 of a hundred, as ten thousand users draw them.
+    assert 0.42 < got["splits"][0]["moves"] < 0.48
+    assert not got["sticky"]
+
+
+def test_those_bound_to_an_endpoint_that_goes_must_move(diff):
+    got = {one["upstream"]: one for one in json.loads(diff({}, {"endpoints": endpoints(1, 2, 3)}, "--json"))["sticky"]}
+    assert got["two"]["moves"] == got["two"]["must"] == 0.25
+    assert 0.249 < got["one"]["must"] < 0.251 and got["one"]["must"] <= got["one"]["moves"] < 0.27
+
+
+def test_one_more_endpoint_moves_nobody_who_has_a_cookie(diff):
+    got = [one["upstream"] for one in json.loads(diff({}, {"endpoints": endpoints(1, 2, 3, 4, 5)}, "--json"))["sticky"]]
+    assert got == ["one"]
