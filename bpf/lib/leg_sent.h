@@ -45,6 +45,15 @@ static __always_inline __u32 sent_seq(struct splice *sp, const struct leg_plan *
 	return seq;
 }
 
+/* Where it is heeded, or asked about: X may have all that went past the socket (RFC 5961, 3). */
+static __always_inline __u32 reset_seq(struct splice *sp, __u32 seq)
+{
+	struct splice *peer = leg_peer(sp);
+	__u32 furthest = peer ? peer->past.max_seq + peer->past.seq_delta : seq;
+
+	return seq_before(seq, furthest) ? furthest : seq;
+}
+
 /* Never more than somebody has: of a body, what its other end has acknowledged. */
 static __always_inline __u32 sent_ack(struct splice *sp, const struct leg_plan *plan, __u32 ack)
 {
@@ -203,10 +212,13 @@ static __always_inline int leg_sent(struct __sk_buff *skb, __u32 l4_off, struct 
 	payload = skb->len - l4_off - head;
 	seq = sent_seq(sp, &plan, bpf_ntohl(tcp.seq), payload);
 	ack = flags & TCP_ACK ? sent_ack(sp, &plan, bpf_ntohl(tcp.ack_seq)) : 0;
+	if (flags & TCP_RST) {
+		if (plan.body == LEG_OUT)
+			seq = reset_seq(sp, seq);
+		sp->leg.body = LEG_NONE; /* nobody is left to end it; X hears more from our stack */
+	}
 	new.seq = bpf_htonl(seq);
 	new.ack = bpf_htonl(ack);
-	if (flags & TCP_RST)
-		sp->leg.body = LEG_NONE; /* nobody is left to end it; X hears more from our stack */
 	sum = sent_options(skb, l4_off + sizeof(tcp), l4_off + head, sp, &plan);
 	sum = sum_change(sum, tcp.seq, new.seq);
 	sum = sum_change(sum, tcp.ack_seq, new.ack);

@@ -155,6 +155,7 @@ static inline void begin_endpoint(struct splice *e, uint32_t base)
 {
 	*e = (struct splice){ .state = SPLICE_LEG, .generation = GENERATION };
 	e->past.seq_delta = DELTA;
+	e->past.max_seq = E_PROGRESS + base;
 	e->leg = (struct leg){ .turn = 6,
 			       .tx = E_TX,
 			       .rx = E_RX,

@@ -99,6 +99,12 @@ static void peer_gone(struct splice *c, struct splice *e)
 	c->leg.peer = e->leg.peer = 4000000000u;
 }
 
+static void more_went_past(struct splice *c, struct splice *e)
+{
+	(void)c;
+	e->past.max_seq = e->leg.from + 0x800;
+}
+
 static void no_body(struct splice *c, struct splice *e)
 {
 	c->leg.body = e->leg.body = LEG_NONE;
@@ -174,6 +180,9 @@ TEST(numbers_leave_as_they_are_on_the_wire)
 		{ "OUT: a reset", false,
 		  P(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED), .flags = RST | ACK), C_PROGRESS,
 		  C_ACKED },
+		{ "OUT: a reset is as new as what may have come there", false,
+		  P(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED), .flags = RST | ACK),
+		  C_FROM + 0x800, C_ACKED, more_went_past },
 		{ "IN: a request", true,
 		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM - 9), .payload = "GET /"), E_SENT,
 		  E_PROGRESS },

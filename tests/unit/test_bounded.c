@@ -446,6 +446,21 @@ TEST(of_an_abandoned_one_each_leg_keeps_what_went_past_it)
 	}
 }
 
+TEST(the_reset_of_an_abandoned_one_is_not_older_than_what_is_on_its_way)
+{
+	FOR_BASES(base)
+	{
+		struct bounded *b = begun(base);
+
+		relayed(b, base);
+		at(base, 100);
+		elements[IN].past.max_seq += 50;
+		bounded_abandon(b);
+		CHECK_INT(elements[IN].leg.rx, IN_RX + 100);
+		CHECK_INT(elements[OUT].leg.tx, OUT_TX + 150);
+	}
+}
+
 TEST(who_holds_it_up_is_known)
 {
 	FOR_BASES(base)

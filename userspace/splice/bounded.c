@@ -447,9 +447,21 @@ static uint32_t past_from(const struct bounded *b)
 	return n > 0 ? (uint32_t)n : 0;
 }
 
+/*
+ * By which our reset is not older than what TO may have by now, or it would not be looked at. Where
+ * TO has less, it asks (RFC 5961, 3), and finds no socket.
+ */
+static uint32_t past_to(const struct bounded *b)
+{
+	int32_t n = (int32_t)(load(&b->legs[FROM]->past.max_seq) - b->legs[FROM]->leg.from);
+	uint32_t progress = (uint32_t)bounded_progress(b);
+
+	return n > 0 && (uint32_t)n > progress ? (uint32_t)n : progress;
+}
+
 void bounded_abandon(struct bounded *b)
 {
-	fold(b, past_from(b), (uint32_t)bounded_progress(b));
+	fold(b, past_from(b), past_to(b));
 	conn_reset_not(b->ends[FROM]);
 	free(b);
 }
