@@ -172,15 +172,18 @@ static bool begin_plans(struct bounded *b, const struct bounded_request *r, cons
 	return may;
 }
 
+/* Both at once: entered together, they wait for the same grace period. */
 static enum splice_reason take_legs(struct splicer *splicer, const struct bounded_request *r,
 				    const struct sk_state st[2], struct splice *legs[2])
 {
 	enum splice_reason reason =
 		leg_of(splicer, r->from, &st[FROM], r->worker, r->name, &legs[FROM]);
+	enum splice_reason other;
 
-	if (reason != SPLICE_REASON_DONE)
+	if (reason != SPLICE_REASON_DONE && reason != SPLICE_REASON_NOT_QUIET)
 		return reason;
-	return leg_of(splicer, r->to, &st[TO], r->worker, r->name, &legs[TO]);
+	other = leg_of(splicer, r->to, &st[TO], r->worker, r->name, &legs[TO]);
+	return reason != SPLICE_REASON_DONE ? reason : other;
 }
 
 /* Where the body comes in; what goes the other way are but acknowledgements. */
