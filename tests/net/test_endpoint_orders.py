@@ -38,6 +38,13 @@ class Ordered(Kept):
             return {self.who()[0] for _ in range(4 * len(self.origins))}
         plain.wait_until(lambda: now() == set(numbers) and now() == set(numbers), f"{numbers} get all")
 
+    def explain(self, cookie):
+        """What shuntctl says of a request of that user."""
+        got = subprocess.run([os.path.join(BUILD, "shuntctl"), "explain", f"GET http://a.example:{self.port}/", "-H",
+                              "Cookie: " + cookie.decode(), "--admin", self.path("admin.sock")],
+                             capture_output=True, text=True, check=True)
+        return got.stdout
+
     def status(self):
         got = subprocess.run([os.path.join(BUILD, "shuntctl"), "status", "--admin", self.path("admin.sock")],
                              capture_output=True, text=True, check=True)
@@ -84,10 +91,13 @@ def test_who_drains_keeps_its_users_until_its_time_is_over():
         shunt.set(1, "drain")
         shunt.gets(0)
         assert [shunt.who(users[1])[0] for _ in range(4)] == [1] * 4
+        said = shunt.explain(users[1])
+        assert "gets nothing new: it drains" in said and "it had the client before" in said
         shunt.set(1, "drain", "1s")
         plain.wait_until(lambda: shunt.listed()[1][1]["service"] == "off", "its time is over")
         assert "its time to drain is over, it is off" in shunt.log()
         plain.wait_until(lambda: shunt.who(users[1])[0] == 0, "its users are led elsewhere")
+        assert "off: shuntctl endpoint says so" in shunt.explain(users[1])
         shunt.restart()
         shunt.gets(0)
         shunt.set(1, "enable")
