@@ -103,9 +103,10 @@ bench: all ## packets and requests beside nginx and haproxy; BENCH=name for one,
 bench-packets: ## of these only the packets, the kernel's memory, and forwarding beside the kernel's
 	@$(MAKE) --no-print-directory bench BENCH="packets figures forward"
 
-soak: all ## a million requests through reloads, restarts, renewals and an upgrade; REQUESTS=n
+soak: all ## a million requests (REQUESTS=n), then splices for 30 minutes (SECONDS=n), while all around them changes
 	@$(BUILD_ONE) -s $(SOAK_PROGRAMS)
 	@$(PYTHON) tools/soak/soak $(or $(REQUESTS),1000000)
+	@$(PYTHON) tools/soak/splices $(or $(SECONDS),1800) $(SEED)
 
 tsan: deps ## threaded unit tests, and the lab with shuntd, under ThreadSanitizer; TESTS=tests/net/...
 	@$(BUILD_ONE) programs $(TSAN_TESTS) $(B)/tsan/shuntd

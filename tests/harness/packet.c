@@ -43,7 +43,9 @@ static size_t put_l4(const struct packet *p, uint8_t *at)
 				      .dest = htons(p->dport),
 				      .seq = htonl(p->seq),
 				      .ack_seq = htonl(p->ack),
-				      .window = htons(p->window ? p->window : 1000) };
+				      .window = htons(p->closed   ? 0
+						      : p->window ? p->window
+								  : 1000) };
 
 		head = sizeof(tcp) + p->tcp_options_len;
 		tcp.doff = (head / 4) & 15;
@@ -68,6 +70,7 @@ static size_t put_v4(const struct packet *p, uint8_t *ip)
 	size_t head = sizeof(struct iphdr) + p->ip_options, l4 = put_l4(p, ip + head);
 	struct iphdr h = { .version = 4,
 			   .ihl = (head / 4) & 15,
+			   .tos = p->tos,
 			   .ttl = p->ttl ? p->ttl : 64,
 			   .protocol = p->proto,
 			   .id = htons(p->id),

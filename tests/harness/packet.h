@@ -21,6 +21,8 @@ struct packet {
 	uint8_t tcp_options_len; /* a multiple of 4 */
 	uint8_t ip_options;      /* bytes of IPv4 options (NOPs), a multiple of 4 */
 	uint8_t hop_headers;     /* IPv6: so many empty destination-options headers */
+	bool closed;             /* a window of 0, which in `window` is the usual one */
+	uint8_t tos;             /* of IPv4 */
 	uint8_t ttl;             /* 64 */
 	uint8_t vlan_tags;       /* of 802.1Q */
 	uint16_t fragment;       /* the whole field: of IPv4, or of a fragment header (IPv6) */

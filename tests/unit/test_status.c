@@ -22,6 +22,7 @@ TEST(the_status_has_every_number_under_its_name)
 
 	status.counters[COUNT_SPLICED] = 11;
 	status.splices.active = 4;
+	status.splices.ports = 7;
 	stat_add(&status.stats.exchanges, 5);
 	stat_add(&status.stats.splice[SPLICE_REASON_ECN], 6);
 	stat_add(&status.stats.splice[SPLICE_REASON_DONE], 8);
@@ -38,6 +39,7 @@ TEST(the_status_has_every_number_under_its_name)
 	CHECK_INT(json_object_size(json_object_get(got, "counters")), COUNTERS);
 	CHECK_INT(number_at(got, "stats", "exchanges", NULL), 5);
 	CHECK_INT(number_at(got, "splices", "active", NULL), 4);
+	CHECK_INT(number_at(got, "splices", "ports", NULL), 7);
 	CHECK_INT(number_at(got, "splices", "begun", NULL), 8);
 	CHECK_INT(number_at(got, "splices", "refused", "ecn"), 6);
 	CHECK(json_object_get(json_object_get(json_object_get(got, "splices"), "refused"),

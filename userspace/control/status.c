@@ -88,6 +88,7 @@ static json_t *splices_of(const struct status *s)
 	json_object_set_new(all, "imported", number(s->splices.imported));
 	for (int i = 0; i < SPLICE_ENDINGS; i++)
 		json_object_set_new(all, ending_names[i], number(s->splices.endings[i]));
+	json_object_set_new(all, "ports", number(s->splices.ports));
 	json_object_set_new(all, "reused", number(s->splices.reused));
 	json_object_set_new(all, "refused", refused_of(&s->stats));
 	return all;

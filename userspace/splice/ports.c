@@ -130,3 +130,14 @@ void ports_give(struct ports *ports, const struct addr *to, uint16_t port)
 	}
 	pthread_mutex_unlock(&ports->lock);
 }
+
+uint32_t ports_in_use(struct ports *ports)
+{
+	uint32_t n = 0;
+
+	pthread_mutex_lock(&ports->lock);
+	for (uint32_t i = 0; i < TABLE_SLOTS; i++)
+		n += ports->table[i] ? ports->table[i]->used : 0;
+	pthread_mutex_unlock(&ports->lock);
+	return n;
+}

@@ -22,3 +22,5 @@ uint16_t ports_take(struct ports *ports, const struct addr *to);
 /* For adoption: marks a port that is in use; false where it is already, or not in the range. */
 bool ports_mark(struct ports *ports, const struct addr *to, uint16_t port);
 void ports_give(struct ports *ports, const struct addr *to, uint16_t port);
+/* Towards all endpoints. */
+uint32_t ports_in_use(struct ports *ports);

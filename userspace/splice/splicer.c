@@ -280,6 +280,7 @@ void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stat
 		else
 			st.legs++;
 	}
+	st.ports = ports_in_use(s->ports);
 	*out_stats = st;
 }
 

@@ -71,6 +71,7 @@ struct splicer_stats {
 	uint64_t legs, legs_closing;               /* with sockets; lingering */
 	uint64_t adopted, imported, reused;        /* since start */
 	uint64_t endings[SPLICE_ENDINGS];          /* since start */
+	uint32_t ports; /* in use now: of splices and other connections to endpoints */
 };
 
 /*
