@@ -19,6 +19,8 @@
 #include "userspace/http/forwarded.h"
 #include "userspace/http/path.h"
 #include "userspace/http/scrub.h"
+#include "userspace/model/model_dns.h"
+#include "userspace/model/model_guard.h"
 #include "userspace/model/model_route.h"
 #include "userspace/model/resolution.h"
 #include "userspace/model/retry.h"
@@ -345,25 +347,6 @@ enum ping_policy {
 	PING_DROP,
 };
 
-enum guard_mode { GUARD_MODE_ENFORCE, GUARD_MODE_OBSERVE, GUARD_MODE_OFF };
-
-enum guard_cookies { GUARD_COOKIES_OFF, GUARD_COOKIES_AUTO, GUARD_COOKIES_ALWAYS };
-
-struct guard_limit {
-	uint32_t per_second; /* 0: any */
-	uint32_t burst;      /* at once, after a rest */
-};
-
-/* Who may send how much. A source is an IPv4 address, or an IPv6 network of 64 bits. */
-struct guard {
-	enum guard_mode mode;
-	struct network_list allow, deny; /* the longest prefix decides; allow alone: only these */
-	struct guard_limit packets, flows;
-	enum guard_cookies cookies; /* listeners of the proxy */
-	uint32_t cookies_above;     /* SYNs a second to a listener, with GUARD_COOKIES_AUTO */
-	bool given;
-};
-
 struct vip {
 	const char *name;
 	enum ping_policy ping;
@@ -460,25 +443,6 @@ enum {
 	QUIC_IDS_LIMIT = 8192,
 	GUARDS_LIMIT = 1000,
 	GUARD_NETWORKS_LIMIT = 16384
-};
-
-enum { DNS_SERVERS_MAX = 4, DNS_NAMES_MAX = 256, DNS_NAME_MAX = 253 };
-
-/* Of a name's addresses; auto: those of IPv4, or of IPv6 where there are none. */
-enum dns_family { DNS_AUTO, DNS_IPV4, DNS_IPV6, DNS_BOTH };
-
-/* How names of endpoints are looked up. */
-struct dns {
-	struct addr servers[DNS_SERVERS_MAX];
-	uint32_t server_count; /* 0: those of the machine (resolv.conf) */
-	enum dns_family family;
-	uint32_t timeout_ms;                /* of one try */
-	uint32_t ttl_least_ms, ttl_most_ms; /* bounds of what answers say */
-};
-
-struct model_name {
-	const char *text; /* lower case */
-	enum name_kind kind;
 };
 
 struct model {

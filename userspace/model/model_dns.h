@@ -1,0 +1,27 @@
+/*
+ * model_dns.h - names of endpoints, and how they are looked up, as meant (a part of model.h).
+ */
+#pragma once
+#include <stdint.h>
+
+#include "userspace/base/addr.h"
+#include "userspace/model/resolution.h"
+
+enum { DNS_SERVERS_MAX = 4, DNS_NAMES_MAX = 256, DNS_NAME_MAX = 253 };
+
+/* Of a name's addresses; auto: those of IPv4, or of IPv6 where there are none. */
+enum dns_family { DNS_AUTO, DNS_IPV4, DNS_IPV6, DNS_BOTH };
+
+/* How names of endpoints are looked up. */
+struct dns {
+	struct addr servers[DNS_SERVERS_MAX];
+	uint32_t server_count; /* 0: those of the machine (resolv.conf) */
+	enum dns_family family;
+	uint32_t timeout_ms;                /* of one try */
+	uint32_t ttl_least_ms, ttl_most_ms; /* bounds of what answers say */
+};
+
+struct model_name {
+	const char *text; /* lower case */
+	enum name_kind kind;
+};
