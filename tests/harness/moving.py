@@ -22,6 +22,12 @@ def wait_spliced(node, count):
                f"{count} splices and no session")
 
 
+def without_bbr(lab, *hosts):
+    """With BBR a connection whose packets the short queues of veth dropped may crawl for minutes."""
+    for host in hosts:
+        lab.sh(host, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno")
+
+
 def move(lab, source, target, count, more=(), routes=None):
     """Up to the new route; what is left at the source must be forgotten. routes: what moves them beside the vips."""
     file = os.path.join(lab.dir, f"{source}.flows")

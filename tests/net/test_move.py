@@ -9,7 +9,7 @@ import pytest
 from tests.harness import config
 from tests.harness.endless import Endless
 from tests.harness.lab import PYTHON, WEB_VIP, wait_until
-from tests.harness.moving import alive, flows, move, said, wait_spliced
+from tests.harness.moving import alive, flows, move, said, wait_spliced, without_bbr
 
 XDP = pytest.mark.parametrize("hook", ["xdp"], indirect=True, scope="module")
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
@@ -41,6 +41,7 @@ def second():
 
 @pytest.fixture(scope="module")
 def both(lab):
+    without_bbr(lab, "client", "web_a")
     lab.ip("lb", "addr", "add", f"{SOURCES[0]}/32", "dev", "lo")
     lab.ip("lb", "addr", "add", f"{SOURCES[1]}/128", "dev", "lo", "nodad")
     lab.nodes["lb"].shunt(first())
@@ -128,6 +129,11 @@ def test_what_was_exported_stands_still_until_it_is_resumed(at_first):
     file = os.path.join(lab.dir, "undo.flows")
     talk = lab.talk(V4, 7000, 3, STREAM)
     wait_spliced(one, 3)
+    folder = os.path.join(lab.dir, "folder")
+    os.mkdir(folder)
+    failed = flows(one, "export", folder, check=False)
+    assert failed.returncode == 1 and failed.stderr.endswith("the flows go on here: Is a directory\n"), failed
+    talk.goes_on()
     assert said(one, "export", "--vip", f"{V4}:7000", file)["flows"] == 3
     dropped = one.only("SPLICE_MOVED")
     wait_until(lambda: one.only("SPLICE_MOVED") > dropped, "they send again")

@@ -8,7 +8,7 @@ import pytest
 from tests.harness import config
 from tests.harness.endless import Endless
 from tests.harness.lab import wait_until
-from tests.harness.moving import move, said, wait_spliced
+from tests.harness.moving import move, said, wait_spliced, without_bbr
 
 pytestmark = config.BOTH_HOOKS
 VIP = "203.0.113.14"
@@ -140,6 +140,7 @@ def test_a_killed_daemon_cuts_no_splice_into_a_tunnel(inner):
 def test_a_splice_into_a_tunnel_moves_to_another_node(inner):
     """Both nodes have the same address in the vpc; its hosts must send to the other one's vtep from then on."""
     one, other = inner.nodes["lb"], inner.nodes["lb2"]
+    without_bbr(inner, "client", "tenant_a")
     other.shunt(configuration().replace("192.0.2.10", config.SECOND[0]).replace("2001:db8:2::10", config.SECOND[1]))
     pour = Endless(inner, VIP, 7001, 2, STREAM)
     wait_spliced(one, 2)
@@ -150,6 +151,12 @@ def test_a_splice_into_a_tunnel_moves_to_another_node(inner):
     move(inner, "lb", "lb2", 2, ("--vip", VIP), routes)
     pour.goes_on()
     assert said(one, "forget")["flows"] == 2
+    # Its own connections have that address too: none may get a port that came from elsewhere.
+    talk = inner.talk(VIP, 7001, 2, STREAM)
+    wait_spliced(other, 4)
+    assert len({flow["port"] for flow in other.flows()}) == 4
+    assert {flow["source"].split(":")[0] for flow in other.flows()} == {OURS["a"]}
+    assert talk.end()["bad"] == 0
     assert pour.end() == {"ok": 2, "bad": []}
     inner.sh("tenant_a", "bridge", "fdb", "replace", OUR_MAC, "dst", "192.0.2.10", "dev", "vx")
     inner.route_vips("lb")
