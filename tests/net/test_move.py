@@ -1,4 +1,5 @@
-"""Spliced connections move from one node to another, with their vip and their source address."""
+"""Spliced connections move from one node to another, with their vip and their source address. By XDP here; by both hooks,
+and into tunnels, in test_vpc_proxy.py."""
 import json
 import os
 import signal
@@ -11,7 +12,6 @@ from tests.harness.endless import Endless
 from tests.harness.lab import PYTHON, WEB_VIP, wait_until
 from tests.harness.moving import alive, flows, move, said, wait_spliced, without_bbr
 
-XDP = pytest.mark.parametrize("hook", ["xdp"], indirect=True, scope="module")
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
 WEBSOCKET = (r"GET /ws HTTP/1.1\r\nHost: x.example.com\r\nUpgrade: websocket\r\n"
              r"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -71,7 +71,7 @@ def assert_carried(lab):
             before, after = flow[way], later[way]
             for name in ("packets", "bytes"):
                 assert after.pop(name) > before.pop(name)
-            for name in ("max_seq", "max_ack"):
+            for name in ("max_seq", "max_ack", "drain"):
                 assert (after.pop(name) - before.pop(name)) % 2**32 < 2**31
             before.pop("window"), after.pop("window")
         flow.get("rate", {}).pop("over_client", 0), later.get("rate", {}).pop("over_client", 0)
@@ -79,7 +79,6 @@ def assert_carried(lab):
         assert flow == later
 
 
-@XDP
 def test_connections_move_to_another_node_and_back_and_lose_no_byte(at_first):
     lab, one, other = at_first, at_first.nodes["lb"], at_first.nodes["lb2"]
     talks = [lab.talk(V4, 7000, 10, STREAM), lab.talk(V6, 7000, 5, STREAM), lab.talk(WEB_VIP, 80, 5, WEBSOCKET),
@@ -109,7 +108,6 @@ def test_connections_move_to_another_node_and_back_and_lose_no_byte(at_first):
     assert one.status()["splices"]["imported"] == 25 and one.status()["splices"]["exported"] == 25
 
 
-@config.BOTH_HOOKS
 def test_streams_in_full_flow_move_and_every_byte_arrives(at_first):
     """What is under way is lost at the first node and comes again by the second one."""
     lab, one, other = at_first, at_first.nodes["lb"], at_first.nodes["lb2"]
@@ -123,7 +121,6 @@ def test_streams_in_full_flow_move_and_every_byte_arrives(at_first):
     wait_until(lambda: not alive(other), "all have ended")
 
 
-@XDP
 def test_what_was_exported_stands_still_until_it_is_resumed(at_first):
     lab, one = at_first, at_first.nodes["lb"]
     file = os.path.join(lab.dir, "undo.flows")
@@ -154,7 +151,22 @@ def test_what_was_exported_stands_still_until_it_is_resumed(at_first):
     assert talk.end()["bad"] == 0
 
 
-@XDP
+def test_what_handovers_have_drained_follows_what_was_acknowledged_since(at_first):
+    """Else it falls 2^31 behind one day, and looks like bytes that an end may acknowledge."""
+    talk = at_first.talk(V4, 7000, 1, STREAM)
+    wait_spliced(at_first.nodes["lb"], 1)
+    file = os.path.join(at_first.dir, "drain.flows")
+
+    def drains():
+        assert said(at_first.nodes["lb"], "export", file)["flows"] == said(at_first.nodes["lb"], "resume")["flows"] == 1
+        flow = json.loads(open(file, encoding="utf-8").read().splitlines()[1])
+        return [flow[way]["drain"] for way in ("from_client", "from_endpoint")]
+    before = drains()
+    wait_until(lambda: all(0 < (now - was) % 2**32 < 2**31 for was, now in zip(before, drains())), "both follow")
+    talk.goes_on()
+    assert talk.end()["bad"] == 0
+
+
 def test_a_session_whose_bodies_go_past_its_sockets_stays_and_goes_on(at_first):
     code = ("import http.client, sys\n"
             f"c = http.client.HTTPConnection('{WEB_VIP}', timeout=90)\n"
@@ -177,7 +189,6 @@ def test_a_session_whose_bodies_go_past_its_sockets_stays_and_goes_on(at_first):
     client.stdin.close()
 
 
-@XDP
 def test_daemons_that_die_keep_what_was_exported_and_what_was_imported(at_first):
     lab, one, other = at_first, at_first.nodes["lb"], at_first.nodes["lb2"]
     talk = lab.talk(V4, 7000, 4, STREAM)
@@ -235,7 +246,6 @@ WRONG = {
 }
 
 
-@XDP
 @pytest.mark.parametrize("what", WRONG)
 def test_a_file_that_is_wrong_is_told_in_one_sentence_and_nothing_is_imported(both, exported, what):
     other = both.nodes["lb2"]
@@ -248,7 +258,6 @@ def test_a_file_that_is_wrong_is_told_in_one_sentence_and_nothing_is_imported(bo
     assert other.status()["splices"]["imported"] == before and not alive(other)
 
 
-@XDP
 def test_flows_that_have_no_place_here_are_told_line_by_line_and_the_others_are_taken(both, exported):
     other = both.nodes["lb2"]
     head, line = exported.splitlines()
@@ -272,7 +281,6 @@ def test_flows_that_have_no_place_here_are_told_line_by_line_and_the_others_are_
     assert not alive(other)
 
 
-@XDP
 def test_old_files_and_other_mistakes_of_the_operator(both, exported):
     one = both.nodes["lb2"]
     when = json.loads(exported.splitlines()[0])["time_ms"]
@@ -290,7 +298,6 @@ def test_old_files_and_other_mistakes_of_the_operator(both, exported):
         assert flows(one, *words, check=False).returncode == 2
 
 
-@XDP
 def test_one_that_only_lingers_makes_room_for_its_successor(both, exported):
     one = both.nodes["lb"]
     file = both.file("again.flows", exported)

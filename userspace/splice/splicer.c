@@ -203,6 +203,19 @@ void splicer_on_events(struct splicer *splicer)
 	ring_buffer__consume(splicer->events);
 }
 
+/* drain has done its work and must not fall 2^31 behind: it would look like bytes that were sent,
+ * and let acknowledgements of the future pass. */
+static void raise_drains(struct splice *sp)
+{
+	for (int i = 0; i < 2; i++) {
+		struct splice_dir *d = &sp->dir[i];
+		uint32_t acked = __atomic_load_n(&d->max_ack, __ATOMIC_RELAXED);
+
+		if ((int32_t)(acked - d->drain) > 0)
+			__atomic_store_n(&d->drain, acked, __ATOMIC_RELAXED);
+	}
+}
+
 static void sweep_slot(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
 {
 	struct splice *sp = &splicer->maps.splices[i];
@@ -224,6 +237,7 @@ static void sweep_slot(struct splicer *splicer, uint32_t i, uint32_t idle_ms)
 	}
 	packets = sp->dir[0].packets + sp->dir[1].packets;
 	if (packets != slot->packets || slot->changed_ms == 0) {
+		raise_drains(sp);
 		slot->packets = packets;
 		slot->changed_ms = splicer->now_ms;
 	}
