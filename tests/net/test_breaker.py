@@ -2,10 +2,19 @@
 import pytest
 
 from tests.harness import plain, scripted
+from tests.harness.explaining import post
 from tests.net.test_balancing import Failing, Several
 from tests.net.test_queue import Lined
 
 SILENT = scripted.Answer(())
+
+
+def explained(shunt):
+    """What would become of a request now."""
+    status, told = post(shunt.path("admin.sock"), "/explain",
+                        {"request": f"GET http://a.example:{shunt.port}/", "from": "127.0.0.1"})
+    assert status == 200, told
+    return told
 
 
 def some(shunt, count):
@@ -108,3 +117,18 @@ def test_who_breaks_off_in_its_answers_is_left_alone():
         assert shunt.stats()["endpoints_ejected"] == 1
         assert shunt.served()[0] == 3
         assert [line["end"] for line in shunt.accesses()].count("endpoint_cut") == 3
+
+
+def test_explain_knows_of_breakers_and_lines():
+    with Several(1, "    breaker: { failed: 50, least: 2, time: 1h }\n") as shunt:
+        assert explained(shunt)["endpoint"] == f"127.0.0.1:{shunt.origin.port}"
+        shunt.origin.answers = Failing()
+        assert some(shunt, 2) == [500, 500]
+        told = explained(shunt)
+        assert (told["status"], told["end"]) == (503, "breaker_open"), told
+        assert shunt.get().status == 503
+    with Lined() as shunt:
+        (first, _), = shunt.hold()
+        told = explained(shunt)
+        assert told["status"] is None and "wait in line" in told["endpoint_why"], told
+        first.reset()

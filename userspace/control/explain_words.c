@@ -203,6 +203,9 @@ struct explain_text explain_words_choice(const struct explained *e)
 	const struct explain_endpoint *one;
 	const char *how = how_word(u->balance, e->keyed);
 
+	if (e->waits)
+		return words("all that are fit are full: it would wait in line, for %u ms at most",
+			     u->queue.timeout_ms);
 	if (e->answer != ROSTER_FOUND)
 		return words("%s", end_reason_texts[e->end]);
 	if (e->keeps && e->place == e->kept)

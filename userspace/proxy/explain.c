@@ -1,6 +1,7 @@
 #include "userspace/proxy/explain.h"
 
 #include "userspace/proxy/session.h"
+#include "userspace/upstream/breaker.h"
 
 enum { ID_BYTES = 32 };
 
@@ -81,11 +82,17 @@ static void choose(const struct explain_state *state, const struct explain_ask *
 	out->foreign = ex->foreign;
 	out->asked = true;
 	out->answer = roster_pick(r, &whom, &out->place);
-	if (out->answer != ROSTER_FOUND)
+	if (out->decision.route && !breaker_may(roster_breaker(r), &u->breaker, state->now_ms)) {
+		out->answer = ROSTER_UNFIT;
+		set_end(out, END_BREAKER_OPEN, 503);
+	} else if (out->answer == ROSTER_FULL && out->decision.route && u->queue.size > 0) {
+		out->waits = true;
+	} else if (out->answer != ROSTER_FOUND) {
 		set_end(out, exchange_nobody(&(struct exchange){ .choice = (uint8_t)out->answer }),
 			503);
-	else
+	} else {
 		foresee_splice(state, ask, out);
+	}
 	roster_give(state->rosters, r);
 }
 

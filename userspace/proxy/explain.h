@@ -54,6 +54,7 @@ struct explained {
 	uint32_t kept;
 	struct explain_endpoint endpoints[EXPLAIN_ENDPOINTS_MAX];
 	uint32_t endpoint_count;
+	bool waits; /* in its upstream's line: all that are fit are full */
 	enum roster_answer answer;
 	uint32_t place;                   /* of the endpoint, with ROSTER_FOUND */
 	bool asked;                       /* an endpoint was looked for */
