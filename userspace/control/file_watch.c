@@ -89,6 +89,12 @@ static void add(struct file_watch *w, const char *path)
 	w->count++;
 }
 
+static void add_answer(struct file_watch *w, const struct route *route)
+{
+	if (route->action == ROUTE_RESPOND && route->answer->file)
+		add(w, route->answer->file);
+}
+
 void file_watch_follow(struct file_watch *w, const struct model *model)
 {
 	forget(w);
@@ -102,6 +108,9 @@ void file_watch_follow(struct file_watch *w, const struct model *model)
 			add(w, model->vips[i].listeners[k].tls.client_ca);
 	for (uint32_t i = 0; i < model->upstream_count; i++)
 		add(w, model->upstreams[i].tls.ca);
+	for (uint32_t i = 0; i < model->table_count; i++)
+		for (uint32_t k = 0; k < model->tables[i].count; k++)
+			add_answer(w, &model->tables[i].routes[k]);
 	add(w, model->node.ticket_keys);
 	add(w, model->node.persistence_keys);
 	w->loaded = w->seen = signature(w);

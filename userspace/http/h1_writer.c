@@ -380,7 +380,7 @@ bool h1_writer_reply(struct h1_writer *w, const struct h1_reply *reply)
 
 	put_status_line(&o, reply->status, message_status_text(reply->status));
 	put_set(&o, reply->set, reply->set_count);
-	if (!bare && reply->body.len > 0)
+	if (!bare && !reply->typed && reply->body.len > 0)
 		put(&o, SPAN("Content-Type: text/plain; charset=utf-8\r\n"));
 	if (!bare)
 		put_framing(&o, BODY_LENGTH, reply->body.len);

@@ -48,7 +48,8 @@ bool h1_writer_response(struct h1_writer *w, const struct message *msg, const st
 /* Our own answer, whole. */
 struct h1_reply {
 	uint16_t status;
-	struct span body;        /* text/plain; none where empty */
+	struct span body;        /* none where empty */
+	bool typed;              /* set says what it is; else it is text/plain */
 	bool close;              /* the connection ends with it */
 	bool head_only;          /* answers HEAD: length but no body */
 	uint8_t minor;           /* of the client's HTTP/1.x */

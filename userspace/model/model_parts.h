@@ -48,6 +48,8 @@ static inline struct building *building_of(struct reading *r)
 	return r->context;
 }
 
+void read_respond(struct reading *r, const struct key *key, const struct yaml *value,
+		  void *into); /* struct route */
 void read_endpoint_address(struct reading *r, const struct key *key, const struct yaml *value,
 			   void *into); /* struct endpoint */
 void read_endpoint_srv(struct reading *r, const struct key *key, const struct yaml *value,

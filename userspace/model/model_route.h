@@ -7,6 +7,7 @@
 
 #include "userspace/base/err.h"
 #include "userspace/base/network.h"
+#include "userspace/http/field.h"
 
 struct regex;
 struct retry;
@@ -108,6 +109,16 @@ struct splice_rates {
 };
 
 /* There may be many: what is rare is behind a pointer. */
+enum { ANSWER_FIELDS_MAX = 8, ANSWER_BYTES_MAX = 24576 };
+
+/* What is said in place of an endpoint. */
+struct fixed_answer {
+	struct span body;
+	const char *file; /* whose content it is; NULL: it was written */
+	struct field fields[ANSWER_FIELDS_MAX];
+	uint32_t field_count;
+};
+
 struct route {
 	const char *name;
 	const char *host; /* lower case; NULL: any; "*.example.com" matches any labels below */
@@ -120,7 +131,10 @@ struct route {
 	struct split *split;             /* ROUTE_UPSTREAM; NULL: none */
 	struct filters *filters;         /* NULL: none */
 	struct place_change *place;      /* ROUTE_REDIRECT without to */
-	const char *to; /* ROUTE_REDIRECT: location; ROUTE_RESPOND: body, NULL: none */
+	union {
+		const char *to;                    /* ROUTE_REDIRECT: Location; NULL: place */
+		const struct fixed_answer *answer; /* ROUTE_RESPOND */
+	};
 	/* Bytes of a body from which on it is spliced; 0: the proxy's, and only where it pays. */
 	uint64_t splice_threshold;
 	const struct retry *retry;             /* NULL: none */

@@ -6,8 +6,6 @@
 #include "userspace/model/model_parts.h"
 #include "userspace/route/router.h"
 
-enum { BODY_BYTES_MAX = 4096 };
-
 /* Of a body, to be spliced: docs/splice.md says what it costs. */
 #define THRESHOLD_LEAST ((uint64_t)4 << 10)
 #define THRESHOLD_MOST  ((uint64_t)1 << 50)
@@ -86,12 +84,6 @@ const struct key redirect_keys[] = {
 	{ 0 },
 };
 
-const struct key respond_keys[] = {
-	{ "status", read_number, offsetof(struct answer, status), 200, 599, true },
-	{ "body", read_text, offsetof(struct answer, to), 0, BODY_BYTES_MAX },
-	{ 0 },
-};
-
 static void read_redirect(struct reading *r, const struct key *key, const struct yaml *value,
 			  void *into)
 {
@@ -121,22 +113,6 @@ static void read_redirect(struct reading *r, const struct key *key, const struct
 	}
 	if (answer.to && !span_is_all(span_of(answer.to), BYTE_VALUE))
 		finding(r, value->at, "\"to\" has a control byte in it");
-}
-
-static void read_respond(struct reading *r, const struct key *key, const struct yaml *value,
-			 void *into)
-{
-	struct answer answer = { .status = 200 };
-	struct route *route = into;
-
-	(void)key;
-	schema_read(r, respond_keys, value, &answer);
-	route->action = ROUTE_RESPOND;
-	if (answer.to && (answer.status == 204 || answer.status == 304))
-		finding(r, value->at, "an answer with status %u has no body (RFC 9110, 6.4.1)",
-			answer.status);
-	route->status = (uint16_t)answer.status;
-	route->to = answer.to;
 }
 
 static struct splice_rates *rates_of(struct reading *r, struct route *route)

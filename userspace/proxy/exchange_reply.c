@@ -5,7 +5,7 @@
 #include "userspace/http/h1_writer.h"
 #include "userspace/proxy/session.h"
 
-enum { REPLY_TEXT_MAX = 384, REPLY_FIELDS_MAX = 3, SECONDS_TEXT_MAX = 24 };
+enum { REPLY_TEXT_MAX = 384, REPLY_FIELDS_MAX = 3 + ANSWER_FIELDS_MAX, SECONDS_TEXT_MAX = 24 };
 
 /* In out: what went wrong, for people, and what to call it when they ask. */
 static struct span error_text(const struct exchange *ex, uint16_t status, enum end_reason why,
@@ -52,6 +52,16 @@ static uint32_t reply_fields(const struct session *s, uint16_t status,
 	return count;
 }
 
+/* What the route says, behind the fields that are there. */
+static void take_fixed(const struct fixed_answer *answer, struct h1_reply *reply,
+		       struct field set[REPLY_FIELDS_MAX])
+{
+	reply->body = answer->body;
+	reply->typed = true;
+	for (uint32_t i = 0; i < answer->field_count; i++)
+		set[reply->set_count++] = answer->fields[i];
+}
+
 void exchange_reply(struct session *s, uint16_t status, enum end_reason why)
 {
 	struct exchange *ex = &s->ex;
@@ -71,10 +81,10 @@ void exchange_reply(struct session *s, uint16_t status, enum end_reason why)
 		reply.body = error_text(ex, status, why, text);
 		ex->end = why;
 	}
-	if (ex->route && ex->route->action == ROUTE_RESPOND && ex->route->to)
-		reply.body = span_of(ex->route->to);
 	reply.set = set;
 	reply.set_count = reply_fields(s, status, set, later);
+	if (why == END_DONE && ex->route && ex->route->action == ROUTE_RESPOND)
+		take_fixed(ex->route->answer, &reply, set);
 	ex->status = status;
 	exchange_reached(s, &ex->times.answered);
 	stat_add(&session_stats(s)->replies_own, 1);
