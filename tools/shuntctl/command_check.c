@@ -3,16 +3,26 @@
 #include <stdlib.h>
 
 #include "tools/shuntctl/command.h"
+#include "tools/shuntctl/route_warn.h"
+#include "userspace/base/must.h"
 #include "userspace/control/ceilings.h"
 #include "userspace/snapshot/snapshot.h"
 
 /* What this machine cannot hold: no mistake of the file, as it may be meant for another one. */
-static json_t *json_of_warnings(const struct ceilings *ceilings)
+static json_t *json_of_warnings(const struct model *model, const struct ceilings *ceilings)
 {
+	struct route_warnings *routes = must_alloc(sizeof(*routes));
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < ceilings->sentence_count; i++)
 		json_array_append_new(list, json_string(ceilings->sentences[i].text));
+	route_warn(model, routes);
+	for (uint32_t i = 0; i < routes->count; i++) {
+		json_t *one = json_string(routes->list[i]);
+
+		json_array_append_new(list, one ? one : json_string("(not UTF-8)"));
+	}
+	free(routes);
 	return list;
 }
 
@@ -32,7 +42,7 @@ static void print_json(const struct model *model, const struct findings *finding
 	json_object_set_new(all, "more", json_integer(findings->more));
 	if (model) {
 		ceilings_foresee(model, &ceilings);
-		json_object_set_new(all, "warnings", json_of_warnings(&ceilings));
+		json_object_set_new(all, "warnings", json_of_warnings(model, &ceilings));
 		json_object_set_new(all, "vips", json_integer(model->vip_count));
 		json_object_set_new(all, "listeners", json_integer(model->listener_count));
 		json_object_set_new(all, "upstreams", json_integer(model->upstream_count));
@@ -56,6 +66,18 @@ static void print_findings(const struct findings *findings)
 	fputc('\n', stderr);
 }
 
+static void print_route_warnings(const struct model *model)
+{
+	struct route_warnings *routes = must_alloc(sizeof(*routes));
+
+	route_warn(model, routes);
+	for (uint32_t i = 0; i < routes->count; i++)
+		fprintf(stderr, "warning: %s\n", routes->list[i]);
+	if (routes->more)
+		fprintf(stderr, "warning: %u more of that kind\n", routes->more);
+	free(routes);
+}
+
 static void print_good(const char *file, const struct model *model)
 {
 	struct ceilings ceilings;
@@ -63,6 +85,7 @@ static void print_good(const char *file, const struct model *model)
 	ceilings_foresee(model, &ceilings);
 	for (uint32_t i = 0; i < ceilings.sentence_count; i++)
 		fprintf(stderr, "warning, on this machine: %s\n", ceilings.sentences[i].text);
+	print_route_warnings(model);
 	printf("%s: ok, %u vips, %u listeners, %u upstreams, %u endpoints\n", file,
 	       model->vip_count, model->listener_count, model->upstream_count,
 	       model->endpoint_count);

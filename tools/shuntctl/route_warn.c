@@ -1,0 +1,164 @@
+#include "tools/shuntctl/route_warn.h"
+
+#include "tools/shuntctl/route_example.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/route/regex.h"
+#include "userspace/route/router.h"
+
+enum { BEFORE_MAX = 32, TRIES_MAX = 64 }; /* routes that one is compared with; that are traced */
+
+struct warning {
+	const struct route_table *table;
+	struct route_warnings *out;
+};
+
+__attribute__((format(printf, 2, 3))) static void warn(struct route_warnings *out, const char *fmt,
+						       ...)
+{
+	va_list args;
+
+	if (out->count == ROUTE_WARNINGS_MAX) {
+		out->more++;
+		return;
+	}
+	va_start(args, fmt);
+	vsnprintf(out->list[out->count++], ROUTE_WARNING_BYTES, fmt, args);
+	va_end(args);
+}
+
+/* What the router says of it. Whether it is taken by takes, and whether other matches as well. */
+static bool is_taken(const struct route_table *table, const struct route_example *example,
+		     const struct route *takes, const struct route *other, bool *out_matches)
+{
+	struct route_try tries[TRIES_MAX];
+	struct route_trace trace = { .tries = tries, .room = TRIES_MAX };
+	struct route_request req = route_example_request(example);
+
+	req.trace = &trace;
+	router_find(table, &req);
+	*out_matches = false;
+	for (uint32_t i = 0; i < trace.count; i++)
+		*out_matches |= tries[i].route == other && tries[i].miss == MISS_NONE;
+	return trace.taken == takes;
+}
+
+/* --- two of one host and path ------------------------------------------------------------- */
+
+static bool text_is(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_place(const struct route *a, const struct route *b)
+{
+	return text_is(a->host, b->host) && a->path_kind == b->path_kind &&
+	       a->path_kind != PATH_REGEX && text_is(a->path, b->path);
+}
+
+/* A request that the one takes and that the other does not match: no part of the other's. */
+static bool has_own(const struct warning *w, const struct route *mine, const struct route *other)
+{
+	struct route_example example;
+	bool matches;
+
+	return route_example_make(&example, mine, NULL) &&
+	       is_taken(w->table, &example, mine, other, &matches) && !matches;
+}
+
+/* Where the one is but a narrower one, it is meant to be taken out of the other. */
+static void compare(struct warning *w, const struct route *first, const struct route *later)
+{
+	struct route_example example;
+	bool matches;
+
+	if (!has_own(w, first, later) || !has_own(w, later, first) ||
+	    !route_example_make(&example, first, later) ||
+	    !is_taken(w->table, &example, first, later, &matches) || !matches)
+		return;
+	warn(w->out,
+	     "%s:%u: the route \"%s\" also matches what \"%s\" (line %u) takes before it, such as "
+	     "%s",
+	     later->at.file, later->at.line, later->name, first->name, first->at.line,
+	     example.text);
+}
+
+static void check_place(struct warning *w, uint32_t at)
+{
+	const struct route *routes = w->table->routes;
+
+	for (uint32_t k = at, n = 0; k > 0 && n < BEFORE_MAX; k--, n++) {
+		if (!same_place(&routes[k - 1], &routes[at]))
+			break;
+		compare(w, &routes[k - 1], &routes[at]);
+	}
+}
+
+/* --- expressions behind prefixes ----------------------------------------------------------- */
+
+static bool asks_for_nothing(const struct route *r)
+{
+	return r->method_count == 0 && r->header_count == 0 && !r->when;
+}
+
+/* Whether all that begins so is below the prefix. */
+static bool is_below(struct span head, const struct route *r)
+{
+	size_t len = r->path_kind == PATH_PREFIX ? strlen(r->path) : 0;
+
+	if (!asks_for_nothing(r) || (r->path_kind != PATH_PREFIX && r->path_kind != PATH_ANY))
+		return false;
+	return len == 0 ||
+	       (head.len > len && head.at[len] == '/' && memcmp(head.at, r->path, len) == 0);
+}
+
+/* All prefixes of a host come before its expressions; most have few. */
+static void check_regex(struct warning *w, uint32_t at, uint32_t host)
+{
+	const struct route *later = &w->table->routes[at];
+	struct span head = regex_head(later->regex);
+	struct route_example example;
+
+	for (uint32_t k = host, n = 0; k < at && n < BEFORE_MAX; k++) {
+		const struct route *r = &w->table->routes[k];
+
+		n += r->path_kind != PATH_EXACT;
+		if (!is_below(head, r) || !route_example_make(&example, r, NULL))
+			continue;
+		if (head.len > 0)
+			snprintf(example.path, sizeof(example.path), "%.*s", SPAN_ARG(head));
+		route_example_tell(&example);
+		warn(w->out,
+		     "%s:%u: the route \"%s\" can never match: \"%s\" (line %u) takes all that its "
+		     "expression may be, as prefixes come first, such as %s",
+		     later->at.file, later->at.line, later->name, r->name, r->at.line,
+		     example.text);
+		return;
+	}
+}
+
+static void check_table(struct warning *w)
+{
+	uint32_t host = 0;
+
+	for (uint32_t i = 0; i < w->table->count; i++) {
+		const struct route *r = &w->table->routes[i];
+
+		if (i > 0 && !text_is(r[-1].host, r->host))
+			host = i;
+		if (r->path_kind == PATH_REGEX)
+			check_regex(w, i, host);
+		else
+			check_place(w, i);
+	}
+}
+
+void route_warn(const struct model *model, struct route_warnings *out)
+{
+	out->count = out->more = 0;
+	for (uint32_t i = 0; i < model->table_count; i++)
+		check_table(&(struct warning){ &model->tables[i], out });
+}
