@@ -3,9 +3,11 @@ body that goes from one to the other through the node, each may do whatever it l
 
 Blocking calls are in threads of their own; nothing here sleeps.
 """
+import contextlib
 import ctypes
 import itertools
 import random
+import select
 import socket
 import struct
 import threading
@@ -93,6 +95,42 @@ class End:
             return "refused"
         except TimeoutError:
             return "open"
+
+
+class Pump(threading.Thread):
+    """Sends, or reads, as fast as it can, until it is told to halt or hears that the other side has ended."""
+
+    def __init__(self, end, sends):
+        super().__init__()
+        self.sock, self.sends, self.first, self.how, self.halted = end.sock, sends, b"", None, False
+        self.moved = 0
+        self.sock.setblocking(False)
+        self.start()
+
+    def turn(self):
+        ours = [self.sock]
+        readable, writable, _ = select.select([] if self.sends else ours, ours if self.sends else [], [], 0.02)
+        if writable:
+            self.moved += self.sock.send(BODY[:60000])
+        if readable:
+            data = self.sock.recv(1 << 17)
+            self.moved += len(data)
+            self.first = self.first or data[:100]
+            if not data:
+                self.how = "eof"
+
+    def run(self):
+        while not self.halted and not self.how:
+            try:
+                with contextlib.suppress(BlockingIOError):
+                    self.turn()
+            except OSError as error:
+                self.how = repr(error)
+
+    def halt(self):
+        self.halted = True
+        self.join()
+        self.sock.setblocking(True)
 
 
 class Pair:

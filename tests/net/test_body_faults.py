@@ -1,11 +1,14 @@
 """Whatever goes wrong in the midst of a body that the kernel carries ends as it does where a body is relayed."""
 import contextlib
+import os
+import random
 import signal
+import time
 
 import pytest
 
 from tests.harness import config
-from tests.harness.body_pair import BODY, Pair
+from tests.harness.body_pair import BODY, Pair, Pump
 from tests.harness.run import PATIENCE, wait_until
 
 pytestmark = config.BOTH_HOOKS
@@ -215,3 +218,40 @@ def test_a_daemon_that_is_to_stop_at_once_cuts_a_body(pair, up):
     assert pair.lab.daemon.wait(PATIENCE) == 0
     pair.close()
     pair.lab.shunt(CONFIG)
+
+
+def descriptors(pair):
+    return len(os.listdir(f"/proc/{pair.lab.daemon.pid}/fd"))
+
+
+def end_in_full_flight(pair, dice):
+    """Whoever is left hears of it, and a client that was answered may say the rest; what it was."""
+    up, client = dice.random() < 0.5, dice.random() < 0.5
+    how, most = dice.choice(("reset", "close")), dice.randrange(1 << dice.randrange(1, 25))
+    what = f"{'up' if up else 'down'}, {'client' if client else 'endpoint'}, {how} after {most} bytes"
+    pair.begin(up, size=1 << 30)
+    pumps = Pump(pair.client, up), Pump(pair.endpoint, not up)
+    wait_until(lambda: pumps[up].moved > most, f"it flows: {what}")
+    pumps[not client].halt()
+    getattr(pair.client if client else pair.endpoint, how)()
+    left = pumps[client]
+    if up and not client:
+        hears = Pump(pair.client, False)
+        wait_until(lambda: hears.first or left.how, f"the client is answered: {what}")
+        assert not hears.first or hears.first.startswith(b"HTTP/1.1 502"), what
+        hears.halt()
+    else:
+        wait_until(lambda: left.how, f"the other end hears of it: {what}")
+    left.halt()
+    pair.close()
+
+
+def test_ends_at_any_moment_are_heard_of_and_leave_nothing(pair):
+    seed = int(os.environ.get("SHUNT_BODY_SEED", time.time_ns() % 1000000))
+    dice = random.Random(seed)
+    print("seed", seed)
+    before = descriptors(pair)
+    for _ in range(int(os.environ.get("SHUNT_BODY_ENDS", "12"))):
+        end_in_full_flight(pair, dice)
+    pair.nothing_is_left()
+    wait_until(lambda: descriptors(pair) <= before, "descriptors are as before")
