@@ -88,7 +88,8 @@ struct leg {
 	__u32 peer_generation;
 	__u32 room; /* LEG_OUT: what the other leg's socket lets its X send behind the body */
 	/* Recorded by the programs; the worker begins them with a body. */
-	__u32 heard;    /* LEG_OUT: the socket knows that X has all before `from` */
+	__u16 heard;    /* LEG_OUT: the socket knows that X has all before `from` */
+	__u16 scale;    /* of window */
 	__u32 progress; /* OUT: furthest acknowledgement from X; IN: furthest that X was given */
 	__u32 sent;     /* end of what our socket has sent X */
 	__u32 acked;    /* what our socket has acknowledged to X, */
@@ -96,8 +97,8 @@ struct leg {
 	__u32 stamp;    /* newest TSval that X was sent, from whomever; valid with LEG_STAMPED */
 	__u32 stamped;  /* enum leg_stamped */
 	__u32 notes;    /* enum leg_note */
-	__u32 scale;    /* of window */
-	__u32 passed;   /* end of what X sent that was passed to the socket, as that counts */
+	__u32 stale;  /* TSval that the socket echoes though X has sent newer ones past it, or 0 */
+	__u32 passed; /* end of what X sent that was passed to the socket, as that counts */
 	union {
 		__u32 crossing; /* LEG_IN, valid with LEG_CROSSED: where the segment begins */
 		__u32 before;   /* LEG_OUT: the least TSval of what goes past */

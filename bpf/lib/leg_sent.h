@@ -133,6 +133,23 @@ static __always_inline __u64 sent_stamp(struct __sk_buff *skb, __u32 at, struct 
 	return sum_change(0, old, new);
 }
 
+/*
+ * The socket echoes the TSval of what it heard last, also where it acknowledges what went past it
+ * since: X would believe in a round trip of all that time, and for as long not send again what is
+ * lost. Zero says nothing.
+ */
+static __always_inline __u64 sent_echo(struct __sk_buff *skb, __u32 at, const struct splice *sp,
+				       bool raised)
+{
+	__be32 old, none = 0;
+
+	if (bpf_skb_load_bytes(skb, at, &old, sizeof(old)) || !old ||
+	    (!raised && bpf_ntohl(old) != sp->leg.stale))
+		return 0;
+	bpf_skb_store_bytes(skb, at, &none, sizeof(none), 0);
+	return sum_change(0, old, none);
+}
+
 static __always_inline __u64 sent_sack(struct __sk_buff *skb, __u32 at, __u32 bytes, __u32 shift)
 {
 	__u64 sum = 0;
@@ -151,7 +168,8 @@ static __always_inline __u64 sent_sack(struct __sk_buff *skb, __u32 at, __u32 by
 }
 
 static __always_inline __u64 sent_options(struct __sk_buff *skb, __u32 at, __u32 end,
-					  struct splice *sp, const struct leg_plan *plan)
+					  struct splice *sp, const struct leg_plan *plan,
+					  bool raised)
 {
 	__u8 head[4];
 	__u64 sum = 0;
@@ -160,6 +178,7 @@ static __always_inline __u64 sent_options(struct __sk_buff *skb, __u32 at, __u32
 		return 0;
 	if (head[2] == OPTION_TS) {
 		sum = sent_stamp(skb, at + sizeof(head), sp, plan);
+		sum += sent_echo(skb, at + sizeof(head) + sizeof(__be32), sp, raised);
 		at += sizeof(head) + 8;
 		if (at >= end || bpf_skb_load_bytes(skb, at, head, sizeof(head)))
 			return sum;
@@ -219,7 +238,8 @@ static __always_inline int leg_sent(struct __sk_buff *skb, __u32 l4_off, struct 
 	}
 	new.seq = bpf_htonl(seq);
 	new.ack = bpf_htonl(ack);
-	sum = sent_options(skb, l4_off + sizeof(tcp), l4_off + head, sp, &plan);
+	sum = sent_options(skb, l4_off + sizeof(tcp), l4_off + head, sp, &plan,
+			   seq_before(bpf_ntohl(tcp.ack_seq) + plan.rx, ack));
 	sum = sum_change(sum, tcp.seq, new.seq);
 	sum = sum_change(sum, tcp.ack_seq, new.ack);
 	bpf_skb_store_bytes(skb, l4_off + offsetof(struct tcphdr, seq), &new, sizeof(new), 0);

@@ -1,6 +1,6 @@
 /*
- * leg_sent_rows.h - two legs with a body between them, and tc_egress for what their sockets send.
- * The client's leg is OUT, the endpoint's IN.
+ * leg_sent_rows.h - two legs with a body between them, and what their sockets send, through tc_egress:
+ * the client's leg is OUT, the endpoint's IN. What comes out is compared byte by byte.
  */
 #pragma once
 #include "tests/harness/maps.h"
@@ -169,3 +169,83 @@ static inline void begin_endpoint(struct splice *e, uint32_t base)
 			       .acked = E_FROM + base,
 			       .scale = 2 };
 }
+
+struct row {
+	const char *name;
+	bool to_endpoint;
+	struct packet packet; /* numbers without base; addresses are filled in */
+	uint32_t seq, ack;    /* as they leave, without base */
+	void (*tweak)(struct splice *c, struct splice *e);
+	uint16_t window; /* as it leaves; 0: as it was */
+};
+
+static inline void address(struct packet *p, bool to_endpoint)
+{
+	p->src = to_endpoint ? at->self : at->vip;
+	p->dst = to_endpoint ? at->endpoint : at->client;
+	p->sport = to_endpoint ? 20000 : 443;
+	p->dport = to_endpoint ? 80 : 4000;
+}
+
+static inline int run(const struct packet *packet, uint8_t out[PACKET_BYTES_MAX], size_t *out_len)
+{
+	uint8_t frame[PACKET_BYTES_MAX];
+	size_t len = packet_build(packet, frame);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
+		    .data_out = out, .data_size_out = PACKET_BYTES_MAX, .repeat = 1);
+
+	CHECK_INT(bpf_prog_test_run_opts(bpf_program__fd(tc->progs.tc_egress), &opts), 0);
+	*out_len = opts.data_size_out;
+	return (int)opts.retval;
+}
+
+static inline void check_same(const uint8_t *got, size_t got_len, const struct packet *want,
+			      uint32_t base)
+{
+	uint8_t frame[PACKET_BYTES_MAX];
+	size_t len = packet_build(want, frame);
+
+	CHECK_INT(got_len, len);
+	for (size_t i = 0; i < len; i++)
+		if (got[i] != frame[i])
+			test_fail(__FILE__, __LINE__, "base %#x: byte %zu is %#x, not %#x", base, i,
+				  got[i], frame[i]);
+}
+
+static inline void check_row(const struct row *row, uint32_t base)
+{
+	struct packet p = row->packet;
+	uint8_t got[PACKET_BYTES_MAX];
+	struct splice c, e;
+	size_t len;
+
+	begin_client(&c, base);
+	begin_endpoint(&e, base);
+	if (row->tweak)
+		row->tweak(&c, &e);
+	put(&c, C_SLOT);
+	put(&e, E_SLOT);
+	address(&p, row->to_endpoint);
+	p.seq += base;
+	p.ack += base;
+	CHECK_INT(run(&p, got, &len), TC_ACT_UNSPEC);
+	p.seq = row->seq + base;
+	p.ack = row->ack + base;
+	p.window = row->window ? row->window : p.window;
+	check_same(got, len, &p, base);
+}
+
+static inline void check_rows(const struct row *rows, size_t n)
+{
+	for (size_t family = 0; family < 2; family++) {
+		at = &families[family];
+		for (const struct row *row = rows; row < rows + n; row++) {
+			test_row(row->name);
+			for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
+				check_row(row, bases[i]);
+		}
+	}
+}
+
+#define CHECK_ROWS(rows) check_rows(rows, sizeof(rows) / sizeof((rows)[0]))
+#define P(...)           { .proto = 6, .flags = ACK, __VA_ARGS__ }

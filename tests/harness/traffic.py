@@ -16,8 +16,8 @@ HOSTS = ("x.example.com", "two.example.com")
 PORT = 8002
 STALL = 30
 LEG = 4
-LEG_FIELDS = ("turn tx rx body from to peer peer_generation room heard progress sent acked window stamp stamped "
-              "notes scale passed").split()
+LEG_FIELDS = ("turn tx rx body from to peer peer_generation room heard_scale progress sent acked window stamp stamped "
+              "notes stale passed").split()
 PAST_FIELDS = ("next_hop seq_delta ack_delta ts_delta tsecr_delta floor scales drain krcv max_seq max_ack fin_seq fin "
                "window").split()
 
@@ -39,7 +39,9 @@ def configuration(splice="auto", threshold="32kB", addresses=("10.0.1.2", "10.0.
 
 
 def start_origins(lab):
-    # With BBR a connection whose packets the short queues of veth dropped may crawl for minutes.
+    # A thousand BBR connections overrun the 256 packets that veth queues; two spans of losses then look to BBR
+    # like a policer (lt_bw in tcp_bbr.c), and it keeps to 10 to 50 kbit/s for 48 round trips: minutes. One to four
+    # of a thousand do, as many where client and origin talk without shunt.
     for host in ("client", "lb", "web_a", "web_b"):
         lab.sh(host, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno")
     for host in ("web_a", "web_b"):

@@ -2,12 +2,13 @@
  * body_client - keep-alive connections with random mixtures of small and large bodies both ways.
  *
  *   body_client [-c CONNECTIONS] [-r REQUESTS] [-s SEED] [-l LARGEST] [-t STALL_S] [-w WITHIN]
- *               [-z] ADDRESS PORT HOST...
+ *               [-z] [-e] ADDRESS PORT HOST...
  *
  * A thread a connection; its requests alternate between the hosts. Every third connection finishes
  * its side behind the last request. -w: each begins so near before sequence number 2^32; -z: now
- * and then an end reads nothing for a while. Prints one line of JSON; where nothing came for
- * STALL_S, "stall ..." at once, and then keeps its sockets until it is killed.
+ * and then an end reads nothing for a while; -e: also says what each connection took. Prints one
+ * line of JSON; where nothing came for STALL_S, "stall ..." at once, and then keeps its sockets
+ * until it is killed.
  */
 #include "tests/traffic/body.h"
 
@@ -27,7 +28,7 @@ enum kind { KIND_SMALL, KIND_DOWN, KIND_UP, KIND_BEHIND, KINDS };
 static struct {
 	long connections, requests, largest, stall_s, within;
 	uint64_t seed;
-	bool pauses;
+	bool pauses, each;
 	struct sockaddr_storage to;
 	socklen_t to_len;
 	const char *hosts[HOSTS_MAX];
@@ -37,7 +38,7 @@ static struct {
 static pthread_mutex_t mouth = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic long bad, good;
 static _Atomic uint64_t bytes;
-static uint32_t *small_us;
+static uint32_t *small_us, *each_us; /* each: of a connection, 0 where it failed */
 static _Atomic long small_count;
 
 struct user {
@@ -210,6 +211,7 @@ static int connect_to(struct user *u)
 static void *run(void *context)
 {
 	struct user *u = context;
+	uint64_t began = now_us();
 
 	u->s.fd = connect_to(u);
 	if (u->s.fd < 0) {
@@ -221,6 +223,7 @@ static void *run(void *context)
 			return NULL;
 	}
 	good++;
+	each_us[u->number] = (uint32_t)(now_us() - began);
 	close(u->s.fd);
 	free(u);
 	return NULL;
@@ -239,7 +242,7 @@ static double small_ms(double share)
 
 static void options_take(int argc, char **argv)
 {
-	for (int c; (c = getopt(argc, argv, "c:r:s:l:t:w:z")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "c:r:s:l:t:w:ze")) != -1;) {
 		long value = optarg ? atol(optarg) : 0;
 
 		*(c == 'c'   ? &options.connections
@@ -251,6 +254,7 @@ static void options_take(int argc, char **argv)
 		if (c == 's')
 			options.seed = (uint64_t)value;
 		options.pauses |= c == 'z';
+		options.each |= c == 'e';
 	}
 	if (argc - optind < 3 ||
 	    !body_address(argv[optind], atoi(argv[optind + 1]), &options.to, &options.to_len))
@@ -268,6 +272,7 @@ int main(int argc, char **argv)
 	options_take(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	threads = calloc((size_t)options.connections, sizeof(*threads));
+	each_us = calloc((size_t)options.connections, sizeof(*each_us));
 	small_us = calloc((size_t)(options.connections * options.requests), sizeof(*small_us));
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK);
@@ -283,8 +288,11 @@ int main(int argc, char **argv)
 		pthread_join(threads[i], NULL);
 	qsort(small_us, (size_t)small_count, sizeof(*small_us), compare);
 	printf("{\"ok\": %ld, \"bad\": %ld, \"bytes\": %lu, \"seconds\": %.2f, \"small\": %ld, "
-	       "\"p50\": %.2f, \"p99\": %.2f, \"p999\": %.2f, \"max\": %.2f}\n",
+	       "\"p50\": %.2f, \"p99\": %.2f, \"p999\": %.2f, \"max\": %.2f",
 	       good, bad, bytes, (double)(now_us() - began) / 1e6, small_count, small_ms(0.5),
 	       small_ms(0.99), small_ms(0.999), small_ms(1));
+	for (long i = 0; options.each && i < options.connections; i++)
+		printf("%s%.2f", i ? ", " : ", \"each\": [", each_us[i] / 1000.0);
+	puts(options.each ? "]}" : "}");
 	return bad != 0;
 }

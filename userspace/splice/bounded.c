@@ -395,10 +395,19 @@ void bounded_tend(struct bounded *b)
 	b->told = told;
 }
 
+/* What FROM's socket says of time is from before the body; 0 where nobody knows. */
+static uint32_t last_heard(const struct bounded *b)
+{
+	struct sk_state st;
+
+	return sk_state_read(b->ends[FROM]->fd, &st) && st.flags & SK_TIMESTAMPS ? st.ts_recent : 0;
+}
+
 /* So many bytes of it went past the sockets, and it goes on with them. */
 static void fold(struct bounded *b, uint32_t past_in, uint32_t past_out)
 {
 	struct leg *in = &b->legs[FROM]->leg, *out = &b->legs[TO]->leg;
+	uint32_t stale = last_heard(b);
 
 	leg_plan_begin(in);
 	leg_plan_begin(out);
@@ -406,6 +415,7 @@ static void fold(struct bounded *b, uint32_t past_in, uint32_t past_out)
 	leg_raise(&out->sent, out->from + past_out);
 	out->tx += past_out;
 	in->rx += past_in;
+	in->stale = stale;
 	in->body = out->body = LEG_NONE;
 	leg_plan_end(out);
 	leg_plan_end(in);
