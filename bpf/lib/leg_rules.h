@@ -97,7 +97,7 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 	struct splice *peer = leg_peer(sp);
 	bool pure = seg->seq == seg->end && !(seg->flags & (TCP_FIN | TCP_RST));
 	__u32 reach = plan->from;
-	bool was_closed;
+	bool was_waiting;
 
 	if (!peer || !(seg->flags & TCP_ACK) || seq_before(seg->ack, plan->from))
 		return NEXT;
@@ -111,7 +111,7 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 		return NEXT; /* the socket answers it */
 	if (seq_before(plan->to, seg->ack))
 		seg->ack = plan->to; /* where the body was made to end: the rest is the socket's */
-	was_closed = !sp->past.window;
+	was_waiting = !sp->past.window || seq_before(sp->leg.progress, plan->from);
 	if (!seq_before(seg->ack, sp->leg.progress)) {
 		seq_raise(&sp->leg.progress, seg->ack);
 		sp->past.window = seg->window;
@@ -120,7 +120,7 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 		return NEXT;
 	if (!sp->leg.heard) {
 		sp->leg.heard = 1;
-		if (was_closed) /* who waits for it has to hear that it opens */
+		if (was_waiting) /* the body's sender has to hear how far it may go now */
 			__sync_fetch_and_or(&peer->leg.notes, LEG_DEAF);
 		return NEXT;
 	}
@@ -166,18 +166,11 @@ static __always_inline enum verdict leg_bare(struct splice *sp, struct segment *
 	return NEXT;
 }
 
-/*
- * How far its sender may go, as the other end of the body lets it. What the socket there has yet to
- * give is no matter: so much this one has taken.
- */
-static __always_inline __u32 leg_edge(const struct splice *sp, const struct splice *peer,
-				      __u32 from)
+/* How far its sender may go, as the other end of the body lets it. */
+static __always_inline __u32 leg_edge(const struct splice *sp, const struct splice *peer)
 {
-	__u32 there = peer->leg.progress - sp->past.seq_delta;
-
-	if (seq_before(there, from))
-		there = from;
-	return there + (peer->past.window << (peer->past.ws_in & 15));
+	return peer->leg.progress - sp->past.seq_delta +
+	       (peer->past.window << (peer->past.ws_in & 15));
 }
 
 /* From X comes a body. */
@@ -185,7 +178,7 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 					   const struct leg_plan *plan)
 {
 	struct splice *peer = leg_peer(sp);
-	__u32 end = seg->seq + seg->payload, edge;
+	__u32 end = seg->seq + seg->payload, edge, there;
 	enum verdict v;
 
 	if (!peer)
@@ -206,7 +199,11 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 		seg->why = COUNT_BODY_BEFORE;
 		return DROP;
 	}
-	edge = leg_edge(sp, peer, plan->from) + LEG_WINDOW_SLACK + sp->leg.room;
+	edge = leg_edge(sp, peer) + LEG_WINDOW_SLACK + sp->leg.room;
+	/* So much the socket has taken, whatever it has yet to give. */
+	there = peer->leg.progress - sp->past.seq_delta;
+	if (seq_before(there, plan->from))
+		edge += plan->from - there;
 	if (seq_before(edge, end) || seq_before(sp->leg.sent, seg->ack) ||
 	    seq_before(seg->ack, sp->leg.sent - LEG_OLD_MAX)) {
 		seg->why = COUNT_SPLICE_FORGED;

@@ -91,7 +91,7 @@ static __always_inline __u16 sent_window(const struct splice *sp, const struct l
 	peer = leg_peer(sp);
 	if (!peer)
 		return window;
-	edge = leg_edge(sp, peer, plan->from);
+	edge = leg_edge(sp, peer);
 	units = seq_before(edge, ack) ? 0 : (edge - ack) >> (sp->leg.scale & 15);
 	return units < window ? (__u16)units : window;
 }

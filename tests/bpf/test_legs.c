@@ -87,6 +87,12 @@ TEST(what_acknowledges_a_body_goes_to_its_sender_and_all_else_to_the_socket)
 	CHECK_ROWS(rows);
 }
 
+static void behind(struct splice *c, struct splice *e)
+{
+	unheard(c, e);
+	c->leg.progress = c->leg.from - 1;
+}
+
 static void closed(struct splice *c, struct splice *e)
 {
 	unheard(c, e);
@@ -104,6 +110,9 @@ TEST(who_waits_for_a_window_hears_that_it_opens_though_only_the_socket_got_that)
 		{ { "open before", false, P(.seq = C_ACKED, .ack = C_FROM, .window = 20), TO_SOCKET,
 		    C_SOCKET_SEQ(C_ACKED), C_SOCKET_ACK(C_FROM), .tweak = unheard },
 		  0 },
+		{ { "behind before", false, P(.seq = C_ACKED, .ack = C_FROM, .window = 20),
+		    TO_SOCKET, C_SOCKET_SEQ(C_ACKED), C_SOCKET_ACK(C_FROM), .tweak = behind },
+		  LEG_DEAF },
 		{ { "closed before", false, P(.seq = C_ACKED, .ack = C_FROM, .window = 20),
 		    TO_SOCKET, C_SOCKET_SEQ(C_ACKED), C_SOCKET_ACK(C_FROM), .tweak = closed },
 		  LEG_DEAF },
@@ -111,7 +120,7 @@ TEST(who_waits_for_a_window_hears_that_it_opens_though_only_the_socket_got_that)
 
 	NEED_PROGRAM;
 	at = &families[0];
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		check_row(&rows[i].row, 0);
 		CHECK_INT(get(E_SLOT).leg.notes, rows[i].notes);
 	}
