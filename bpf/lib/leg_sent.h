@@ -73,8 +73,7 @@ static __always_inline __u32 sent_ack(struct splice *sp, const struct leg_plan *
 		there = plan->to;
 	if (seq_before(ack, there))
 		ack = there;
-	if (seq_before(sp->leg.progress, ack))
-		sp->leg.progress = ack;
+	seq_raise(&sp->leg.progress, ack);
 	return ack;
 }
 
@@ -190,8 +189,7 @@ static __always_inline __u64 sent_options(struct __sk_buff *skb, __u32 at, __u32
 
 static __always_inline void record_sent(struct leg *leg, __u32 end, __u32 ack, __u16 window)
 {
-	if (seq_before(leg->sent, end))
-		leg->sent = end;
+	seq_raise(&leg->sent, end);
 	if (!seq_before(ack, leg->acked)) {
 		leg->acked = ack;
 		leg->window = window;
