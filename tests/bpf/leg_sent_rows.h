@@ -1,6 +1,6 @@
 /*
- * leg_sent_rows.h - two legs with a body between them, and what their sockets send, through tc_egress:
- * the client's leg is OUT, the endpoint's IN. What comes out is compared byte by byte.
+ * leg_sent_rows.h - two legs with a body between them, and what their sockets send, through
+ * tc_egress: the client's leg is OUT, the endpoint's IN. What comes out is compared byte by byte.
  */
 #pragma once
 #include "tests/harness/maps.h"
