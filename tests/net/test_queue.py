@@ -1,4 +1,6 @@
 """Endpoints that have all that they may, and the line before them, on loopback: no devices, no namespaces."""
+import re
+
 import pytest
 
 from tests.harness import plain, scripted
@@ -138,3 +140,31 @@ def test_without_a_line_full_is_full_at_once():
         assert full.status == 503 and full.one(b"retry-after") == b"1"
         assert shunt.accesses()[-1]["end"] == "endpoints_full"
         first.reset()
+
+
+class Streamed(Lined):
+    """Its other port takes streams for the same upstream."""
+
+    def configuration(self):
+        stream = f"- {{ port: {self.hasty}, protocol: tcp-proxy, upstream: origin }}"
+        return re.sub(r"- { port: %d,.*" % self.hasty, stream, super().configuration())
+
+
+def test_streams_count_and_are_limited_but_do_not_wait():
+    with Streamed(limit="max_requests: 1") as shunt:
+        (first, _), = shunt.hold()
+        over = shunt.client(hasty=True)
+        over.read_all()
+        assert over.got == b"" and over.ending in ("reset", "eof")
+        assert shunt.accesses()[-1]["end"] == "endpoints_full" and shunt.stats()["queued"] == 0
+        first.reset()
+        plain.wait_until(lambda: shunt.get().status == 200, "room")
+        stream = shunt.client(hasty=True)
+        name = scripted.token()
+        stream.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % name)
+        assert stream.read_answer().status == 200
+        (waits, last), = shunt.queue(1)
+        assert not shunt.has(last)
+        stream.reset()
+        plain.wait_until(lambda: shunt.has(last), "its turn, when the stream has ended")
+        waits.reset()

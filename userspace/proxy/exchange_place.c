@@ -131,6 +131,8 @@ void exchange_judge(struct session *s, uint16_t status)
 				loop_now_ms(s->proxy->options.loop) - ex->asked_ms);
 		exchange_note_result(s, RESULT_GOOD);
 		ex->good = true;
+		if (status < 200) /* a tunnel begins: there is no more to judge */
+			roster_served(ex->roster, ex->place);
 	}
 }
 

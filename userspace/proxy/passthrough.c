@@ -45,6 +45,7 @@ void passthrough_begin(struct session *s, const struct upstream *wanted)
 {
 	const struct upstream *upstream = exchange_fail_over(s, wanted);
 	struct recall by = exchange_recall_by(s, upstream);
+	enum end_reason why;
 
 	s->ex.upstream = upstream;
 	s->ex.tunnels = true;
@@ -54,10 +55,11 @@ void passthrough_begin(struct session *s, const struct upstream *wanted)
 	exchange_reached(s, &s->ex.times.head);
 	if (session_connect(s, upstream))
 		return;
+	why = s->ex.endpoint ? END_UNREACHABLE : exchange_nobody(&s->ex);
 	if (s->listener->protocol == LISTENER_TLS_PASSTHROUGH)
-		passthrough_unreachable(s, END_UNREACHABLE);
+		passthrough_unreachable(s, why);
 	else
-		session_fail(s, END_UNREACHABLE);
+		session_fail(s, why);
 }
 
 static void on_hello(struct session *s, const struct tls_hello *hello)
