@@ -5,10 +5,11 @@ import random
 
 import pytest
 
+from tests.harness.certificates import Authority
 from tests.harness.explaining import SHUNTCTL, Explaining
 from tests.harness.run import SHUNTD, run, wait_until
 
-# Tables, and requests of each; tools/soak has more of them.
+# Tables, and requests of each; make soak has more of them.
 TABLES = int(os.environ.get("SHUNT_EXPLAIN_TABLES", 12))
 SEED = int(os.environ.get("SHUNT_EXPLAIN_SEED", 1))
 REQUESTS = 25
@@ -231,3 +232,22 @@ def test_an_earlier_revision_is_explained_as_it_was(shunt):
 def test_a_revision_that_is_not_kept_is_not_explained(shunt):
     got = run(SHUNTCTL, "explain", "GET http://x/", "--at", "999999", "--admin", shunt.path("admin.sock"), check=False)
     assert got.returncode == 1 and "that revision is not kept" in got.stderr
+
+
+def test_the_certificate_and_what_tls_means_for_a_splice_are_told(tmp_path):
+    authority = Authority(str(tmp_path))
+    for name in ("a", "b"):
+        authority.sign(name, [f"{name}.example.com"])
+    path = tmp_path / "shunt.yaml"
+    path.write_text("""
+certificates: { first: { chain: a.pem, key: a.key }, second: { chain: b.pem, key: b.key } }
+vips: [ { name: v, addresses: [127.0.0.1], listeners: [ { port: 443, protocol: https, routes: r,
+  certificates: [first, second] } ] } ]
+node: { tunnel_address: 127.0.0.1, devices: [lo] }
+routes: { r: [ { name: x, upstream: o } ] }
+upstreams: { o: { endpoints: [ { address: "127.0.0.1:80" } ] } }
+""")
+    for host, name in (("b.example.com", "second"), ("A.example.com", "first"), ("c.example.com", "first")):
+        got = explain(str(path), f"https://{host}/")
+        assert f"  certificate  {name}" in got and "               X-Forwarded-Proto: https" in got
+        assert "  spliced      none: shunt ends or begins TLS on it" in got
