@@ -36,6 +36,18 @@ class BodyTalk(Talk):
         return json.loads(self.process.stdout.readline())
 
 
+class Churn:
+    """Streams that come and go in every way; see churn.py."""
+
+    def __init__(self, lab, address, threads, seed):
+        self.process = lab.start("client", PYTHON, os.path.join(HARNESS, "churn.py"), address, "7000", str(threads),
+                                 str(seed), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def end(self):
+        return json.loads(self.process.communicate(timeout=4 * PATIENCE)[0])
+
+
 class Alive:
     """Splices and bodies of both families."""
 

@@ -9,6 +9,7 @@ import os
 import random
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ REQUEST = b"GET /stream HTTP/1.1\r\nHost: x.example.com\r\n\r\n"
 TCP_REPAIR = 19
 COUNT = {"ok": 0}
 ERRORS, STALLED = [], []
+KEPT = {}  # the socket of each thread
 
 
 def reset_on_close(sock):
@@ -44,7 +46,7 @@ def echo(sock, dice):
 def one(where, dice, source, phase):
     """Returns the port that the next may take at once. phase: how far it came, by which port."""
     phase[:] = ["connect", source]
-    sock = socket.socket(socket.AF_INET6 if ":" in where[0] else socket.AF_INET)
+    KEPT[threading.get_ident()] = sock = socket.socket(socket.AF_INET6 if ":" in where[0] else socket.AF_INET)
     sock.settimeout(PATIENCE)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if source:
@@ -80,6 +82,11 @@ def one(where, dice, source, phase):
     return source if end != "finish" and dice.random() < 0.5 else 0
 
 
+def sockets(port):
+    """What the kernel knows of the client's: it is there as long as nobody closes it."""
+    return subprocess.run(["ss", "-tnoiaH", "sport", "=", f":{port}"], capture_output=True, text=True, check=False).stdout
+
+
 def run(where, seed, stop):
     dice, source, phase = random.Random(seed), 0, []
     while not stop.is_set():
@@ -87,7 +94,7 @@ def run(where, seed, stop):
             source = one(where, dice, source, phase)
             COUNT["ok"] += 1
         except TimeoutError:
-            STALLED.append(f"{time.strftime('%X')}: {phase}")
+            STALLED.append(f"{time.strftime('%X')}: {phase}: {sockets(phase[1])}")
             return
         except ValueError as error:
             STALLED.append(f"{error!r}: {phase}")  # as bad: never excused

@@ -54,9 +54,10 @@ def test_a_hundred_bulk_connections_spliced_in_the_middle_lose_no_byte(shunt, vi
     wait_until(lambda: spliced(shunt) - before == count, f"{count} more splices")
 
 
-def test_families_that_differ_are_relayed_and_it_says_so(shunt):
+@pytest.mark.parametrize("vip,request_text", [(WEB_VIP6, STREAM), (WEB_VIP, STREAM6)], ids=["v6-to-v4", "v4-to-v6"])
+def test_families_that_differ_are_relayed_and_it_says_so(shunt, vip, request_text):
     before = shunt.status()["splices"]["refused"]["family"]
-    assert shunt.bulk(WEB_VIP6, 80, 3, 2_000_000, STREAM).stdout == "ok 3\n"
+    assert shunt.bulk(vip, 80, 3, 2_000_000, request_text).stdout == "ok 3\n"
     assert shunt.status()["splices"]["refused"]["family"] == before + 3
     assert [x for x in shunt.access_log() if x["splice"] != "ended"][-1]["splice_reason"] == "address families differ"
 

@@ -63,6 +63,18 @@ def test_reloads_that_change_the_workers_break_neither_splices_nor_bodies(alive,
         alive.goes_on()
 
 
+def test_streams_that_end_in_every_way_hinder_no_later_ones(alive, node):
+    """Finished, reset, or vanished; the next often has the same port at once."""
+    before = node.status()["splices"]
+    churns = [drill.Churn(node, address, 4, 1) for address in (drill.V4, drill.V6)]
+    wait_until(lambda: node.status()["splices"]["begun"] >= before["begun"] + 60, "60 splices")
+    wait_until(lambda: node.status()["splices"]["reused"] > before["reused"], "a port is used again")
+    for churn in churns:
+        got = churn.end()
+        assert got["ok"] and not got["errors"] and not got["stalled"], got
+    alive.goes_on()
+
+
 def test_an_upgrade_waits_for_bodies_and_keeps_splices(alive, node):
     drill.replace_daemon(node, alive.goes_on)
     alive.more_bodies()
@@ -82,4 +94,6 @@ def test_a_killed_daemon_takes_bodies_along_cleanly_and_no_splice(alive, node):
     fresh.goes_on()
     alive.end(alive.streams)
     fresh.end()
+    # Those whose clients vanished have an hour.
+    node.ctl("flows", "kill", "--admin", node.admin, "--all")
     wait_until(lambda: node.status()["splices"]["active"] == 0, "all splices have ended")
