@@ -4,6 +4,7 @@ Each connection asks for an echo, checks some bytes of it, and ends: finished, r
 or vanished without a packet; the next may have the port of the last at once. Ends with standard input and prints
 {"ok", "errors", "stalled"}: errors are what a connection was cut by, stalled what came to no end.
 """
+import contextlib
 import json
 import os
 import random
@@ -50,7 +51,8 @@ def one(where, dice, source, phase):
     sock.settimeout(PATIENCE)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if source:
-        sock.bind(("", source))
+        with contextlib.suppress(OSError):  # somebody else has it by now
+            sock.bind(("", source))
     sock.connect(where)
     source = sock.getsockname()[1]
     phase[:] = ["request", source]
@@ -100,6 +102,9 @@ def run(where, seed, stop):
             STALLED.append(f"{error!r}: {phase}")  # as bad: never excused
             return
         except OSError as error:
+            if source and "in use" in str(error):  # by another thread of ours, since
+                source = 0
+                continue
             ERRORS.append(f"{error!r}: {phase}")
             source = 0
             time.sleep(0.05)
