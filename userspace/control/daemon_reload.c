@@ -172,6 +172,7 @@ struct snapshot *daemon_first(struct daemon *d)
 		return order(d, first);
 	if (!names_are_known(d, first->model))
 		loop_run(d->loop);
+	loop_again(d->loop);
 	resolver_follow(d->names, first->model);
 	again = reload_again(first, &way);
 	snapshot_unref(first);

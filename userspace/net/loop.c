@@ -133,6 +133,10 @@ void loop_run(struct loop *loop)
 {
 	if (!atomic_load(&loop->stopping))
 		ev_run(loop->ev, 0);
+}
+
+void loop_again(struct loop *loop)
+{
 	atomic_store(&loop->stopping, false);
 }
 

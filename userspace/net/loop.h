@@ -45,8 +45,9 @@ struct post {
 
 struct loop *loop_create(void); /* aborts without memory; at start only */
 void loop_destroy(struct loop *loop);
-void loop_run(struct loop *loop);              /* until loop_stop; may run again */
+void loop_run(struct loop *loop);              /* until loop_stop, also one of before */
 void loop_stop(struct loop *loop);             /* any thread; takes effect at the end of a turn */
+void loop_again(struct loop *loop);            /* what was stopped may run once more */
 uint64_t loop_now_ms(const struct loop *loop); /* monotonic, of this turn */
 void loop_post(struct loop *loop, struct post *post);    /* any thread; in order of posting */
 void loop_defer(struct loop *loop, struct defer *defer); /* no effect where already queued */
