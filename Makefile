@@ -97,7 +97,7 @@ fuzz: deps ## run each fuzzer for FUZZ_SECONDS (60)
 		| tail -n 2 || exit 1; done
 
 bench: all ## packets and requests beside nginx and haproxy; BENCH=name for one, QUICK=1 for a glance
-	@$(BUILD_ONE) -s $(BENCH_PROGRAMS)
+	@$(BUILD_ONE) -s $(BENCH_PROGRAMS) $(TRAFFIC_PROGRAMS)
 	@$(PYTHON) tools/bench/bench $(if $(QUICK),--quick) $(BENCH)
 
 bench-packets: ## of these only the packets, the kernel's memory, and forwarding beside the kernel's
