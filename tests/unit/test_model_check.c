@@ -38,18 +38,16 @@ TEST(routes_that_make_no_sense_are_refused)
 		  "port" },
 		{ "the same match twice", "[ { name: x, upstream: a }, { name: y, upstream: a } ]",
 		  "f:2:42: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
-		  "all "
-		  "of it" },
+		  "all of it, such as \"GET http://example.com/\"" },
 		{ "no path is every path",
 		  "[ { name: x, upstream: a }, { name: y, match: { path: /* }, upstream: a } ]",
 		  "f:2:42: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
-		  "all "
-		  "of it" },
+		  "all of it, such as \"GET http://example.com/\"" },
 		{ "methods that are taken",
 		  "[ { name: x, match: { methods: [GET, PUT] }, upstream: a }, { name: y, match: { "
 		  "methods: [PUT] }, upstream: a } ]",
 		  "f:2:74: the route \"y\" can never match: \"x\" (line 2) comes first and takes "
-		  "all of it" },
+		  "all of it, such as \"PUT http://example.com/\"" },
 		{ "no expression",
 		  "[ { name: x, match: { path: { regex: \"/(a\" } }, upstream: a } ]",
 		  "f:2:52: \"/(a\" is no regular expression: missing closing parenthesis, at "

@@ -203,6 +203,7 @@ struct question {
 	struct worker *worker;
 	struct worker_call call;
 	sem_t done;
+	atomic_bool ran;  /* in order with what run wrote, also for who does not know semaphores */
 	atomic_uint refs; /* who asks, and the worker */
 };
 
@@ -221,6 +222,7 @@ static void on_question(struct post *post)
 
 	if (!q->worker->over) {
 		q->call.run(q->call.context, q->worker->proxy);
+		atomic_store(&q->ran, true);
 		sem_post(&q->done);
 	}
 	question_unref(q);
@@ -248,6 +250,7 @@ bool worker_call(struct worker *w, const struct worker_call *call, uint32_t pati
 	while ((done = sem_clockwait(&q->done, CLOCK_MONOTONIC, &until) == 0) == false &&
 	       errno == EINTR)
 		;
+	done = done && atomic_load(&q->ran);
 	question_unref(q);
 	return done;
 }

@@ -1,10 +1,13 @@
 /* Do the routes of a table make sense beside one another? */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/must.h"
 #include "userspace/model/model_parts.h"
 #include "userspace/route/router.h"
+
+enum { BEFORE_MAX = 1024, EXAMPLE_BYTES = 320 };
 
 static bool text_is(const char *a, const char *b)
 {
@@ -83,22 +86,43 @@ static bool same_place(const struct route *a, const struct route *b)
 	       strcmp(prefix_of(a), prefix_of(b)) == 0;
 }
 
-/* Tables are sorted by precedence, so routes of one host and path stand together. */
+/* ", such as ..." of what both match; empty where that takes more than a host, path and method. */
+static void example_of(const struct route *earlier, const struct route *later,
+		       char out[EXAMPLE_BYTES])
+{
+	const char *host = later->host ? later->host : "example.com";
+	const char *path = prefix_of(later);
+
+	out[0] = '\0';
+	if (earlier->header_count > 0 || earlier->when || later->path_kind == PATH_REGEX)
+		return;
+	snprintf(out, EXAMPLE_BYTES, ", such as \"%s http://%s%s%s\"",
+		 later->method_count > 0     ? later->methods[0]
+		 : earlier->method_count > 0 ? earlier->methods[0]
+					     : "GET",
+		 host[0] == '*' ? "a" : "", host[0] == '*' ? host + 1 : host, path[0] ? path : "/");
+}
+
+/* Tables are sorted by precedence, so routes of one host and path stand together. Of very many of
+ * one place not all are compared, as that would take minutes. */
 static void check_hidden(struct building *b, const struct route_table *table)
 {
 	for (uint32_t i = 1; i < table->count; i++) {
 		const struct route *later = &table->routes[i];
 
-		for (uint32_t k = i; k > 0 && same_place(&table->routes[k - 1], later); k--) {
+		for (uint32_t k = i, n = 0; k > 0 && n < BEFORE_MAX; k--, n++) {
 			const struct route *earlier = &table->routes[k - 1];
+			char example[EXAMPLE_BYTES];
 
+			if (!same_place(earlier, later))
+				break;
 			if (!hides(earlier, later))
 				continue;
+			example_of(earlier, later, example);
 			finding(&b->reading, later->at,
 				"the route \"%s\" can never match: \"%s\" (line %u) comes first "
-				"and "
-				"takes all of it",
-				later->name, earlier->name, earlier->at.line);
+				"and takes all of it%s",
+				later->name, earlier->name, earlier->at.line, example);
 			break;
 		}
 	}
