@@ -167,7 +167,7 @@ TEST(listeners_and_endpoints_that_clash_are_refused)
 		  "f:1:25: expected one of open, closed for \"fail\", found \"often\"" },
 		{ "ejecting at no number of failures",
 		  "upstreams: { a: { eject: { time: 1s }, endpoints: [] } }\n",
-		  "f:1:26: expected the key \"failures\" here, found none" },
+		  "f:1:26: expected one of failures, rate, slow in \"eject\", found none" },
 	};
 
 	FOR_ROWS (row, rows)
