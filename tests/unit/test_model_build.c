@@ -54,8 +54,8 @@ TEST(a_mistake_is_named_with_its_place)
 		  "2" },
 		{ "a port of an endpoint",
 		  "upstreams: { a: { endpoints: [ { address: 10.0.0.1 } ] } }\n",
-		  "f:1:43: expected an address with port such as 10.0.0.5:80 or "
-		  "\"[2001:db8::5]:80\" for "
+		  "f:1:43: expected an address with port such as 10.0.0.5:80, "
+		  "\"[2001:db8::5]:80\" or api.example.com:80 for "
 		  "\"address\", found \"10.0.0.1\"" },
 	};
 
