@@ -11,9 +11,14 @@
 
 enum { BEFORE_MAX = 32, TRIES_MAX = 64 }; /* routes that one is compared with; that are traced */
 
+/* Routes that are looked at in all for these warnings: about a second. */
+#define BUDGET 20000000ll
+
 struct warning {
 	const struct route_table *table;
 	struct route_warnings *out;
+	long long budget; /* left; where a look-up tries every route of the place */
+	uint32_t place_begin, place_end;
 };
 
 __attribute__((format(printf, 2, 3))) static void warn(struct route_warnings *out, const char *fmt,
@@ -75,7 +80,7 @@ static void compare(struct warning *w, const struct route *first, const struct r
 	struct route_example example;
 	bool matches;
 
-	if (!has_own(w, first, later) || !has_own(w, later, first) ||
+	if (w->budget <= 0 || !has_own(w, first, later) || !has_own(w, later, first) ||
 	    !route_example_make(&example, first, later) ||
 	    !is_taken(w->table, &example, first, later, &matches) || !matches)
 		return;
@@ -90,10 +95,17 @@ static void check_place(struct warning *w, uint32_t at)
 {
 	const struct route *routes = w->table->routes;
 
+	if (at >= w->place_end) {
+		w->place_begin = at;
+		for (w->place_end = at + 1; w->place_end < w->table->count &&
+					    same_place(&routes[w->place_end], &routes[at]);)
+			w->place_end++;
+	}
 	for (uint32_t k = at, n = 0; k > 0 && n < BEFORE_MAX; k--, n++) {
 		if (!same_place(&routes[k - 1], &routes[at]))
 			break;
 		compare(w, &routes[k - 1], &routes[at]);
+		w->budget -= 3ll * (w->place_end - w->place_begin);
 	}
 }
 
@@ -160,5 +172,5 @@ void route_warn(const struct model *model, struct route_warnings *out)
 {
 	out->count = out->more = 0;
 	for (uint32_t i = 0; i < model->table_count; i++)
-		check_table(&(struct warning){ &model->tables[i], out });
+		check_table(&(struct warning){ &model->tables[i], out, BUDGET, 0, 0 });
 }
