@@ -81,6 +81,8 @@ def matches(route, request):
             and ("clients" not in match or client_matches(match["clients"], request.get("from")))
             and ("sni" not in match or any(host_matches(s, request["sni"]) for s in match["sni"]
                                            if request["sni"]))
+            and ("alpn" not in match or value_matches(match["alpn"], request["alpn"]))
+            and ("client_subject" not in match or value_matches(match["client_subject"], request["subject"]))
             and ("listeners" not in match or f"v:{80 + request['listener']}" in match["listeners"]))
 
 

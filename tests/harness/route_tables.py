@@ -7,6 +7,7 @@ SEGMENTS = ["a", "b", "ab", "v1", "", "c.d", "A", "a-very-long-segment-that-is-l
             "bytes-of-text"]
 METHODS = ["GET", "POST", "PUT", "get"]
 FIELDS = ["x-one", "x-two", "X-Three"]
+PROTOCOLS = ["http/1.1", {"prefix": "http/"}, {"exact": "h2", "not": True}, {"present": False}]
 VALUES = ["1", "2", "true", "", "abc"]
 NAMES = ["a", "b", "session", "a b"]
 NETWORKS = ["10.0.0.0/8", "10.1.0.0/16", "192.0.2.7", "2001:db8::/32", "0.0.0.0/0"]
@@ -45,6 +46,10 @@ def rare(random):
         out["clients"] = some(random, NETWORKS, 2)
     if random.random() < 0.1:
         out["sni"] = some(random, HOSTS[:9], 3)
+    if random.random() < 0.1:
+        out["alpn"] = random.choice(PROTOCOLS)
+    if random.random() < 0.1:
+        out["client_subject"] = value(random)
     if random.random() < 0.1:
         out["listeners"] = some(random, ["v:80", "v:81"], 2)
     return out
@@ -118,4 +123,5 @@ def request(random, routes):
     return {"host": request_host(random, routes), "path": request_path(random, routes),
             "query": query(random), "method": random.choice(METHODS), "headers": fields(random),
             "sni": random.choice(["", "a.test", "x.a.test", "B.TEST"]),
+            "alpn": random.choice(["http/1.1", None]), "subject": random.choice([*VALUES, None, None]),
             "listener": random.choice([0, 1]), "from": random.choice(CLIENTS)}

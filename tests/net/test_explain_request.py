@@ -251,3 +251,21 @@ upstreams: { o: { endpoints: [ { address: "127.0.0.1:80" } ] } }
         got = explain(str(path), f"https://{host}/")
         assert f"  certificate  {name}" in got and "               X-Forwarded-Proto: https" in got
         assert "  spliced      none: shunt ends or begins TLS on it" in got
+
+
+def test_a_clients_certificate_and_protocol_have_their_reasons(tmp_path):
+    path = tmp_path / "subject.yaml"
+    path.write_text("""vips: [ { name: v, addresses: [127.0.0.1], listeners: [ { port: 80, protocol: http, routes: r } ] } ]
+node: { tunnel_address: 127.0.0.1 }
+routes:
+  r:
+    - { name: staff, match: { client_subject: { prefix: "CN=a," } }, respond: { status: 200 } }
+    - { name: agreed, match: { alpn: http/1.1 }, respond: { status: 200 } }
+    - { name: rest, respond: { status: 404 } }
+""")
+    routes = [line.split(maxsplit=1)[1] for line in explain(str(path), "GET http://h/") if "  route " in line]
+    assert routes[:2] == ["""staff (line 5): client certificate's subject does not begin with "CN=a,\"""",
+                          'agreed (line 6): TLS ALPN is not "http/1.1"']
+    routes = [line.split(maxsplit=1)[1] for line in explain(str(path), "GET http://h/", "--subject", "CN=a,O=b")
+              if "  route " in line]
+    assert routes[0].split(maxsplit=1)[1] == "staff (line 5): it matches, and nothing more specific does"

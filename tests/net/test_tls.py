@@ -39,6 +39,9 @@ routes:
     - {{ name: other-ca, match: {{ path: /other-ca }}, upstream: other-ca }}
     - {{ name: blind, match: {{ path: /blind }}, upstream: blind }}
     - {{ name: plain, match: {{ path: /plain }}, upstream: plain }}
+    - {{ name: staff, match: {{ path: /who, client_subject: {{ regex: ".*,O=Tests" }} }}, respond: {{ status: 200, body: staff }} }}
+    - {{ name: agreed, match: {{ path: /who, alpn: http/1.1 }}, respond: {{ status: 200, body: agreed }} }}
+    - {{ name: nothing, match: {{ path: /who, alpn: {{ present: false }} }}, respond: {{ status: 200, body: nothing }} }}
     - {{ name: all, upstream: origin }}
 upstreams:
   origin: {{ endpoints: [ {{ address: "127.0.0.1:{origin}" }} ] }}
@@ -223,6 +226,27 @@ def test_a_clients_subject_reaches_the_endpoint_and_cannot_be_forged(tls):
         assert got.stdout == f"GET /{token.decode()}"
         seen = tls.origin.whole(token)[0].raw.lower().replace(b"x-subject:\r\n", b"x-subject: \r\n")
         assert want.lower() in seen and b"forged" not in seen
+
+
+def test_routes_go_by_a_clients_subject_and_by_what_was_agreed_on(tls):
+    staff = certificate(tls, "client")
+    for words, port, want in ((staff, tls.mutual, "staff"), ((), tls.mutual, "agreed"), (staff, tls.hasty, "agreed"),
+                              (("--no-alpn",), tls.mutual, "nothing"), ((*staff, "--no-alpn"), tls.mutual, "staff")):
+        assert tls.curl("/who", *words, port=port).stdout == want, (words, want)
+    assert run("curl", "-sS", "-m", "90", f"http://127.0.0.1:{tls.port}/who").stdout == "nothing"
+
+
+def test_a_session_that_is_resumed_has_its_clients_subject(tls):
+    context = ssl.create_default_context(cafile=tls.ca.pem)
+    context.load_cert_chain(tls.path("client.pem"), tls.path("client.key"))
+    session = None
+    for resumed in (False, True):
+        with socket.create_connection(("127.0.0.1", tls.mutual), timeout=PATIENCE) as sock:
+            with context.wrap_socket(sock, server_hostname="a.example.com", session=session) as secure:
+                secure.sendall(b"GET /who HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n\r\n")
+                answer = b"".join(iter(lambda: secure.recv(4096), b""))
+                assert answer.endswith(b"\r\n\r\nstaff") and secure.session_reused == resumed
+                session = secure.session
 
 
 @pytest.mark.parametrize("name,good", [(None, False), ("stranger", False), ("client", True)])

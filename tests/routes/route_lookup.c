@@ -46,6 +46,8 @@ static json_t *find(const struct model *model, const json_t *request)
 				     .path = text_of(request, "path"),
 				     .query = text_of(request, "query"),
 				     .sni = text_of(request, "sni"),
+				     .alpn = text_of(request, "alpn"),
+				     .subject = text_of(request, "subject"),
 				     .client = from.at ? &client : NULL,
 				     .listener = listener_of(model, request),
 				     .method = text_of(request, "method"),

@@ -56,6 +56,15 @@ TEST(routes_that_make_no_sense_are_refused)
 		  "[ { name: x, match: { headers: { y: { exact: a, prefix: b } } }, upstream: a } "
 		  "]",
 		  "f:2:50: expected one of exact, prefix, regex, present for \"y\", found 2" },
+		{ "a protocol that is never agreed on",
+		  "[ { name: x, match: { alpn: h2 }, upstream: a } ]",
+		  "f:2:42: the protocol \"h2\" can never match: listeners agree on http/1.1 or on "
+		  "none ({ present: false })" },
+		{ "a subject of two kinds",
+		  "[ { name: x, match: { client_subject: { exact: a, prefix: b } }, upstream: a } "
+		  "]",
+		  "f:2:52: expected one of exact, prefix, regex, present for \"client_subject\", "
+		  "found 2" },
 		{ "a listener that there is not",
 		  "[ { name: x, match: { listeners: [\"v:9\"] }, upstream: a } ]",
 		  "f:2:49: no listener \"v:9\" uses the routes \"r\"" },

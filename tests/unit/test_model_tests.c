@@ -15,6 +15,8 @@
 	"  - { name: moved, match: { path: /old/* }, redirect: { status: 301, scheme: https } }\n" \
 	"  - { name: shop, match: { path: /shop/* }, upstream: a, filters: { rewrite: { path: "    \
 	"/* }, request_headers: { set: { x-a: \"${route}\" }, remove: [x-b] } } }\n"               \
+	"  - { name: staff, match: { path: /who, client_subject: { prefix: \"CN=a,\" } }, "        \
+	"upstream: a }\n"                                                                          \
 	"vips: [ { name: v, addresses: [10.1.1.1], listeners: [ { port: 80, protocol: http, "      \
 	"routes: r } ] } ]\n"
 
@@ -85,6 +87,12 @@ TEST(what_a_test_expects_is_held_to_what_is_decided)
 		{ "a field that stays",
 		  "request: \"GET http://h/\", headers: { x-b: 1 }, not_sent: [X-B]",
 		  "that the endpoint gets no field \"X-B\", found one" },
+		{ "a client's certificate",
+		  "request: \"GET http://h/who\", client_subject: \"CN=a,O=b\", route: staff", "" },
+		{ "another client's",
+		  "request: \"GET http://h/who\", client_subject: \"CN=ab\", route: staff",
+		  "expected route \"staff\", found that \"plain\"" },
+		{ "a client without one", "request: \"GET http://h/who\", route: plain", "" },
 		{ "fields of a redirect", "request: \"GET http://h/old/x\", sent: { x-a: b }",
 		  "expected that an endpoint gets the request, found that none does" },
 		{ "no list", "request: \"GET http://h/\", endpoints: x",

@@ -19,6 +19,8 @@ static json_t *query_of(const struct command_options *options)
 	json_object_set_new(query, "headers", headers);
 	if (options->from)
 		json_object_set_new(query, "from", json_string(options->from));
+	if (options->subject)
+		json_object_set_new(query, "subject", json_string(options->subject));
 	if (options->vip)
 		json_object_set_new(query, "vip", json_string(options->vip));
 	return query;

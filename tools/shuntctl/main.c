@@ -57,6 +57,7 @@ static const char help[] =
 	"  --packet 'tcp 198.51.100.7:4000 > 203.0.113.10:443 [syn|ack] [len N] [vlan N] [ttl N]'\n"
 	"                   explain: the packet\n"
 	"  --at REV         explain: by what was in effect as that revision (shuntctl revisions)\n"
+	"  --subject NAME   explain: of the client's certificate, such as CN=alice,O=Example\n"
 	"  --config FILE    explain: by that configuration, not by the one that runs\n"
 	"  --dev DEVICE     explain: where it comes in, if several are attached\n"
 	"  --help, --version\n"
@@ -102,6 +103,7 @@ static const struct option {
 	{ "--at", "explain", AT(at) },
 	{ "--from", "explain", AT(from) },
 	{ "--config", "explain", AT(config) },
+	{ "--subject", "explain", AT(subject) },
 	{ "--vip", "explain", AT(vip) },
 	{ "--upstream", "flows", AT(upstream) },
 #undef AT

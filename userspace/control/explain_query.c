@@ -150,12 +150,14 @@ bool explain_query_read(struct arena *arena, const json_t *asked, struct explain
 	const char *request = json_string_value(json_object_get(asked, "request"));
 	const char *from = json_string_value(json_object_get(asked, "from"));
 	const char *vip = json_string_value(json_object_get(asked, "vip"));
+	const char *subject = json_string_value(json_object_get(asked, "subject"));
 
 	*out = (struct explain_query){ 0 };
 	if (!request)
 		return err_set(err, "which request is asked about?");
 	out->request = arena_text(arena, span_of(request));
 	out->vip = vip ? arena_text(arena, span_of(vip)) : NULL;
+	out->subject = subject ? arena_text(arena, span_of(subject)) : NULL;
 	if (from && !addr_parse_ip(span_of(from), &out->client))
 		return err_set(err, "expected an address such as 198.51.100.7, found \"%s\"", from);
 	out->has_client = from != NULL;
@@ -197,5 +199,6 @@ struct explain_ask explain_query_ask(const struct explain_query *query, struct s
 				     .client = query->client,
 				     .has_client = query->has_client,
 				     .sni = query->sni,
+				     .subject = query->subject,
 				     .head = query->head };
 }

@@ -2,7 +2,7 @@
  * explain_query.h - a request that somebody asks about, and which listener would have it.
  *
  * {"request": "GET https://www.example.com/x", "headers": ["Name: value"], "from": ADDRESS, "vip":
- * NAME}: all but the request may be left out. Pure; everything is in the arena.
+ * NAME, "subject": TEXT}: all but the request may be left out. Pure; everything is in the arena.
  */
 #pragma once
 #include <jansson.h>
@@ -15,6 +15,7 @@ struct explain_query {
 	const char *request; /* as it was asked */
 	const char *vip;     /* NULL: any */
 	const char *sni;     /* NULL: none */
+	const char *subject; /* of the client's certificate; NULL: none */
 	struct span head;    /* as a client would send it */
 	struct addr client;
 	bool has_client;

@@ -29,6 +29,7 @@ static struct errand *errand_create(const struct explain_ask *ask)
 	memcpy(head, ask->head.at, ask->head.len);
 	errand->ask.head.at = head;
 	errand->ask.sni = ask->sni ? strdup(ask->sni) : NULL;
+	errand->ask.subject = ask->subject ? strdup(ask->subject) : NULL;
 	return errand;
 }
 
@@ -41,6 +42,7 @@ static void errand_unref(void *context)
 	snapshot_unref(errand->ask.snapshot);
 	free((char *)errand->ask.head.at);
 	free((char *)errand->ask.sni);
+	free((char *)errand->ask.subject);
 	free(errand);
 }
 

@@ -52,6 +52,10 @@ static struct explain_text words_miss(const struct route_try *tried)
 	case MISS_SNI:
 		return words("it is for other server names (SNI), %s%s", r->when->sni[0],
 			     r->when->sni_count > 1 ? " and more" : "");
+	case MISS_ALPN:
+		return words_value("TLS", r->when->alpn);
+	case MISS_SUBJECT:
+		return words_value("client certificate's", r->when->subject);
 	case MISS_CLIENT:
 		return words("the client is in none of its networks");
 	case MISS_COOKIE:

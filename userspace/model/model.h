@@ -362,7 +362,8 @@ struct vip {
 struct expectation {
 	const char *method, *scheme, *host, *path; /* the path as written */
 	const char *query;
-	struct addr from; /* who asks; all zero: nobody knows */
+	struct addr from;    /* who asks; all zero: nobody knows */
+	const char *subject; /* of the client's certificate; NULL: none */
 	uint16_t port;
 	struct field_match *headers;
 	uint32_t header_count;

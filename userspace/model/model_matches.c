@@ -303,6 +303,38 @@ static void read_listeners(struct reading *r, const struct key *key, const struc
 	}
 }
 
+static const struct value_match *read_one(struct reading *r, const struct yaml *value,
+					  const char *name)
+{
+	struct value_match *match = arena_take(r->arena, sizeof(*match));
+
+	match->name = name;
+	read_value(r, value, match);
+	return match;
+}
+
+static void read_subject(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	(void)key;
+	conditions_of(r, into)->subject = read_one(r, value, "subject");
+}
+
+static void read_alpn(struct reading *r, const struct key *key, const struct yaml *value,
+		      void *into)
+{
+	const struct value_match *match = read_one(r, value, "ALPN");
+
+	(void)key;
+	if (match->kind == VALUE_EXACT && !match->negated && match->value &&
+	    strcmp(match->value, ALPN_HTTP) != 0)
+		finding(r, value->at,
+			"the protocol \"%.32s\" can never match: listeners agree on " ALPN_HTTP
+			" or on none ({ present: false })",
+			match->value);
+	conditions_of(r, into)->alpn = match;
+}
+
 const struct key match_keys[] = {
 	{ "host", read_host, offsetof(struct route, host) },
 	{ "path", read_path },
@@ -312,6 +344,8 @@ const struct key match_keys[] = {
 	{ "cookies", read_cookies },
 	{ "clients", read_clients },
 	{ "sni", read_sni },
+	{ "alpn", read_alpn },
+	{ "client_subject", read_subject },
 	{ "listeners", read_listeners },
 	{ 0 },
 };

@@ -42,6 +42,9 @@ struct listener_name {
 	struct place at;
 };
 
+/* What listeners agree on in TLS, where the client asks (RFC 7301). */
+#define ALPN_HTTP "http/1.1"
+
 /* What few routes ask for. */
 struct conditions {
 	struct value_match *queries, *cookies;
@@ -51,6 +54,8 @@ struct conditions {
 	uint32_t sni_count;
 	struct listener_name *listeners;
 	uint32_t listener_count;
+	const struct value_match *subject,
+		*alpn; /* of the client's certificate; agreed. NULL: any */
 };
 
 /* Who is kept with one share of a split. */
@@ -155,5 +160,6 @@ struct route_table {
 	struct route *routes;
 	uint32_t count;
 	const struct route_index *index; /* made by router_compile() */
+	bool asks_subject;               /* one of its routes does; the same */
 	struct place at;
 };

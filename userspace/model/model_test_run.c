@@ -74,11 +74,14 @@ static void try_at(struct trial *t, const struct expectation *e, const struct li
 
 	memset(t, 0, offsetof(struct trial, head));
 	t->e = e;
-	t->asked = (struct asked){ .listener = l,
-				   .client = addr_is_ip(&e->from, &nobody) ? NULL : &e->from,
-				   .sni = span_of(l->protocol == LISTENER_HTTPS ? e->host : ""),
-				   .id = SPAN("00000000000000000000000000000000"),
-				   .secure = l->protocol == LISTENER_HTTPS };
+	t->asked =
+		(struct asked){ .listener = l,
+				.client = addr_is_ip(&e->from, &nobody) ? NULL : &e->from,
+				.sni = span_of(l->protocol == LISTENER_HTTPS ? e->host : ""),
+				.alpn = span_of(l->protocol == LISTENER_HTTPS ? ALPN_HTTP : NULL),
+				.subject = span_of(e->subject),
+				.id = SPAN("00000000000000000000000000000000"),
+				.secure = l->protocol == LISTENER_HTTPS };
 	reject = compose(t, &len) ? parse(span_make(t->head, len), &t->msg) : H1_REJECT_HEAD_BYTES;
 	if (reject != H1_REJECT_NONE) {
 		t->refused = h1_reject_text(reject).at;

@@ -159,6 +159,7 @@ const struct key test_keys[] = {
 	{ "request", read_request, .required = true },
 	{ "headers", read_test_headers },
 	{ "from", read_ip, AT(from) },
+	{ "client_subject", read_text, AT(subject), 0, 511 },
 	{ "route", read_text, AT(route) },
 	{ "upstream", read_text, AT(upstream) },
 	{ "endpoints", read_test_endpoints },

@@ -7,6 +7,7 @@ struct asked exchange_asked(const struct session *s)
 	return (struct asked){ .listener = s->listener,
 			       .client = &s->client,
 			       .sni = span_of(transport_tls_name(s->ends[CLIENT])),
+			       .alpn = transport_tls_alpn(s->ends[CLIENT]),
 			       .id = access_note_piece(s->ex.note, PIECE_ID),
 			       .secure = s->ends[CLIENT]->ops != NULL,
 			       .chance = s->proxy->dealt };

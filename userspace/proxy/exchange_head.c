@@ -34,17 +34,12 @@ void exchange_refuse_late(struct session *s, enum end_reason why)
 
 /* The head as the endpoint gets it, into s->out[SERVER]. */
 static bool write_request(struct session *s, const struct message *msg,
-			  const struct decision *decision, struct asked *asked)
+			  const struct decision *decision, const struct asked *asked)
 {
-	char subject[SUBJECT_BYTES_MAX] = "";
 	struct h1_writer w;
 	uint32_t room;
 	char *at = buf_room(&s->out[SERVER], &s->proxy->blocks, &room);
 
-	if (s->listener->tls.client_subject) {
-		transport_tls_subject(s->ends[CLIENT], subject, SUBJECT_BYTES_MAX);
-		asked->subject = span_of(subject);
-	}
 	h1_writer_init(&w, at, room);
 	if (!at || !decide_head(asked, msg, decision, exchange_texts(s), &w))
 		return false;
@@ -108,8 +103,19 @@ static void recall(struct session *s, struct message *msg, struct span path)
 		stat_add(&session_stats(s)->persistence_foreign, 1);
 }
 
+/* It is read where somebody wants it, for each request anew. */
+static void ask_subject(struct session *s, struct asked *asked, char room[SUBJECT_BYTES_MAX])
+{
+	const struct listener *l = s->listener;
+
+	if ((l->tls.client_subject || l->routes->asks_subject) &&
+	    transport_tls_subject(s->ends[CLIENT], room, SUBJECT_BYTES_MAX))
+		asked->subject = span_of(room);
+}
+
 static void act(struct session *s, struct message *msg)
 {
+	char subject[SUBJECT_BYTES_MAX];
 	struct exchange *ex = &s->ex;
 	struct decision decision;
 	struct asked asked;
@@ -118,6 +124,7 @@ static void act(struct session *s, struct message *msg)
 	if (admission_refuses(s))
 		return;
 	asked = exchange_asked(s);
+	ask_subject(s, &asked, subject);
 	decision = decide(&asked, msg, s->proxy->path, sizeof(s->proxy->path));
 	ex->route = decision.route;
 	if (decision.kind != DECIDED_UPSTREAM) {

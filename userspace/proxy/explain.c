@@ -14,6 +14,9 @@ static struct asked asked_of(const struct explain_state *state, const struct exp
 	return (struct asked){ .listener = ask->listener,
 			       .client = ask->has_client ? &ask->client : NULL,
 			       .sni = span_of(ask->sni),
+			       .alpn = span_of(ask->listener->protocol == LISTENER_HTTPS ? ALPN_HTTP
+											 : NULL),
+			       .subject = span_of(ask->subject),
 			       .id = span_make(some_id, ID_BYTES),
 			       .secure = ask->listener->protocol == LISTENER_HTTPS,
 			       .chance = state->dealt,

@@ -22,9 +22,10 @@ struct explain_ask {
 	struct snapshot *snapshot;
 	const struct listener *listener; /* of snapshot; of the proxy */
 	struct addr client;
-	bool has_client;  /* else nobody knows */
-	const char *sni;  /* NULL: none */
-	struct span head; /* as the client would send it */
+	bool has_client;     /* else nobody knows */
+	const char *sni;     /* NULL: none */
+	const char *subject; /* of the client's certificate; NULL: none */
+	struct span head;    /* as the client would send it */
 };
 
 /* What is known beside the snapshot. */

@@ -35,6 +35,8 @@ struct decision decide(const struct asked *asked, struct message *msg, char *pat
 				     .query = msg->query,
 				     .method = msg->method,
 				     .sni = asked->sni,
+				     .alpn = asked->alpn,
+				     .subject = asked->subject,
 				     .client = asked->client,
 				     .listener = l,
 				     .trace = asked->trace,
@@ -183,7 +185,10 @@ static uint32_t own_fields(const struct asked *asked, struct field *set)
 	uint32_t count = 0;
 
 	if (name.at)
-		set[count++] = (struct field){ .name = name, .value = asked->subject };
+		set[count++] = (struct field){
+			.name = name,
+			.value = asked->subject.at ? asked->subject : SPAN(""),
+		};
 	if (policy->forward && asked->id.len > 0)
 		set[count++] =
 			(struct field){ .name = span_of(policy->header), .value = asked->id };

@@ -22,7 +22,8 @@ struct asked {
 	const struct listener *listener;
 	const struct addr *client; /* NULL: not known */
 	struct span sni;           /* empty: none */
-	struct span subject;       /* of the client's certificate */
+	struct span alpn;          /* at NULL: none was agreed on */
+	struct span subject;       /* of the client's certificate; at NULL: none */
 	struct span id;            /* the request's name; empty: it has none */
 	bool secure;               /* by TLS */
 	uint64_t chance;           /* any number, for splits of those that are nobody's */

@@ -88,6 +88,10 @@ static enum route_miss conditions_miss(const struct conditions *when,
 		return MISS_LISTENER;
 	if (!sni_matches(when, req))
 		return MISS_SNI;
+	if (when->alpn && !value_match(when->alpn, req->alpn))
+		return MISS_ALPN;
+	if (when->subject && !value_match(when->subject, req->subject))
+		return MISS_SUBJECT;
 	if (when->clients.count > 0 &&
 	    !(req->client && network_list_has(&when->clients, req->client)))
 		return MISS_CLIENT;
@@ -349,6 +353,8 @@ void router_compile(struct arena *arena, struct route_table *table)
 {
 	qsort(table->routes, table->count, sizeof(table->routes[0]), by_precedence);
 	table->index = route_index_create(arena, table->routes, table->count);
+	for (uint32_t i = 0; i < table->count && !table->asks_subject; i++)
+		table->asks_subject = table->routes[i].when && table->routes[i].when->subject;
 }
 
 const struct upstream *router_find_sni(const struct listener *listener, struct span name)

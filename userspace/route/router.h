@@ -19,6 +19,8 @@ enum route_miss {
 	MISS_HEADER,
 	MISS_LISTENER,
 	MISS_SNI,
+	MISS_ALPN,
+	MISS_SUBJECT,
 	MISS_CLIENT,
 	MISS_COOKIE,
 	MISS_QUERY,
@@ -54,6 +56,8 @@ struct route_request {
 	struct span query; /* without "?" */
 	struct span method;
 	struct span sni;                 /* what the client asked for in TLS; empty: nothing */
+	struct span alpn;                /* agreed on; at NULL: none */
+	struct span subject;             /* of the client's certificate; at NULL: none */
 	const struct addr *client;       /* NULL: not known, in no network */
 	const struct listener *listener; /* NULL: none of those that routes name */
 	struct route_trace *trace;       /* NULL: nobody asks why */

@@ -27,7 +27,7 @@ struct tls_server {
 	uint32_t count;
 };
 
-static const unsigned char alpn_http[] = "\x08http/1.1";
+static const unsigned char alpn_http[] = "\x08" ALPN_HTTP;
 
 SSL_CTX *tls_context_base(const SSL_METHOD *method)
 {

@@ -223,6 +223,16 @@ const char *transport_tls_name(const struct conn *conn)
 				 : NULL;
 }
 
+struct span transport_tls_alpn(const struct conn *conn)
+{
+	const unsigned char *name = NULL;
+	unsigned len = 0;
+
+	if (conn->ops == &ops)
+		SSL_get0_alpn_selected(ssl_of(conn), &name, &len);
+	return span_make((const char *)name, len);
+}
+
 const char *transport_tls_failure(const struct conn *conn)
 {
 	long verdict = conn->ops == &ops ? SSL_get_verify_result(ssl_of(conn)) : X509_V_OK;

@@ -15,6 +15,7 @@ bool transport_tls_connect(struct conn *conn, const struct tls_client *client);
 /* Of a connection whose handshake is done. Borrowed, NULL: none. */
 const char *transport_tls_version(const struct conn *conn);
 const char *transport_tls_name(const struct conn *conn); /* that the client asked for */
+struct span transport_tls_alpn(const struct conn *conn); /* at NULL: none was agreed on */
 /* Why the handshake failed; after conn_handshake said so. Of the thread, until the next call. */
 const char *transport_tls_failure(const struct conn *conn);
 /* The client's verified subject (RFC 4514) into out; false: there is none, or it does not fit. */
