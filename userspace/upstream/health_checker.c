@@ -12,7 +12,9 @@ struct checked {
 	const struct endpoint *endpoint; /* NULL: this one is not checked */
 	struct health_state state;
 	struct timer due;
+	uint64_t due_ms;
 	struct health_probe *probe; /* NULL: none is under way */
+	struct snapshot *asked_by;  /* whose rules probe goes by */
 	struct checked *next;       /* while it waits for its turn */
 	bool waits;
 	uint64_t began_ms;
@@ -40,13 +42,19 @@ static uint32_t random_next(struct health_checker *h)
 
 static void begin_waiting(struct health_checker *h);
 
+static void plan(struct checked *c, uint64_t after_ms)
+{
+	c->due_ms = loop_now_ms(c->checker->loop) + after_ms;
+	timer_start(&c->due, after_ms);
+}
+
 static void plan_next(struct checked *c)
 {
 	const struct health *rules = &c->upstream->health;
 	uint64_t spent = loop_now_ms(c->checker->loop) - c->began_ms;
 	uint32_t pause = health_state_pause_ms(&c->state, rules, random_next(c->checker));
 
-	timer_start(&c->due, spent < pause ? pause - spent : 0);
+	plan(c, spent < pause ? pause - spent : 0);
 }
 
 static void take_result(struct checked *c, const struct health_result *result)
@@ -65,6 +73,8 @@ static void on_probe_end(void *context, const struct health_result *result)
 	struct checked *c = context;
 
 	c->probe = NULL;
+	snapshot_unref(c->asked_by);
+	c->asked_by = NULL;
 	c->checker->under_way--;
 	take_result(c, result);
 	begin_waiting(c->checker);
@@ -86,6 +96,7 @@ static void begin(struct checked *c)
 		return;
 	}
 	h->under_way++;
+	c->asked_by = snapshot_ref(h->snapshot);
 	c->probe =
 		health_probe_begin(h->loop, rules, h->snapshot->probers[c->upstream->index], &way,
 				   health_state_wants_full(&c->state, rules), on_probe_end, c);
@@ -132,9 +143,11 @@ static void forget_all(struct health_checker *h, struct checked *all, uint32_t c
 {
 	for (uint32_t i = 0; i < count; i++) {
 		timer_stop(&all[i].due);
+		if (all[i].probe)
+			h->under_way--;
 		health_probe_cancel(all[i].probe);
+		snapshot_unref(all[i].asked_by);
 	}
-	h->under_way = 0;
 	h->first_waiting = NULL;
 	h->last_waiting = &h->first_waiting;
 	free(all);
@@ -159,11 +172,11 @@ static bool is_same(const struct checked *a, const struct upstream *u, const str
 }
 
 /* Of the same upstream, since most of a configuration stays in its order: near its old place. */
-static const struct checked *find_same(const struct checked *all, uint32_t count,
-				       const struct upstream *u, const struct endpoint *e)
+static struct checked *find_same(struct checked *all, uint32_t count, const struct upstream *u,
+				 const struct endpoint *e)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		const struct checked *c = &all[(e->index + i) % count];
+		struct checked *c = &all[(e->index + i) % count];
 
 		if (is_same(c, u, e))
 			return c;
@@ -171,11 +184,28 @@ static const struct checked *find_same(const struct checked *all, uint32_t count
 	return NULL;
 }
 
-static void add(struct health_checker *h, const struct checked *old, uint32_t old_count,
-		const struct upstream *u, const struct endpoint *e)
+/* Goes on where it was: names may change more often than a probe lasts. */
+static void go_on(struct checked *c, struct checked *same)
+{
+	uint64_t now_ms = loop_now_ms(c->checker->loop);
+
+	c->began_ms = same->began_ms;
+	if (!same->probe) {
+		plan(c, same->due_ms > now_ms ? same->due_ms - now_ms : 0);
+		return;
+	}
+	c->probe = same->probe;
+	c->asked_by = same->asked_by;
+	health_probe_pass_on(c->probe, c);
+	same->probe = NULL;
+	same->asked_by = NULL;
+}
+
+/* again: by the same rules as before. */
+static void add(struct health_checker *h, const struct upstream *u, const struct endpoint *e,
+		struct checked *same, bool again)
 {
 	struct checked *c = &h->all[e->index];
-	const struct checked *same = find_same(old, old_count, u, e);
 
 	c->checker = h;
 	c->upstream = u;
@@ -185,7 +215,10 @@ static void add(struct health_checker *h, const struct checked *old, uint32_t ol
 		c->state = same->state;
 	if (c->state.known)
 		h->hooks.on_change(h->hooks.context, u, e, &c->state);
-	timer_start(&c->due, health_state_first_ms(&u->health, random_next(h)));
+	if (same && again)
+		go_on(c, same);
+	else
+		plan(c, health_state_first_ms(&u->health, random_next(h)));
 }
 
 void health_checker_follow(struct health_checker *h, struct snapshot *snapshot)
@@ -202,7 +235,8 @@ void health_checker_follow(struct health_checker *h, struct snapshot *snapshot)
 		const struct upstream *u = &model->upstreams[i];
 
 		for (uint32_t k = 0; u->health.kind && k < u->endpoint_count; k++)
-			add(h, old, old_count, u, &u->endpoints[k]);
+			add(h, u, &u->endpoints[k], find_same(old, old_count, u, &u->endpoints[k]),
+			    before && !model->read);
 	}
 	forget_all(h, old, old_count);
 	snapshot_unref(before);

@@ -67,6 +67,11 @@ void health_probe_cancel(struct health_probe *p)
 	free(p);
 }
 
+void health_probe_pass_on(struct health_probe *p, void *context)
+{
+	p->context = context;
+}
+
 static void explain(const struct health_probe *p, struct health_result *result)
 {
 	static const char *const clauses[HEALTH_LAYERS] = {

@@ -28,5 +28,7 @@ health_probe_begin(struct loop *loop, const struct health *rules, const struct t
 		   const struct health_way *way, bool wants_full,
 		   void (*on_end)(void *context, const struct health_result *result),
 		   void *context);
+/* on_end is called with that context instead. */
+void health_probe_pass_on(struct health_probe *probe, void *context);
 /* Without on_end; accepts NULL. */
 void health_probe_cancel(struct health_probe *probe);
