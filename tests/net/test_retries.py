@@ -102,6 +102,18 @@ def test_attempts_and_endpoints_come_to_an_end():
         assert refused(shunt) == {"nobody": 2} and sum(shunt.served()) == 4
 
 
+def test_what_fails_at_once_is_an_attempt_too():
+    """connect() refuses broadcast addresses by itself: three attempts before anything could be a retry."""
+    dead = "".join(f' }}\n      - {{ address: "127.255.255.255:{port}"' for port in (1, 2))
+    with Several(8, endpoint=lambda number: ", priority: 1" + dead * (number == 0),
+                 route=retry("on: [500], attempts: 7")) as shunt:
+        for origin in shunt.origins:
+            origin.answers = Failing()
+        assert asked(shunt, 1) == [500]
+        assert refused(shunt) == {"attempts": 1} and sum(shunt.served()) == 6
+        assert all(count <= 1 for count in shunt.served())
+
+
 def test_the_budget_bounds_what_an_outage_costs():
     with Several(2, route=retry("on: [500], budget: 10, budget_least: 2")) as shunt:
         shunt.origins[0].answers = Failing()

@@ -27,7 +27,8 @@ static atomic_uint_fast64_t *refusal(struct session *s, const struct retry *retr
 	struct stats *stats = session_stats(s);
 	struct exchange *ex = &s->ex;
 
-	if (ex->retries >= retry->attempts)
+	/* Connections that failed at once are not retries, but they are attempts as well. */
+	if (ex->retries >= retry->attempts || ex->attempts >= ROSTER_TRIED_MAX)
 		return &stats->retries_refused_attempts;
 	if (!is_whole(s))
 		return ex->method_again ? &stats->retries_refused_body
