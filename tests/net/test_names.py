@@ -2,6 +2,7 @@
 import http.server
 import json
 import os
+import signal
 import subprocess
 import threading
 
@@ -10,6 +11,7 @@ import pytest
 from tests.harness.names import AAAA, NXDOMAIN, SERVFAIL, SRV, NameServer
 from tests.harness.plain import Plain
 from tests.harness.run import BUILD, SHUNTD, run, wait_until
+from tests.harness.successor import PLACE, Successor
 
 CONFIG = """
 vips:
@@ -56,7 +58,7 @@ class Named(Plain):
     def __init__(self):
         super().__init__()
         self.dns = NameServer()
-        self.name, self.beside, self.dns_more = "web.example.test", "", ""
+        self.name, self.beside, self.dns_more, self.tests = "web.example.test", "", "", ""
         self.endpoint = self.free_ports(1)[0]
         self.servers = [Server(f"127.0.0.{n}", self.endpoint, 2) for n in (2, 3, 4)]
         self.servers += [Server("::1", self.endpoint, 10)]
@@ -70,7 +72,7 @@ class Named(Plain):
 
     def configuration(self):
         return CONFIG.format(port=self.port, dns=self.dns.port, origin=self.endpoint, name=self.name,
-                             more=self.beside, dns_more=self.dns_more)
+                             more=self.beside, dns_more=self.dns_more) + self.tests
 
     def who(self, path="/", count=12):
         """Which servers answer so many requests; None where it is shunt itself."""
@@ -136,6 +138,32 @@ def test_the_last_answer_is_kept_while_there_is_no_other(named):
     named.dns.say(named.name, "127.0.0.3")
     named.becomes(addresses(3))
     assert named.daemon.poll() is None
+
+
+def test_what_a_name_stands_for_is_no_matter_of_the_files_tests(named):
+    named.tests = f'tests: [ {{ request: "GET http://h:{named.port}/", endpoints: ["127.0.0.3:{named.endpoint}"] }} ]'
+    named.beside = f', {{ address: "127.0.0.3:{named.endpoint}" }}'
+    named.dns.say(named.name, "127.0.0.2")
+    named.start()
+    assert named.who() == addresses(2, 3)
+    named.dns.say(named.name, "127.0.0.4")
+    named.becomes(addresses(3, 4))
+
+
+def test_what_changes_during_an_upgrade_is_followed_by_the_next_process(named):
+    named.dns.say(named.name, "127.0.0.2")
+    named.start()
+    named.daemon.send_signal(signal.SIGUSR2)
+    wait_until(lambda: "is started as process" in named.log(), "the next one")
+    named.daemon.send_signal(signal.SIGSTOP)  # so that the next one waits for its turn
+    named.dns.say(named.name, "127.0.0.3")
+    wait_until(lambda: "1 have come, 1 have gone" in named.log(), "the new answer")
+    old = named.daemon
+    old.send_signal(signal.SIGCONT)
+    wait_until(lambda: PLACE.search(named.log()), f"its turn: {named.log()}")
+    named.daemon = Successor(int(PLACE.search(named.log())[1]))
+    named.becomes(addresses(3))
+    assert old.wait(60) == 0
 
 
 def test_a_start_does_not_wait_for_ever(named):

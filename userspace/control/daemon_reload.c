@@ -119,7 +119,7 @@ static bool names_are_known(struct daemon *d, const struct model *model)
 
 void daemon_reload(struct daemon *d)
 {
-	struct reload_way way = reload_way(d, d->number + 1);
+	struct reload_way way;
 	struct snapshot *read;
 
 	if (d->stopping)
@@ -128,6 +128,7 @@ void daemon_reload(struct daemon *d)
 		d->reload_later = true;
 		return;
 	}
+	way = reload_way(d, d->number + 1);
 	config_watch_seen(d->config); /* before reading: a change in between is an event more */
 	read = reload_read(d->arguments->config, &way);
 	if (read && !names_are_known(d, read->model))
@@ -151,9 +152,10 @@ static void on_names_change(void *context)
 	struct daemon *d = context;
 	struct reload_way way = reload_way(d, d->number + 1);
 
-	if (d->stopping || !d->health)
+	if (d->stopping)
 		return;
-	if (succession_is_under_way(d->succession))
+	/* It is told once only: who does not serve yet, or not alone, remembers that. */
+	if (!d->health || succession_is_under_way(d->succession))
 		d->reload_later = true;
 	else
 		take(d, order(d, reload_again(serving_snapshot(d->serving), &way)));
@@ -175,6 +177,12 @@ struct snapshot *daemon_first(struct daemon *d)
 	loop_again(d->loop);
 	resolver_follow(d->names, first->model);
 	again = reload_again(first, &way);
+	/* Whoever answers for names cannot keep us from starting. */
+	if (!again) {
+		log_line(LOG_ERROR, "what names stand for cannot be used: they have no endpoints "
+				    "until that changes");
+		return order(d, first);
+	}
 	snapshot_unref(first);
 	return order(d, again);
 }

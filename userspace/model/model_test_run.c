@@ -184,9 +184,11 @@ static bool check_upstream(struct building *b, struct trial *t)
 static bool is_asked(const struct upstream *u, const struct endpoint *to)
 {
 	for (uint32_t i = 0; i < u->endpoint_count; i++)
-		if (u->endpoints[i].weight > 0 && u->endpoints[i].priority < to->priority)
+		if (u->endpoints[i].weight > 0 && u->endpoints[i].priority < to->priority &&
+		    !u->endpoints[i].name)
 			return false;
-	return to->weight > 0;
+	/* What a name stands for is no claim of the file's, and must not spoil one. */
+	return to->weight > 0 && !to->name;
 }
 
 static bool names(const struct expectation *e, const char *address)
