@@ -190,6 +190,7 @@ def test_an_override_waits_for_an_endpoint_that_is_away():
     (("set", "origin", "127.0.0.1", "reset"), 1, "\"127.0.0.1\" is no endpoint; it is an address with its port"),
     (("set", "origin", "127.0.0.9:1", "reset"), 1, "upstream origin has no endpoint 127.0.0.9:1; it has {0}"),
     (("set", "origin", "{0}@a", "reset"), 1, "upstream origin has no endpoint {0}@a; it has {0}"),
+    (("set", "x" + 40 * "é", "{0}", "reset"), 1, "there is no upstream \"x??"),  # cut in the middle of a letter
     (("set", "orgin", "{0}", "reset"), 1, "there is no upstream \"orgin\""),
     (("list", "orgin"), 1, "upstream \"orgin\" has no endpoints here, or is not there"),
     (("lst",), 2, "expected \"list [UPSTREAM]\" or \"set UPSTREAM ENDPOINT ...\", found \"lst\""),

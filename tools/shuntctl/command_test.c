@@ -9,8 +9,11 @@ static void print_json(const struct model *model, const struct findings *finding
 {
 	json_t *all = json_object(), *list = json_array();
 
-	for (uint32_t i = 0; i < findings->count; i++)
-		json_array_append_new(list, json_string(findings->list[i].text));
+	for (uint32_t i = 0; i < findings->count; i++) {
+		json_t *one = json_string(findings->list[i].text);
+
+		json_array_append_new(list, one ? one : json_string("(not UTF-8)"));
+	}
 	json_object_set_new(all, "ok", json_boolean(model));
 	if (model)
 		json_object_set_new(all, "tests", json_integer(model->test_count));

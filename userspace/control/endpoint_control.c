@@ -11,9 +11,10 @@
 
 #include "userspace/base/log.h"
 #include "userspace/base/must.h"
+#include "userspace/control/admin_refusal.h"
 #include "userspace/control/overrides.h"
 
-enum { LOOK_MOST_MS = 60000, LOOK_AGAIN_MS = 1000 };
+enum { LOOK_MOST_S = 60, LOOK_AGAIN_MS = 1000 };
 
 #define KEPT_FILE "overrides.json"
 
@@ -83,7 +84,8 @@ static bool save(const struct endpoint_control *c, struct err *err)
 	json_decref(list);
 	MUST(text);
 	snprintf(half, sizeof(half), "%s.new", c->path);
-	fd = open(half, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	unlink(half); /* of who was stopped in the middle, perhaps another user */
+	fd = open(half, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	ok = fd >= 0 && write_all(fd, text, strlen(text)) && fsync(fd) == 0;
 	ok = ok && rename(half, c->path) == 0;
 	if (!ok)
@@ -99,13 +101,13 @@ static bool save(const struct endpoint_control *c, struct err *err)
 static void wait_for_next(struct endpoint_control *c)
 {
 	uint64_t next = overrides_next_s(c->all), now = now_s();
-	uint64_t ms = next > now ? (next - now) * 1000 : 0;
+	uint64_t left_s = next > now ? next - now : 0;
 
 	timer_stop(&c->expiry);
 	if (c->waits)
 		timer_start(&c->expiry, LOOK_AGAIN_MS);
 	else if (next) /* the clock may be set meanwhile */
-		timer_start(&c->expiry, ms < LOOK_MOST_MS ? (uint32_t)ms : LOOK_MOST_MS);
+		timer_start(&c->expiry, left_s < LOOK_MOST_S ? left_s * 1000 : LOOK_MOST_S * 1000);
 }
 
 static void on_expiry(void *context)
@@ -209,12 +211,6 @@ char *endpoint_control_overrides(const struct endpoint_control *c)
 	return print(overrides_list(c->all));
 }
 
-static char *refuse(uint32_t *out_status, const char *why)
-{
-	*out_status = 400;
-	return print(json_pack("{s:s}", "error", why));
-}
-
 static char *change(struct endpoint_control *c, const struct snapshot *now,
 		    const struct admin_request *request, uint32_t *out_status)
 {
@@ -227,10 +223,10 @@ static char *change(struct endpoint_control *c, const struct snapshot *now,
 	kept = overrides_change(c->all, now->model, wish, &by, said, &err);
 	json_decref(wish);
 	if (!kept)
-		return refuse(out_status, err.text);
+		return admin_refuse(out_status, err.text);
 	if (!c->hooks.on_change(c->hooks.context, &err)) {
 		overrides_undo(c->all);
-		return refuse(out_status, err.text);
+		return admin_refuse(out_status, err.text);
 	}
 	log_line(LOG_NOTICE, "%s", said);
 	kept = c->path[0] && save(c, &err);

@@ -6,6 +6,7 @@
 #include "bpf/abi/sizes.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/must.h"
+#include "userspace/control/admin_refusal.h"
 #include "userspace/control/explain_print.h"
 
 enum { PATIENCE_MS = 1000 }; /* with a worker that does not answer */
@@ -206,11 +207,8 @@ char *explain_request_text(struct snapshot *snapshot, struct crew *crew, struct 
 
 	if (query)
 		made = explain_request(snapshot, crew, query, &err);
-	if (!made) {
-		*out_status = 400;
-		made = json_pack("{s:s}", "error", err.text);
-	}
-	text = json_dumps(made, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	text = made ? json_dumps(made, JSON_INDENT(2) | JSON_PRESERVE_ORDER)
+		    : admin_refuse(out_status, err.text);
 	json_decref(made);
 	json_decref(query);
 	return text;

@@ -5,6 +5,7 @@
 
 #include "userspace/base/clock.h"
 #include "userspace/base/must.h"
+#include "userspace/control/admin_refusal.h"
 #include "userspace/control/flow_file.h"
 
 /* A flow's ends give up about then; its numbers say nothing of what runs now. */
@@ -18,15 +19,6 @@ static char *print(json_t *answer)
 
 	json_decref(answer);
 	return text;
-}
-
-static char *refuse(uint32_t *out_status, const char *why)
-{
-	json_t *answer = json_object(), *text = json_string(why);
-
-	*out_status = 400;
-	json_object_set_new(answer, "error", text ? text : json_string("(not UTF-8)"));
-	return print(answer);
 }
 
 /* "all" or "vip=ADDRESS[:PORT]". */
@@ -67,7 +59,7 @@ static char *freeze(struct splicer *splicer, const struct splice_choice *choice,
 		"%u of them were exported before: \"flows forget\" where the other node has them, "
 		"\"flows resume\" where none has",
 		moving.waiting);
-	return refuse(out_status, err.text);
+	return admin_refuse(out_status, err.text);
 }
 
 static char *decide(struct splicer *splicer, struct span query, bool forget, uint32_t *out_status)
@@ -77,7 +69,7 @@ static char *decide(struct splicer *splicer, struct span query, bool forget, uin
 	struct addr vip;
 
 	if (!read_choice(query, &vip, &choice))
-		return refuse(out_status, "which? vip=ADDRESS[:PORT] or all");
+		return admin_refuse(out_status, "which? vip=ADDRESS[:PORT] or all");
 	(forget ? splicer_forget : splicer_resume)(splicer, &choice, &moving);
 	return tell(&moving);
 }
@@ -196,14 +188,16 @@ static char *import(struct splicer *splicer, const struct admin_request *request
 	char *answer;
 
 	if (!read_line(request->query, &line))
-		return refuse(out_status, "expected line=N, the number of the first flow's line");
+		return admin_refuse(out_status,
+				    "expected line=N, the number of the first flow's line");
 	count = read_all(request->body, &records, &err);
 	if (!records)
-		return refuse(out_status, err.text);
+		return admin_refuse(out_status, err.text);
 	if (is_old(request->body))
-		answer = refuse(out_status,
-				"the file is more than 15 minutes old, or the nodes' clocks differ "
-				"by that much; such flows have ended by now: export them again");
+		answer = admin_refuse(
+			out_status,
+			"the file is more than 15 minutes old, or the nodes' clocks differ "
+			"by that much; such flows have ended by now: export them again");
 	else
 		answer = import_all(splicer, records, count, line);
 	free(records);
@@ -222,12 +216,12 @@ char *flows_move(struct splicer *splicer, const struct admin_request *request, u
 	if (!resume && !forget && !is_import && !is_freeze)
 		return NULL;
 	if (!splicer)
-		return refuse(out_status, "this shuntd does not splice");
+		return admin_refuse(out_status, "this shuntd does not splice");
 	if (is_import)
 		return import(splicer, request, out_status);
 	if (!is_freeze)
 		return decide(splicer, request->query, forget, out_status);
 	if (!read_choice(request->query, &vip, &choice))
-		return refuse(out_status, "which? vip=ADDRESS[:PORT] or all");
+		return admin_refuse(out_status, "which? vip=ADDRESS[:PORT] or all");
 	return freeze(splicer, &choice, out_status);
 }

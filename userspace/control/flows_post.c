@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "userspace/control/admin_refusal.h"
 #include "userspace/control/flows_move.h"
 #include "userspace/splice/splicer.h"
 
@@ -14,15 +15,6 @@ static char *print(json_t *answer)
 
 	json_decref(answer);
 	return text;
-}
-
-static char *refuse(uint32_t *out_status, const char *why)
-{
-	json_t *answer = json_object();
-
-	*out_status = 400;
-	json_object_set_new(answer, "error", json_string(why));
-	return print(answer);
 }
 
 static bool value_of(struct span pair, struct span name, struct span *out_value)
@@ -50,18 +42,21 @@ static char *kill_flows(struct fast_path *f, struct span query, uint32_t *out_st
 
 	if (value_of(query, SPAN("client="), &value)) {
 		if (!read_client(value, &client))
-			return refuse(out_status, "a client is an address, with or without a port");
+			return admin_refuse(out_status,
+					    "a client is an address, with or without a port");
 		choice.client = &client;
 	} else if (value_of(query, SPAN("upstream="), &value)) {
 		if (value.len == 0 || value.len > NAME_BYTES_MAX)
-			return refuse(out_status, "the name of an upstream has 1 to 255 bytes");
+			return admin_refuse(out_status,
+					    "the name of an upstream has 1 to 255 bytes");
 		snprintf(name, sizeof(name), "%.*s", SPAN_ARG(value));
 		choice.upstream = name;
 	} else if (!span_is(query, SPAN("all"))) {
-		return refuse(out_status, "which? client=ADDRESS[:PORT], upstream=NAME or all");
+		return admin_refuse(out_status,
+				    "which? client=ADDRESS[:PORT], upstream=NAME or all");
 	}
 	if (!fast_path_cut(f, &choice, &cut, &later))
-		return refuse(out_status, "this shuntd does not splice");
+		return admin_refuse(out_status, "this shuntd does not splice");
 	answer = json_object();
 	json_object_set_new(answer, "cut", json_integer(cut));
 	json_object_set_new(answer, "later", json_integer(later));

@@ -230,10 +230,15 @@ static void on_question(struct post *post)
 
 bool worker_call(struct worker *w, const struct worker_call *call, uint32_t patience_ms)
 {
-	struct question *q = must_alloc(sizeof(*q));
+	struct question *q;
 	struct timespec until;
 	bool done;
 
+	if (atomic_load(&w->over)) { /* nobody would answer until it is destroyed */
+		call->release(call->context);
+		return false;
+	}
+	q = must_alloc(sizeof(*q));
 	q->post.on_post = on_question;
 	q->worker = w;
 	q->call = *call;

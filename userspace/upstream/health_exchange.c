@@ -149,8 +149,10 @@ static enum health_progress take(struct health_exchange *x, void *at, size_t cap
 
 	*out_n = 0;
 	if (x->ssl) {
-		int result = SSL_read_ex(x->ssl, at, cap, out_n);
+		int result;
 
+		ERR_clear_error(); /* what others left would be taken for ours */
+		result = SSL_read_ex(x->ssl, at, cap, out_n);
 		if (result == 1)
 			return HEALTH_GOOD;
 		if (SSL_get_error(x->ssl, result) == SSL_ERROR_ZERO_RETURN)
@@ -171,7 +173,10 @@ static enum health_progress give(struct health_exchange *x)
 	ssize_t got;
 
 	if (x->ssl) {
-		int result = SSL_write_ex(x->ssl, from, len, &n);
+		int result;
+
+		ERR_clear_error();
+		result = SSL_write_ex(x->ssl, from, len, &n);
 
 		x->sent += n;
 		return result == 1 ? HEALTH_GOOD : wanted(x, result);
