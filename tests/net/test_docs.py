@@ -105,7 +105,7 @@ def test_a_command_of_the_documentation_is_none_of_wrong_usage(tmp_path):
     wrong = {}
     nowhere = ["--admin", str(tmp_path / "admin.sock"), "--pin-dir", str(tmp_path / "pins")]
     for where, words in commands():
-        named_only = re.fullmatch("shuntctl [a-z ]+", words) or "..." in words
+        named_only = re.fullmatch("shuntctl [a-z -]+", words) or "..." in words
         if words.startswith("shuntctl ") and not named_only:
             said = run(SHUNTCTL, *shlex.split(words)[1:], *nowhere, check=False, cwd=tmp_path)
             if said.returncode not in (0, 1):

@@ -181,7 +181,7 @@ def test_tests_that_hold_are_named(tmp_path):
     path.write_text(CONFIG.format(port=8080) + "tests:\n"
                     "  - { request: 'GET http://x.example.com:8080/?a', route: rest, upstream: next }\n")
     assert run(SHUNTCTL, "test", str(path)).stdout == (
-        f"{path}:20: ok, GET http://x.example.com/?a\n1 test, all as expected\n")
+        f"{path}:20: ok, GET http://x.example.com:8080/?a\n1 test, all as expected\n")
 
 
 def ended(shunt, name):

@@ -110,7 +110,7 @@ TEST(what_cannot_be_done_is_said_and_nothing_has_changed)
 	} rows[] = {
 		{ "nothing", "", "expected upstream, endpoint and what to set" },
 		{ "no upstream", "{'upstream':'z','endpoint':'10.0.0.1:80','set':'drain'}",
-		  "there is no upstream \"z\"" },
+		  "there is no upstream \"z\"; shuntctl endpoint shows all" },
 		{ "no address", "{'upstream':'x','endpoint':'web','set':'drain'}",
 		  "\"web\" is no endpoint; it is an address with its port" },
 		{ "another port", "{'upstream':'x','endpoint':'10.0.0.1:81','set':'drain'}",

@@ -187,8 +187,26 @@ static void tell_all(struct telling *t)
 	tell_verdict(t);
 }
 
+/* What would be left out without a word. */
+static const char *too_much(const struct command_options *options)
+{
+	int asked = (options->operand != NULL) + (options->packet != NULL) +
+		    (options->request_id != NULL);
+
+	if (asked > 1)
+		return "expected one of a request, --request-id and --packet, found more";
+	if (options->at && options->config)
+		return "expected one of --at and --config, found both";
+	if (!options->operand && (options->header_count > 0 || options->from || options->at ||
+				  options->config || options->subject || options->vip))
+		return "-H, --from, --subject, --vip, --at and --config are for a request such as "
+		       "'GET https://www.example.com/', found none";
+	return NULL;
+}
+
 int command_explain(const struct command_options *options)
 {
+	const char *wrong = too_much(options);
 	struct explained *e = must_alloc(sizeof(*e));
 	struct telling t = { .e = e, .s = &e->sample };
 	struct packet_words packet;
@@ -196,9 +214,12 @@ int command_explain(const struct command_options *options)
 	struct err err, ignored;
 	bool done;
 
-	if (options->operand || options->request_id) {
+	if (wrong || options->operand || options->request_id) {
 		free(e);
-		return command_explain_request(options);
+		if (!wrong)
+			return command_explain_request(options);
+		err_set(&err, "%s", wrong);
+		return command_refuse("explain", &err);
 	}
 	done = options->packet
 		       ? packet_words_parse(options->packet, &packet, &err)

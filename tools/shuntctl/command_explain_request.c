@@ -9,21 +9,28 @@
 #include "tools/shuntctl/revision.h"
 #include "userspace/control/explain_request.h"
 
-static json_t *query_of(const struct command_options *options)
+/* Whether all of it can be said in JSON. */
+static bool put(json_t *query, const char *name, const char *text)
+{
+	return !text || json_object_set_new(query, name, json_string(text)) == 0;
+}
+
+/* NULL: something in it is no UTF-8. */
+static json_t *query_of(const struct command_options *options, struct err *err)
 {
 	json_t *query = json_object(), *headers = json_array();
+	bool good = true;
 
 	for (uint32_t i = 0; i < options->header_count; i++)
-		json_array_append_new(headers, json_string(options->headers[i]));
-	json_object_set_new(query, "request", json_string(options->operand));
+		good = json_array_append_new(headers, json_string(options->headers[i])) == 0 &&
+		       good;
 	json_object_set_new(query, "headers", headers);
-	if (options->from)
-		json_object_set_new(query, "from", json_string(options->from));
-	if (options->subject)
-		json_object_set_new(query, "subject", json_string(options->subject));
-	if (options->vip)
-		json_object_set_new(query, "vip", json_string(options->vip));
-	return query;
+	if (good && put(query, "request", options->operand) && put(query, "from", options->from) &&
+	    put(query, "subject", options->subject) && put(query, "vip", options->vip))
+		return query;
+	json_decref(query);
+	err_set(err, "what is asked is no UTF-8; write other bytes of a path as %%XX");
+	return NULL;
 }
 
 /* By those who serve. */
@@ -34,9 +41,7 @@ static json_t *ask_daemon(const struct command_options *options, const json_t *q
 	char *text = body ? admin_post(&options->admin, "/explain", body, err) : NULL;
 	json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
 
-	if (!body)
-		err_set(err, "what is asked is no UTF-8");
-	else if (text && !answer)
+	if (text && !answer)
 		err_set(err, "the daemon does not explain requests; it is an older one");
 	free(text);
 	free(body);
@@ -82,10 +87,11 @@ static json_t *ask_deed(const struct command_options *options, struct err *err)
 
 int command_explain_request(const struct command_options *options)
 {
-	json_t *query = options->request_id ? NULL : query_of(options), *answer;
 	struct err err = { .text = "" };
+	json_t *query = options->request_id ? NULL : query_of(options, &err), *answer;
 
-	answer = !query                           ? ask_deed(options, &err)
+	answer = err.text[0]                      ? NULL
+		 : !query                         ? ask_deed(options, &err)
 		 : options->config || options->at ? ask_file(options, query, &err)
 						  : ask_daemon(options, query, &err);
 	json_decref(query);

@@ -140,15 +140,29 @@ static int flows_kill(const struct command_options *options)
 	return EXIT_DONE;
 }
 
+/* An option that would be left out without a word: what is meant for some would be done to all. */
+static bool is_meant(const struct command_options *options, struct err *err)
+{
+	const char *word = options->operand ? options->operand : "";
+
+	if ((options->all || options->upstream) && strcmp(word, "kill") != 0)
+		return err_set(err,
+			       "%s says what is to be cut, and goes with \"flows kill\"; \"flows\" "
+			       "alone shows all",
+			       options->all ? "--all" : "--upstream");
+	if (options->vip && strcmp(word, "export") != 0 && strcmp(word, "forget") != 0 &&
+	    strcmp(word, "resume") != 0)
+		return err_set(err,
+			       "--vip says what moves, and goes with \"flows export\", \"forget\" "
+			       "and \"resume\"");
+	return true;
+}
+
 int command_flows(const struct command_options *options)
 {
 	struct err err;
 
-	if (!options->operand && (options->all || options->upstream)) {
-		err_set(&err,
-			"%s says what is to be cut, and goes with \"flows kill\"; \"flows\" alone "
-			"shows all",
-			options->all ? "--all" : "--upstream");
+	if (!is_meant(options, &err)) {
 		command_refuse("flows", &err);
 		return EXIT_USAGE;
 	}

@@ -442,8 +442,9 @@ int command_move(const struct command_options *options)
 	bool needs_file = !strcmp(word, "export") || !strcmp(word, "import");
 
 	if (needs_file != (options->second != NULL)) {
-		fprintf(stderr, "shuntctl flows %s: %s; see shuntctl --help\n", word,
-			needs_file ? "a FILE is needed" : "unexpected FILE");
+		fprintf(stderr, "shuntctl flows %s: expected %s\"%s\"; see shuntctl --help\n", word,
+			needs_file ? "the FILE to move them by behind " : "no FILE, found ",
+			needs_file ? word : options->second);
 		return EXIT_USAGE;
 	}
 	if (!strcmp(word, "export"))

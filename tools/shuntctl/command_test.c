@@ -1,6 +1,7 @@
 /* shuntctl test FILE: what the file claims about itself, one line a test. */
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/shuntctl/command.h"
 #include "userspace/model/model.h"
@@ -26,8 +27,13 @@ static void print_json(const struct model *model, const struct findings *finding
 
 static void print_test(const char *file, const struct expectation *e)
 {
-	printf("%s:%u: ok, %s %s://%s%s%s%s\n", e->at.file ? e->at.file : file, e->at.line,
-	       e->method, e->scheme, e->host, e->path, e->query ? "?" : "",
+	uint16_t usual = strcmp(e->scheme, "https") == 0 ? 443 : 80;
+	char port[8] = "";
+
+	if (e->port != usual)
+		snprintf(port, sizeof(port), ":%u", e->port);
+	printf("%s:%u: ok, %s %s://%s%s%s%s%s\n", e->at.file ? e->at.file : file, e->at.line,
+	       e->method, e->scheme, e->host, port, e->path, e->query ? "?" : "",
 	       e->query ? e->query : "");
 }
 

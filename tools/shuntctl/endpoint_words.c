@@ -31,12 +31,26 @@ static bool seconds_read(const char *text, unsigned long *out)
 	return *out > 0;
 }
 
+static bool is_known(const char *what)
+{
+	static const char *const known[] = { "weight", "drain", "disable", "enable", "reset" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(what, known[i]))
+			return true;
+	return false;
+}
+
 static bool read_what(const char *const *words, json_t *wish, struct err *err)
 {
 	const char *what = words[0], *value = words[1];
 	unsigned long n;
 	char *rest = NULL;
 
+	if (!is_known(what))
+		return err_set(err,
+			       "expected weight, drain, disable, enable or reset, found \"%.32s\"",
+			       what);
 	json_object_set_new(wish, "set", json_string(what));
 	if (!strcmp(what, "weight")) {
 		if (!number_read(value, 1000, &n, &rest) || *rest)
@@ -69,8 +83,17 @@ json_t *endpoint_words_wish(const char *const *words, struct err *err)
 			"enable, reset");
 		return NULL;
 	}
+	if (at && !at[1]) {
+		err_set(err, "expected the name of a vpc behind the @ of \"%.64s\", found none",
+			words[1]);
+		return NULL;
+	}
 	wish = json_object();
-	json_object_set_new(wish, "upstream", json_string(words[0]));
+	if (json_object_set_new(wish, "upstream", json_string(words[0])) != 0) {
+		err_set(err, "the name of the upstream is no UTF-8");
+		json_decref(wish);
+		return NULL;
+	}
 	json_object_set_new(
 		wish, "endpoint",
 		json_stringn(words[1], at ? (size_t)(at - words[1]) : strlen(words[1])));

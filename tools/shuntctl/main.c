@@ -224,17 +224,19 @@ static int arguments_take(int argc, char **argv, const struct command *command,
 
 	for (int i = 2; i < argc; i++) {
 		const char **value = value_of(argv[i], command, options);
+		bool header = !strcmp(argv[i], "-H") && !strcmp(command->name, "explain");
 
 		if (!strcmp(argv[i], "--json"))
 			options->json = true;
 		else if (!strcmp(argv[i], "--all") && !strcmp(command->name, "flows"))
 			options->all = true;
-		else if (value && i + 1 == argc)
+		else if ((value || header) && (i + 1 == argc || !strncmp(argv[i + 1], "--", 2)))
 			return usage("no value is given for", argv[i]);
 		else if (value)
 			*value = argv[++i];
-		else if (!strcmp(argv[i], "-H") && !strcmp(command->name, "explain") &&
-			 i + 1 < argc && options->header_count < HEADERS_GIVEN_MAX)
+		else if (header && options->header_count == HEADERS_GIVEN_MAX)
+			return usage("at most 32 are taken of", argv[i]);
+		else if (header)
 			options->headers[options->header_count++] = argv[++i];
 		else if (*argv[i] == '-')
 			return usage("unknown option", argv[i]);

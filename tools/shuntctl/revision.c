@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "userspace/base/must.h"
 
@@ -38,6 +39,14 @@ static struct model *load_kept(const json_t *files, struct err *err)
 	return model;
 }
 
+/* "@3", "@0": what is in effect. */
+static bool is_revision(const char *name)
+{
+	size_t len = strlen(name + 1);
+
+	return len > 0 && strspn(name + 1, "0123456789") == len;
+}
+
 struct model *revision_load(const struct admin_at *admin, const char *name, struct err *err)
 {
 	struct findings findings = { 0 };
@@ -50,6 +59,13 @@ struct model *revision_load(const struct admin_at *admin, const char *name, stru
 		if (!model)
 			explain(&findings, err);
 		return model;
+	}
+	if (!is_revision(name)) {
+		err_set(err,
+			"expected the number of a revision as shuntctl revisions tells it, found "
+			"\"%.64s\"",
+			name + 1);
+		return NULL;
 	}
 	text = admin_post(admin, "/source", name + 1, err);
 	if (!text)

@@ -171,7 +171,8 @@ static bool find_subject(struct overrides *all, const struct model *m, const str
 	if (!found && find_same(all, out))
 		return true;
 	if (!found && !u)
-		return err_set(err, "there is no upstream \"%.64s\"", wish->upstream);
+		return err_set(err, "there is no upstream \"%.64s\"; shuntctl endpoint shows all",
+			       wish->upstream);
 	return found || say_absent(u, wish, err);
 }
 
