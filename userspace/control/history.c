@@ -114,11 +114,14 @@ static json_t *print_list(const struct history *h)
 
 static const struct revision *find(const struct history *h, struct span asked)
 {
-	char digits[24] = "";
+	char digits[20] = "";
 	uint64_t number;
 
-	if (asked.len < sizeof(digits))
-		memcpy(digits, asked.at, asked.len);
+	if (asked.len >= sizeof(digits))
+		return NULL;
+	memcpy(digits, asked.at, asked.len);
+	if (strspn(digits, "0123456789") != asked.len)
+		return NULL;
 	number = strtoull(digits, NULL, 10);
 	if (number == 0 && h->count > 0)
 		return &h->list[h->count - 1];
