@@ -67,6 +67,8 @@ def said(lab, *words):
     (("shuntctl", "flows", "import", "--vip", "192.0.2.2", "{good}"), 2, "--vip says what moves"),
     (("shuntctl", "flows", "resume", "x"), 2, 'expected no FILE, found "x"'),
     (("shuntctl", "flows", "export"), 2, "expected the FILE"),
+    (("shuntctl", "flows", "export", ""), 1, "expected a FILE to write to"),
+    (("shuntctl", "flows", "export", "/dev/null"), 1, 'expected a FILE to write to, found "/dev/null"'),
     (("shuntctl", "flows", "import", "{good}"), 1, "line 1: expected one JSON object"),
     (("shuntctl", "status", "--timeout", "0"), 2, "1 to 3600"),
     (("shuntctl", "status", "--timeout", "-5"), 2, "1 to 3600"),

@@ -176,8 +176,14 @@ struct export
 static bool export_open(struct export *export, const struct command_options *options,
 			struct err *err)
 {
+	struct stat there;
 	int fd;
 
+	/* A device would be replaced; over a folder nothing can be renamed. */
+	if (!options->second[0] || (stat(options->second, &there) == 0 && !S_ISREG(there.st_mode) &&
+				    !S_ISDIR(there.st_mode)))
+		return err_set(err, "expected a FILE to write to, found \"%s\", which is none",
+			       options->second);
 	if ((size_t)snprintf(export->path, sizeof(export->path), "%s.new", options->second) >=
 	    sizeof(export->path))
 		return err_set(err, "the path of the file is too long");
@@ -242,8 +248,10 @@ static int flows_export(const struct command_options *options)
 		       integer(answer, "sockets"), integer(answer, "bodies"),
 		       integer(answer, "ended"));
 	return say(options, answer,
-		   "stopped here and written; import them, move the vip, then "
-		   "\"flows forget\"");
+		   integer(answer, "flows") > 0
+			   ? "stopped here and written; import them, move the vip, then "
+			     "\"flows forget\""
+			   : "are there that can move; nothing was stopped");
 }
 
 /* --- import ----------------------------------------------------------------------------- */
@@ -385,7 +393,9 @@ static int import_tell(struct import *import)
 	json_object_set_new(answer, "flows", json_integer(import->flows));
 	json_object_set_new(answer, "unresolved", json_integer(import->unresolved));
 	json_object_set(answer, "refused", import->refused);
-	say(import->options, answer, "imported; move the vip and the source address here now");
+	say(import->options, answer,
+	    good ? "imported; move the vip and the source address here now"
+		 : "imported, others not; see why before you move the vip");
 	return good ? EXIT_DONE : EXIT_REFUSED;
 }
 

@@ -24,6 +24,8 @@ static bool find_device(const char *pin_dir, const char *device, struct attached
 	for (uint32_t i = 0; i < count; i++) {
 		if (device && strcmp(device, there[i].device) != 0)
 			continue;
+		if (!there[i].program_id) /* its link is of a device of another namespace */
+			continue;
 		*out = there[i];
 		return true;
 	}
