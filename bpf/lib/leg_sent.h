@@ -38,8 +38,11 @@ static __always_inline __u32 sent_seq(struct splice *sp, const struct leg_plan *
 	seq += plan->tx;
 	if (plan->body == LEG_OUT && payload)
 		sp->leg.heard = 0; /* what X says of it is for the socket */
-	if (plan->body == LEG_OUT && !payload && seq_before(seq, sp->leg.progress))
-		return sp->leg.progress; /* older ones X would not look at */
+	/* Older ones X would not look at. As long as it has not all before the body, our socket's
+	 * are old only where they ask it of its window, and it shall answer (RFC 9293, 3.8.6.1). */
+	if (plan->body == LEG_OUT && !payload && !seq_before(sp->leg.progress, plan->from) &&
+	    seq_before(seq, sp->leg.progress))
+		return sp->leg.progress;
 	if (plan->body == LEG_IN && !payload && seq_before(seq, sp->leg.sent))
 		return sp->leg.sent; /* a probe, to be heeded */
 	return seq;

@@ -6,6 +6,12 @@ static void client_is_behind(struct splice *c, struct splice *e)
 	c->leg.progress = e->leg.from + DELTA - 0x80;
 }
 
+static void client_has_not_all_before(struct splice *c, struct splice *e)
+{
+	(void)e;
+	c->leg.progress = c->leg.from - 0x20;
+}
+
 static void client_has_all_and_more(struct splice *c, struct splice *e)
 {
 	(void)e;
@@ -90,6 +96,10 @@ TEST(numbers_leave_as_they_are_on_the_wire)
 		  C_ACKED },
 		{ "OUT: a bare segment is as new as what went past", false,
 		  P(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED)), C_PROGRESS, C_ACKED },
+		{ "OUT: a probe of a client that has not all before the body is older, or gets no "
+		  "answer",
+		  false, P(.seq = C_SEQ(C_FROM - 0x21), .ack = C_ACK(C_ACKED)), C_FROM - 0x21,
+		  C_ACKED, client_has_not_all_before },
 		{ "OUT: one that is newer", false,
 		  P(.seq = C_SEQ(C_PROGRESS + 1), .ack = C_ACK(C_ACKED)), C_PROGRESS + 1, C_ACKED },
 		{ "OUT: its end", false,
