@@ -67,7 +67,8 @@
 	X(SPLICE_FORGED, "dropped: outside the window of a spliced connection")                    \
 	X(SPLICE_RATE, "dropped: over the rate of a route or source; TCP then sends slower")       \
 	X(LEG_PASSED, "passed: to a socket beside which bodies have gone, its numbers shifted")    \
-	X(LEG_CHANGING, "dropped: while a body's splice begins or ends; its sender tries again")   \
+	X(LEG_CHANGING,                                                                            \
+	  "dropped: as what is known of its splice just changes; its sender tries again")          \
 	X(BODY_BEFORE,                                                                             \
 	  "dropped: what is before a spliced body and in it; its sender must be told")             \
 	X(BODY_BEHIND, "dropped: what follows a body that is spliced, before it has ended")        \

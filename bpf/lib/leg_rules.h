@@ -113,7 +113,8 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 		seg->ack = plan->to; /* where the body was made to end: the rest is the socket's */
 	was_waiting = !sp->past.window || seq_before(sp->leg.progress, plan->from);
 	if (!seq_before(seg->ack, sp->leg.progress)) {
-		seq_raise(&sp->leg.progress, seg->ack);
+		if (!seq_raise(&sp->leg.progress, seg->ack))
+			return DROP;
 		sp->past.window = seg->window;
 	}
 	if (!pure || seq_before(seg->seq, sp->leg.acked)) /* a probe asks the socket */
@@ -124,7 +125,7 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 			__sync_fetch_and_or(&peer->leg.notes, LEG_DEAF);
 		return NEXT;
 	}
-	peer->leg.progress = seg->ack + sp->past.ack_delta;
+	seq_raise(&peer->leg.progress, seg->ack + sp->past.ack_delta);
 	seg->window = window_within(sp, peer, plan, seg);
 	seg->put_window = 1;
 	seg->seq = peer->leg.sent - sp->past.seq_delta;
@@ -140,7 +141,7 @@ static __always_inline enum verdict leg_reset(struct splice *sp, struct segment 
 	if (seg->seq == sp->leg.progress || seg->seq == sp->past.max_seq)
 		return NEXT;
 	/* The socket asks X (RFC 5961, 3): what was lost before it may never come any more. */
-	sp->leg.notes |= LEG_DEAF;
+	__sync_fetch_and_or(&sp->leg.notes, LEG_DEAF);
 	seg->why = COUNT_SPLICE_FORGED;
 	return DROP;
 }
@@ -218,7 +219,9 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 		seg->why = COUNT_BODY_BEHIND;
 		return DROP;
 	}
-	seq_raise(&sp->past.max_seq, end);
+	seg->why = COUNT_LEG_CHANGING;
+	if (!seq_raise(&sp->past.max_seq, end))
+		return DROP;
 past:
 	seg->ack = peer->leg.acked - sp->past.ack_delta;
 	seg->window = (__u16)peer->leg.window;
@@ -260,7 +263,9 @@ __noinline int leg_judge(struct splice *sp, struct segment *seg)
 	reach = seq_before(sp->leg.sent, plan.from) ? sp->leg.sent : plan.from;
 	seg->ack = plan.body == LEG_OUT ? to_socket(seg->ack, plan.tx, reach) : seg->ack - plan.tx;
 	seg->tx = plan.tx;
-	if (seg->payload)
-		seq_raise(&sp->leg.passed, seg->seq + seg->payload);
+	if (seg->payload && !seq_raise(&sp->leg.passed, seg->seq + seg->payload)) {
+		seg->why = COUNT_LEG_CHANGING;
+		return DROP;
+	}
 	return PASS;
 }

@@ -190,13 +190,16 @@ static __always_inline __u64 sent_options(struct __sk_buff *skb, __u32 at, __u32
 	return sum;
 }
 
-static __always_inline void record_sent(struct leg *leg, __u32 end, __u32 ack, __u16 window)
+/* False: see seq_raise. */
+static __always_inline bool record_sent(struct leg *leg, __u32 end, __u32 ack, __u16 window)
 {
-	seq_raise(&leg->sent, end);
+	if (!seq_raise(&leg->sent, end))
+		return false;
 	if (!seq_before(ack, leg->acked)) {
 		leg->acked = ack;
 		leg->window = window;
 	}
+	return true;
 }
 
 static __always_inline bool plan_wait(const struct leg *leg, struct leg_plan *plan)
@@ -251,9 +254,11 @@ static __always_inline int leg_sent(struct __sk_buff *skb, __u32 l4_off, struct 
 				    sizeof(window), 0);
 	}
 	frame_sum(skb, NULL, check_at, 0, sum);
-	if (flags & TCP_ACK)
-		record_sent(&sp->leg, seq + payload + (flags & TCP_FIN ? 1 : 0), ack,
-			    bpf_ntohs(tcp.window));
+	if (flags & TCP_ACK && !record_sent(&sp->leg, seq + payload + (flags & TCP_FIN ? 1 : 0),
+					    ack, bpf_ntohs(tcp.window))) {
+		count(COUNT_LEG_CHANGING, skb->len);
+		return TC_ACT_SHOT;
+	}
 	count(COUNT_EGRESS_SHIFTED, skb->len);
 	return TC_ACT_UNSPEC;
 }

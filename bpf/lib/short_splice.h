@@ -43,7 +43,7 @@ static __always_inline enum verdict short_splice(struct pkt *p, const struct set
 	if (x->fin || y->fin || !is_plausible(&seg, x, y, SPLICE_SPLICED))
 		return NEXT;
 	x->last_jiffies = bpf_jiffies64();
-	record_ack(&seg, x);
-	record_data(&seg, x, y);
+	if (!record_ack(&seg, x) || !record_data(&seg, x, y))
+		return NEXT;
 	return splice_forward(p, sp, x, &seg, true);
 }

@@ -22,18 +22,26 @@ static __always_inline bool seq_before(__u32 a, __u32 b)
 
 /*
  * A number never goes back, also where two processors have segments of one connection at the same
- * time: a record that is behind makes forgeries of what is true, and both ends wait forever. Who
- * loses that often gives up: as many others have raised it meanwhile.
+ * time: a record that is behind makes forgeries of what is true, and both ends wait forever. So
+ * false, where others were faster each time and none went as far: then the segment must not go on,
+ * and its sender tries again.
  */
-static __always_inline void seq_raise(__u32 *at, __u32 to)
+static __always_inline bool seq_raise(__u32 *at, __u32 to)
 {
+	__u32 now = *(volatile __u32 *)at;
+
 #pragma unroll
 	for (int i = 0; i < RAISE_TRIES; i++) {
-		__u32 now = *(volatile __u32 *)at;
+		__u32 was;
 
-		if (!seq_before(now, to) || __sync_val_compare_and_swap(at, now, to) == now)
-			return;
+		if (!seq_before(now, to))
+			return true;
+		was = __sync_val_compare_and_swap(at, now, to);
+		if (was == now)
+			return true;
+		now = was;
 	}
+	return !seq_before(now, to);
 }
 
 /* What the rules need to know of a segment; host order. */

@@ -66,23 +66,28 @@ static __always_inline bool is_plausible(const struct segment *seg, const struct
 	return !seq_before(sent, seg->ack) && !seq_before(seg->ack, x->max_ack - OLD_BYTES_MAX);
 }
 
-static __always_inline void record_ack(const struct segment *seg, struct splice_dir *x)
+/* False, of both: see seq_raise. */
+static __always_inline bool record_ack(const struct segment *seg, struct splice_dir *x)
 {
 	if (seq_before(seg->ack, x->max_ack))
-		return;
-	seq_raise(&x->max_ack, seg->ack);
+		return true;
+	if (!seq_raise(&x->max_ack, seg->ack))
+		return false;
 	x->window = seg->window;
+	return true;
 }
 
-static __always_inline void record_data(const struct segment *seg, struct splice_dir *x,
+static __always_inline bool record_data(const struct segment *seg, struct splice_dir *x,
 					const struct splice_dir *y)
 {
-	seq_raise(&x->max_seq, seg->end);
+	if (!seq_raise(&x->max_seq, seg->end))
+		return false;
 	if (seg->flags & TCP_FIN) {
 		x->fin_seq = seg->end;
 		if (!x->fin)
 			x->fin = y->fin ? 2 : 1;
 	}
+	return true;
 }
 
 static __always_inline bool fin_acked(const struct splice_dir *x, const struct splice_dir *y)
@@ -139,8 +144,8 @@ static __always_inline enum verdict splice_handover(struct pkt *p, struct splice
 	}
 	if (seq_before(seg->ack, x->drain)) /* R3: never an ACK from before Y's time */
 		seg->ack = x->drain;
-	if (!pure_ack)
-		record_data(seg, x, y);
+	if (!pure_ack && !record_data(seg, x, y))
+		return pkt_end(p, DROP, COUNT_LEG_CHANGING);
 	return REDIRECT; /* R2, R3, and R4 once Y is past its drain */
 }
 
@@ -162,7 +167,8 @@ static __always_inline enum verdict splice_segment(struct pkt *p, struct splice 
 	if (!is_plausible(seg, x, y, state))
 		return pkt_end(p, DROP, COUNT_SPLICE_FORGED);
 	x->last_jiffies = bpf_jiffies64();
-	record_ack(seg, x);
+	if (!record_ack(seg, x))
+		return pkt_end(p, DROP, COUNT_LEG_CHANGING);
 	if (fin_acked(x, y) && fin_acked(y, x))
 		splice_tell(sp, index, SPLICE_ENDED);
 	if (state == SPLICE_HANDOVER) {
@@ -170,8 +176,7 @@ static __always_inline enum verdict splice_segment(struct pkt *p, struct splice 
 			splice_tell(sp, index, SPLICE_DRAINED);
 		return splice_handover(p, sp, x, y, seg);
 	}
-	record_data(seg, x, y);
-	return REDIRECT;
+	return record_data(seg, x, y) ? REDIRECT : pkt_end(p, DROP, COUNT_LEG_CHANGING);
 }
 
 /* For the socket of a leg, in its numbers. Of timestamps it may know. */
