@@ -148,6 +148,8 @@ static void on_reused(struct splicer *splicer, uint32_t i)
 	struct splice *sp = &splicer->maps.splices[i];
 
 	__atomic_and_fetch(&sp->events, ~(uint32_t)SPLICE_REUSED, __ATOMIC_ACQ_REL);
+	if (sp->state == SPLICE_MOVED)
+		return; /* of when it was here: its keys are to stay */
 	if (splicer->slots[i].linger_ms > 0) {
 		atomic_fetch_add(&splicer->reused, 1);
 		slot_end(splicer, i);

@@ -95,6 +95,21 @@ static uint32_t waiting(struct splicer *splicer, const struct splice_choice *cho
 	return n;
 }
 
+/* By a packet that was still on its way: nothing is left to be moved. */
+static void look_once_more(struct splicer *splicer, uint32_t i, const struct splice_choice *choice,
+			   struct splice_moving *moving)
+{
+	const struct splice *sp = &splicer->maps.splices[i];
+	uint32_t events = __atomic_load_n(&sp->events, __ATOMIC_ACQUIRE);
+
+	if (state_of(splicer, i) != SPLICE_MOVED || !slot_is_meant(sp, choice) ||
+	    !(events & (SPLICE_ENDED | SPLICE_RESET)))
+		return;
+	slot_over(splicer, i, events & SPLICE_ENDED ? SPLICE_ENDING_DONE : SPLICE_ENDING_RESET);
+	moving->moved--;
+	moving->ended++;
+}
+
 bool splicer_freeze(struct splicer *splicer, const struct splice_choice *choice,
 		    struct splice_moving *out_moving)
 {
@@ -106,6 +121,8 @@ bool splicer_freeze(struct splicer *splicer, const struct splice_choice *choice,
 	/* A packet that was looked at before may still be on its way through the program. */
 	if (out_moving->moved > 0)
 		grace_wait();
+	for (uint32_t i = 0, end = used(splicer); i < end && out_moving->moved > 0; i++)
+		look_once_more(splicer, i, choice, out_moving);
 	return true;
 }
 

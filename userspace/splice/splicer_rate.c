@@ -45,14 +45,29 @@ static void link_in(struct splicer *splicer, uint32_t i)
 	*chain = i;
 }
 
+/* What has gone at a lower rate is owed for longer than may be now: nothing would go meanwhile. */
+static void forgive(struct bucket *b)
+{
+	uint64_t most = clock_ns(CLOCK_MONOTONIC) + b->ahead_ns;
+
+	for (int dir = 0; dir < 2; dir++)
+		if (__atomic_load_n(&b->due[dir], __ATOMIC_RELAXED) > most)
+			__atomic_store_n(&b->due[dir], most, __ATOMIC_RELAXED);
+}
+
+/* It may have been configured anew. */
 static void set_rate(struct bucket *b, uint64_t rate)
 {
 	uint64_t at_once = rate * AT_ONCE_MS / 1000;
+	uint64_t kib_ns = 1024 * 1000000000ull / rate;
 
-	b->kib_ns = 1024 * 1000000000ull / rate;
+	if (b->kib_ns == kib_ns)
+		return;
+	b->kib_ns = kib_ns;
 	if (at_once < AT_ONCE_BYTES)
 		at_once = AT_ONCE_BYTES;
 	b->ahead_ns = at_once * b->kib_ns >> 10;
+	forgive(b);
 }
 
 /* Element + 1; 0 where there is no rate, or no element for it: then nothing is held back. */
@@ -74,8 +89,7 @@ static uint32_t take(struct splicer *splicer, struct bucket *b, uint64_t rate)
 		__atomic_store_n(&sp->state, SPLICE_BUCKET, __ATOMIC_RELEASE);
 		link_in(splicer, i);
 	} else {
-		set_rate(&splicer->maps.splices[i].bucket,
-			 rate); /* it may have been configured anew */
+		set_rate(&splicer->maps.splices[i].bucket, rate);
 	}
 	splicer->slots[i].refs++;
 	return i + 1;
