@@ -349,7 +349,23 @@ bool bounded_is_done(struct bounded *b)
 	end_before_crossing(b);
 	if (b->cut && !fence_is_past(b->splicer->fence, b->cut))
 		return false;
-	return b->expected == 0 && bounded_is_acked(b) && has_sent_all(b) && is_settled(b);
+	if (b->expected > 0 || !bounded_is_acked(b) || !has_sent_all(b))
+		return false;
+	/* Where the socket got all of it, nothing is shifted, and what it still has is of the next
+	 * request. */
+	return bounded_left(b) == 0 || is_settled(b);
+}
+
+bool bounded_is_crossed(const struct bounded *b)
+{
+	return b->cut > 0;
+}
+
+uint64_t bounded_left(const struct bounded *b)
+{
+	const struct leg *in = &b->legs[FROM]->leg;
+
+	return (uint64_t)b->expected + (in->to - in->from);
 }
 
 bool bounded_is_cut(const struct bounded *b)

@@ -44,6 +44,10 @@ uint64_t bounded_progress(const struct bounded *b);
 bool bounded_is_acked(const struct bounded *b);
 /* `to` has all of it, and nothing of it will come any more. The caller has nothing pending. */
 bool bounded_is_done(struct bounded *b);
+/* It ends, or has ended, before a segment that has what comes behind it, too. */
+bool bounded_is_crossed(const struct bounded *b);
+/* Bytes of it that are not read, nor will be but for those that were in the socket. */
+uint64_t bounded_left(const struct bounded *b);
 /* `from` has finished in the middle of it. */
 bool bounded_is_cut(const struct bounded *b);
 /* What has come for `to` is more than that takes. */
