@@ -229,7 +229,7 @@ static char *change(struct endpoint_control *c, const struct snapshot *now,
 		return admin_refuse(out_status, err.text);
 	}
 	log_line(LOG_NOTICE, "%s", said);
-	kept = c->path[0] && save(c, &err);
+	kept = c->path[0] ? save(c, &err) : overrides_count(c->all) == 0;
 	if (c->path[0] && !kept)
 		log_line(LOG_WARNING, "%s", err.text);
 	else if (!kept)
