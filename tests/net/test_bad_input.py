@@ -1,6 +1,7 @@
 """Wrong inputs: one sentence, an exit code, nothing left behind."""
 import os
 import socket
+import subprocess
 
 import pytest
 
@@ -110,3 +111,18 @@ def test_a_daemon_that_says_nothing_is_given_up_when_asked_to(bare, accepts):
         code, lines = said(bare, os.path.join(BUILD, "shuntctl"), "status", "--admin", path, "--timeout", "1")
     assert code == 1 and len(lines) == 1, lines
     assert "said nothing for 1 s" in lines[0] and "--timeout" in lines[0]
+
+
+def test_what_a_daemon_without_a_fast_path_cannot_say_is_no_status_of_http(bare, tmp_path):
+    path = str(tmp_path / "admin.sock")
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(path)
+        old.listen(1)
+        ctl = subprocess.Popen([os.path.join(BUILD, "shuntctl"), "watch", "--vip", "web", "--admin", path,
+                                "--pin-dir", bare.pins], stderr=subprocess.PIPE, text=True)
+        client = old.accept()[0]
+        with client:
+            client.recv(4096)
+            client.sendall(b'HTTP/1.1 404 Not Found\r\nContent-Length: 22\r\n\r\n{"error": "Not Found"}')
+        assert "this shuntd cannot say that: it has no fast path" in ctl.communicate(timeout=PATIENCE)[1]
+    assert ctl.returncode == 1

@@ -213,6 +213,8 @@ def test_without_a_place_to_keep_it_an_override_ends_with_shuntd():
         shunt.restart()
         said = shunt.ctl("set", "origin", shunt.at(1), "disable")
         assert "it is in effect until shuntd ends; --state makes it last" in said
+        assert shunt.ctl("set", "origin", shunt.at(1), "reset") == ""  # nothing is left that could end
+        shunt.ctl("set", "origin", shunt.at(1), "disable")
         shunt.gets(0)
         shunt.restart()
         shunt.gets(0, 1)

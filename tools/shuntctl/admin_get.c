@@ -116,13 +116,15 @@ static char *body_of(char *answer, struct err *err)
 
 	if (!head_end || strncmp(answer, "HTTP/1.1 ", 9) != 0)
 		err_set(err, "what answers there is no shuntd");
-	else if (strncmp(answer + 9, "404 ", 4) == 0 && !head_end[4])
-		err_set(err,
-			"this shuntd cannot say that: it has no fast path, or is an older one");
-	else if (strncmp(answer + 9, "200 ", 4) != 0 && !explain_refusal(head_end + 4, err))
-		err_set(err, "shuntd refused: %.*s", (int)(line < 80 ? line : 80), answer);
 	else if (strncmp(answer + 9, "200 ", 4) == 0)
 		body = strdup(head_end + 4);
+	else if (explain_refusal(head_end + 4, err))
+		body = NULL;
+	else if (strncmp(answer + 9, "404 ", 4) == 0)
+		err_set(err,
+			"this shuntd cannot say that: it has no fast path, or is an older one");
+	else
+		err_set(err, "shuntd refused: %.*s", (int)(line < 80 ? line : 80), answer);
 	free(answer);
 	return body;
 }
