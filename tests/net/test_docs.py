@@ -111,3 +111,18 @@ def test_a_command_of_the_documentation_is_none_of_wrong_usage(tmp_path):
             if said.returncode not in (0, 1):
                 wrong[where] = words, said.stderr
     assert not wrong
+
+
+def anchors(path):
+    heads = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^a-z0-9 _-]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_links_of_the_documentation_lead_somewhere():
+    astray = []
+    for path in [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]:
+        for name, part in re.findall(r"\]\((?!http)([^)#\s]*)(?:#([^)]*))?\)", path.read_text(encoding="utf-8")):
+            to = path.parent / name if name else path
+            if not to.exists() or (part and part not in anchors(to)):
+                astray.append(f"{path.name}: {name}#{part}")
+    assert not astray
