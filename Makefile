@@ -57,7 +57,7 @@ C_FILES := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 PACKAGES := gcc make pkg-config clang-19 llvm-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 bpftool \
 	libbpf-dev libxdp-dev libelf-dev libev-dev libssl-dev libfyaml-dev libjansson-dev libmnl-dev \
 	libxxhash-dev libc-ares-dev libpcre2-dev libcap-dev libcmocka-dev linux-libc-dev \
-	python3 python3-pytest python3-scapy python3-yaml \
+	python3 python3-pytest python3-pytest-xdist python3-scapy python3-yaml \
 	nginx-light haproxy varnish curl wrk openssl iproute2 iputils-ping ethtool util-linux mount procps tcpdump
 
 # Two that build the same tree at once would write the same files: the second one waits.
