@@ -48,12 +48,19 @@ static __always_inline __u32 sent_seq(struct splice *sp, const struct leg_plan *
 	return seq;
 }
 
-/* Where it is heeded, or asked about: X may have all that went past the socket (RFC 5961, 3). */
+/*
+ * Where it is heeded, or asked about: X may have all that went past the socket, but for what is
+ * beyond its window, in front of which what is lost may be; a reset there says nothing to it
+ * (RFC 5961, 3).
+ */
 static __always_inline __u32 reset_seq(struct splice *sp, __u32 seq)
 {
 	struct splice *peer = leg_peer(sp);
 	__u32 furthest = peer ? peer->past.max_seq + peer->past.seq_delta : seq;
+	__u32 edge = sp->leg.progress + (sp->past.window << (sp->past.ws_in & 15));
 
+	if (seq_before(edge, furthest))
+		furthest = edge;
 	return seq_before(seq, furthest) ? furthest : seq;
 }
 

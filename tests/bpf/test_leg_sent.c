@@ -40,6 +40,12 @@ static void client_takes_a_little(struct splice *c, struct splice *e)
 	c->past.window = 3; /* 384 bytes */
 }
 
+static void more_than_it_takes_went_past(struct splice *c, struct splice *e)
+{
+	client_takes_a_little(c, e);
+	e->past.max_seq = e->leg.from + 0x80000;
+}
+
 static void client_behind_takes_a_little(struct splice *c, struct splice *e)
 {
 	client_is_behind(c, e);
@@ -111,6 +117,9 @@ TEST(numbers_leave_as_they_are_on_the_wire)
 		{ "OUT: a reset is as new as what may have come there", false,
 		  P(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED), .flags = RST | ACK),
 		  C_FROM + 0x800, C_ACKED, more_went_past },
+		{ "OUT: but not beyond what the client takes", false,
+		  P(.seq = C_SEQ(C_FROM), .ack = C_ACK(C_ACKED), .flags = RST | ACK),
+		  C_PROGRESS + 384, C_ACKED, more_than_it_takes_went_past },
 		{ "IN: a request", true,
 		  P(.seq = E_SEQ(E_SENT), .ack = E_ACK(E_FROM - 9), .payload = "GET /"), E_SENT,
 		  E_PROGRESS },

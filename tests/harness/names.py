@@ -12,15 +12,25 @@ def wire_name(name):
     return b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split(".") if label) + b"\0"
 
 
+def both_sockets():
+    """For datagrams and streams, on one port: somebody else may have either."""
+    for _ in range(100):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        try:
+            return sock, socket.create_server(sock.getsockname())
+        except OSError:
+            sock.close()
+    raise OSError("no port is free for both")
+
+
 class NameServer:
     """records: {(name, type): [(ttl, data)]}; data is an address, or for SRV (priority, weight, port, target).
     silent: asks are heard and not answered. rcode: what is said of every name, unless None."""
 
     def __init__(self):
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind(("127.0.0.1", 0))
+        self.sock, self.listener = both_sockets()
         self.port = self.sock.getsockname()[1]
-        self.listener = socket.create_server(("127.0.0.1", self.port))
         self.records, self.asked = {}, []
         self.silent, self.rcode = False, None
         self.garbage = None
