@@ -4,11 +4,14 @@
 
 Ends with "ok", or with what was wrong.
 """
+import fcntl
 import hashlib
 import os
 import socket
 import struct
 import sys
+import termios
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bodies import Connection, pattern  # noqa: E402
@@ -45,6 +48,18 @@ def pipelined_bodies(connection, i):
     connection.check("first upload", connection.answer(), digest(first))
     connection.check("second upload", connection.answer(), digest(second))
     connection.check("answer", connection.answer(), pattern(i, SIZE))
+
+
+def crossed(connection, i, tail=6000):
+    """So much of the upload's end comes with the next request in one segment, where that takes it."""
+    data = pattern(i, SIZE + 10 * i)
+    upload = post(data).replace(HOST.encode(), b"tail.example.com", 1)
+    connection.sock.sendall(upload[:-tail])
+    while struct.unpack("i", fcntl.ioctl(connection.sock, termios.TIOCOUTQ, bytes(4)))[0]:
+        time.sleep(0.001)  # until all of that is acknowledged
+    connection.sock.sendall(upload[-tail:] + get(i, 100))
+    connection.check("upload", connection.answer(), digest(data))
+    connection.check("request behind it", connection.answer(), pattern(i, 100))
 
 
 def half_closed(address, port, i):
@@ -107,7 +122,7 @@ def reused(address, port, i):
 
 def main():
     address, port, drill, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    kept = {"pipelined": pipelined, "pipelined_bodies": pipelined_bodies, "heads": heads}
+    kept = {"pipelined": pipelined, "pipelined_bodies": pipelined_bodies, "heads": heads, "crossed": crossed}
     try:
         connection = Connection(address, port)
         for i in range(count):
