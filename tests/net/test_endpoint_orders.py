@@ -231,3 +231,19 @@ def test_a_file_that_was_spoilt_is_put_aside():
         assert "overrides.json is not as it was written" in shunt.log()
         assert os.path.exists(shunt.path("state/overrides.json.bad"))
         shunt.gets(0, 1)
+
+
+def test_what_can_be_read_of_a_spoilt_file_is_kept():
+    with Ordered(2) as shunt:
+        shunt.set(0, "disable")
+        shunt.daemon.terminate()
+        shunt.daemon.wait(plain.PATIENCE)
+        kept = shunt.path("state/overrides.json")
+        with open(kept, encoding="utf-8") as old:
+            wanted = json.load(old)
+        with open(kept, "w", encoding="utf-8") as out:
+            json.dump(wanted + ["?"], out)
+        shunt.start()
+        assert "1 overrides of endpoints could be read" in shunt.log()
+        shunt.restart()
+        shunt.gets(1)

@@ -33,30 +33,6 @@ static uint64_t now_s(void)
 
 /* --- kept -------------------------------------------------------------------------------- */
 
-static void load(struct endpoint_control *c)
-{
-	json_error_t why = { .text = "" };
-	json_t *list = json_load_file(c->path, 0, &why);
-	char aside[PATH_MAX + 8];
-
-	if (!list && access(c->path, F_OK) < 0)
-		return;
-	if (overrides_read(c->all, list)) {
-		log_line(LOG_NOTICE, "%u overrides of endpoints are kept in %s",
-			 overrides_count(c->all), c->path);
-	} else {
-		snprintf(aside, sizeof(aside), "%s.bad", c->path);
-		rename(c->path, aside);
-		log_line(LOG_ERROR,
-			 "%s is not as it was written (%s); %u overrides of endpoints could be "
-			 "read, the file is %s now",
-			 c->path, why.text[0] ? why.text : "not what is expected",
-			 overrides_count(c->all), aside);
-	}
-	json_decref(list);
-	overrides_expire(c->all, now_s());
-}
-
 static bool write_all(int fd, const char *text, size_t len)
 {
 	while (len > 0) {
@@ -94,6 +70,38 @@ static bool save(const struct endpoint_control *c, struct err *err)
 		close(fd);
 	free(text);
 	return ok;
+}
+
+/* What could be read of it is kept, or the next start would know nothing of that. */
+static void put_aside(const struct endpoint_control *c, const char *why)
+{
+	char aside[PATH_MAX + 8];
+	struct err err;
+
+	snprintf(aside, sizeof(aside), "%s.bad", c->path);
+	rename(c->path, aside);
+	log_line(LOG_ERROR,
+		 "%s is not as it was written (%s); %u overrides of endpoints could be "
+		 "read, the file is %s now",
+		 c->path, why, overrides_count(c->all), aside);
+	if (overrides_count(c->all) > 0 && !save(c, &err))
+		log_line(LOG_WARNING, "%s", err.text);
+}
+
+static void load(struct endpoint_control *c)
+{
+	json_error_t why = { .text = "" };
+	json_t *list = json_load_file(c->path, 0, &why);
+
+	if (!list && access(c->path, F_OK) < 0)
+		return;
+	if (overrides_read(c->all, list))
+		log_line(LOG_NOTICE, "%u overrides of endpoints are kept in %s",
+			 overrides_count(c->all), c->path);
+	else
+		put_aside(c, why.text[0] ? why.text : "not what is expected");
+	json_decref(list);
+	overrides_expire(c->all, now_s());
 }
 
 /* --- time -------------------------------------------------------------------------------- */
