@@ -22,6 +22,10 @@ WARNINGS += $(if $(CI),-Werror)
 CPPFLAGS := -I. -I$(B)/bpf -D_GNU_SOURCE
 CFLAGS := -std=gnu11 -O2 -g -fno-strict-aliasing -pthread $(WARNINGS)
 LDLIBS := -lbpf -lxdp -lev -lssl -lcrypto -lfyaml -ljansson -lmnl -lxxhash -lcares -lresolv -lpcre2-8 -lm -lcap -lpthread
+ifeq ($(shell pkg-config --exists libmaxminddb 2>/dev/null && echo yes),yes)
+CPPFLAGS += -DHAVE_MAXMINDDB
+LDLIBS += -lmaxminddb
+endif
 TSAN := -fsanitize=thread -fno-omit-frame-pointer
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
@@ -56,7 +60,7 @@ C_FILES := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 PACKAGES := gcc make pkg-config clang-19 llvm-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 bpftool \
 	libbpf-dev libxdp-dev libelf-dev libev-dev libssl-dev libfyaml-dev libjansson-dev libmnl-dev \
-	libxxhash-dev libc-ares-dev libpcre2-dev libcap-dev libcmocka-dev linux-libc-dev \
+	libxxhash-dev libc-ares-dev libpcre2-dev libcap-dev libmaxminddb-dev libcmocka-dev linux-libc-dev \
 	python3 python3-pytest python3-pytest-xdist python3-scapy python3-yaml \
 	nginx-light haproxy varnish curl wrk openssl iproute2 iputils-ping ethtool util-linux mount procps tcpdump
 

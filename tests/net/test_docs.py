@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+from tests.harness import mmdb
 from tests.harness.certificates import Authority
 from tests.harness.explaining import SHUNTCTL
 from tests.harness.run import run
@@ -68,10 +69,11 @@ def rest(text):
 
 @pytest.fixture(scope="module", name="files")
 def files_of_examples(tmp_path_factory):
-    """What examples name: a certificate, an authority, keys, and a page."""
+    """What examples name: a certificate, an authority, keys, countries, and a page."""
     folder = tmp_path_factory.mktemp("files")
     Authority(str(folder)).sign("example", ["www.example.com"])
     (folder / "persistence.keys").write_bytes(bytes(range(32)))
+    mmdb.write(folder / "countries.mmdb", {"192.0.2.0/24": "DE", "198.51.100.0/24": "US", "2001:db8::/32": "JP"})
     (folder / "closed.html").write_text("<p>Back at noon.</p>\n")
     return folder
 

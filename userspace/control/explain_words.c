@@ -58,6 +58,11 @@ static struct explain_text words_miss(const struct route_try *tried)
 		return words_value("client certificate's", r->when->subject);
 	case MISS_CLIENT:
 		return words("the client is in none of its networks");
+	case MISS_COUNTRY:
+		return tried->which == 0
+			       ? words("nobody knows the client's country")
+			       : words("the client's country is another, %c%c",
+				       (int)(tried->which >> 8), (int)(tried->which & 255));
 	case MISS_COOKIE:
 		return words_value("cookie", &r->when->cookies[tried->which]);
 	case MISS_QUERY:

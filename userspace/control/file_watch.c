@@ -113,6 +113,7 @@ void file_watch_follow(struct file_watch *w, const struct model *model)
 			add_answer(w, &model->tables[i].routes[k]);
 	add(w, model->node.ticket_keys);
 	add(w, model->node.persistence_keys);
+	add(w, model->node.countries);
 	w->loaded = w->seen = signature(w);
 	if (w->count > 0)
 		timer_start(&w->look, LOOK_MS);

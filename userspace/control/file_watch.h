@@ -1,5 +1,5 @@
 /*
- * file_watch.h - notices that one of a few files has changed: certificates, keys, tickets.
+ * file_watch.h - notices that one of a few files has changed: certificates, keys, databases.
  *
  * They lie anywhere, behind links that tools turn round, so they are looked at once a second
  * instead of being watched. A change is told once it has stood still for a look. Control thread.

@@ -407,7 +407,7 @@ struct node {
 	uint32_t source_count;
 	struct addr guests[SOURCES_MAX]; /* sources of other nodes, whose splices may come here */
 	uint32_t guest_count;
-	struct place guests_at;
+	struct place guests_at, countries_at;
 	uint32_t connections; /* of clients at once; 0: as many as descriptors and memory allow */
 	uint64_t
 		memory_bytes; /* for connections and bytes on their way; 0: half of what there is */
@@ -422,6 +422,7 @@ struct node {
 	struct guard guard;                     /* of all vips */
 	const char *ticket_keys;      /* file shared by nodes; NULL: keys of this process */
 	const char *persistence_keys; /* likewise; NULL: of the state directory or this process */
+	const char *countries;        /* database of addresses; NULL: none */
 };
 
 enum { FLOWS_LIMIT = 1 << 26, SPLICES_LIMIT = 1 << 20 };
@@ -466,8 +467,9 @@ struct model {
 	struct dns dns;
 	struct model_name *names; /* of endpoints, each once */
 	uint32_t name_count;
-	bool read;               /* from files, and not made again from what was read */
-	const struct yaml *root; /* what it was built from */
+	struct country_db *countries; /* node.countries; NULL: none */
+	bool read;                    /* from files, and not made again from what was read */
+	const struct yaml *root;      /* what it was built from */
 	struct arena *arena;
 };
 

@@ -3,6 +3,7 @@
 
 #include "userspace/model/model_files.h"
 #include "userspace/model/model_parts.h"
+#include "userspace/route/country.h"
 
 #define MEMORY_LEAST (16ull << 20)
 #define MEMORY_MOST  (1ull << 40)
@@ -97,6 +98,15 @@ static void read_mode(struct reading *r, const struct key *key, const struct yam
 		*(enum node_mode *)into = (enum node_mode)word;
 }
 
+static void read_countries_file(struct reading *r, const struct key *key, const struct yaml *value,
+				void *into)
+{
+	struct node *node = into;
+
+	node->countries_at = value->at;
+	read_path_text(r, key, value, &node->countries);
+}
+
 const struct key node_keys[] = {
 	{ "name", read_text, offsetof(struct node, name) },
 	{ "zone", read_text, offsetof(struct node, zone) },
@@ -117,6 +127,7 @@ const struct key node_keys[] = {
 	{ "guard", read_guard, offsetof(struct node, guard) },
 	{ "ticket_keys", read_path_text, offsetof(struct node, ticket_keys) },
 	{ "persistence_keys", read_path_text, offsetof(struct node, persistence_keys) },
+	{ "countries", read_countries_file },
 	{ 0 },
 };
 
@@ -161,6 +172,7 @@ static void build(struct building *b, const struct yaml *root)
 	build_certificates(b, yaml_get(root, "certificates"));
 	build_upstreams(b, yaml_get(root, "upstreams"));
 	build_routes(b, yaml_get(root, "routes"));
+	build_countries(b);
 	build_vips(b, yaml_get(root, "vips"));
 	build_tests(b, yaml_get(root, "tests"));
 	if (b->reading.findings->count == 0)
@@ -182,6 +194,7 @@ static struct model *load(struct arena *arena, const struct yaml *root,
 		build(&b, root);
 	if (findings->count == 0)
 		return b.model;
+	country_close(b.model->countries);
 	arena_destroy(arena);
 	return NULL;
 }
@@ -238,6 +251,8 @@ struct model *model_load_sources(const struct source *sources, uint32_t count,
 
 void model_destroy(struct model *model)
 {
-	if (model)
-		arena_destroy(model->arena);
+	if (!model)
+		return;
+	country_close(model->countries);
+	arena_destroy(model->arena);
 }

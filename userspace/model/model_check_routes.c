@@ -49,8 +49,9 @@ static bool hides_when(const struct conditions *earlier, const struct conditions
 	if (!earlier)
 		return true;
 	later = later ? later : &none;
-	return earlier->clients.count == 0 && earlier->sni_count == 0 &&
-	       earlier->listener_count == 0 && !earlier->subject && !earlier->alpn &&
+	return earlier->clients.count == 0 && earlier->country_count == 0 &&
+	       earlier->sni_count == 0 && earlier->listener_count == 0 && !earlier->subject &&
+	       !earlier->alpn &&
 	       has_values(later->queries, later->query_count, earlier->queries,
 			  earlier->query_count) &&
 	       has_values(later->cookies, later->cookie_count, earlier->cookies,

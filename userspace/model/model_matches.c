@@ -264,6 +264,12 @@ static void read_clients(struct reading *r, const struct key *key, const struct 
 	read_networks(r, key, value, &conditions_of(r, into)->clients);
 }
 
+static void read_match_countries(struct reading *r, const struct key *key, const struct yaml *value,
+				 void *into)
+{
+	read_countries(r, key, value, conditions_of(r, into));
+}
+
 static void read_sni(struct reading *r, const struct key *key, const struct yaml *value, void *into)
 {
 	struct conditions *when = conditions_of(r, into);
@@ -343,6 +349,7 @@ const struct key match_keys[] = {
 	{ "query", read_query },
 	{ "cookies", read_cookies },
 	{ "clients", read_clients },
+	{ "countries", read_match_countries },
 	{ "sni", read_sni },
 	{ "alpn", read_alpn },
 	{ "client_subject", read_subject },

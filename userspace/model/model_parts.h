@@ -15,6 +15,8 @@ void build_vpcs(struct building *b, const struct yaml *section);
 void build_certificates(struct building *b, const struct yaml *section);
 void build_upstreams(struct building *b, const struct yaml *section);
 void build_routes(struct building *b, const struct yaml *section);
+/* Once all routes are read: the database that they ask. */
+void build_countries(struct building *b);
 void build_vips(struct building *b, const struct yaml *section);
 void build_dns(struct building *b, const struct yaml *section);
 void build_log(struct building *b, const struct yaml *section);
@@ -92,6 +94,8 @@ void read_requests(struct reading *r, const struct key *key, const struct yaml *
 		   void *into); /* struct listener_requests */
 void read_networks(struct reading *r, const struct key *key, const struct yaml *value,
 		   void *into); /* struct network_list */
+void read_countries(struct reading *r, const struct key *key, const struct yaml *value,
+		    void *into); /* struct conditions */
 void read_match(struct reading *r, const struct key *key, const struct yaml *value,
 		void *into); /* struct route */
 void read_split(struct reading *r, const struct key *key, const struct yaml *value,

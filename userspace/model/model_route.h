@@ -13,6 +13,7 @@ struct regex;
 struct retry;
 struct route_index;
 struct upstream;
+struct country_db;
 
 /* splice: auto | off | connection */
 enum splice_policy { SPLICE_AUTO, SPLICE_OFF, SPLICE_CONNECTION };
@@ -54,6 +55,9 @@ struct conditions {
 	uint32_t sni_count;
 	struct listener_name *listeners;
 	uint32_t listener_count;
+	const uint16_t *countries; /* codes (route/country.h); without any: all */
+	uint32_t country_count;
+	struct place countries_at;
 	const struct value_match *subject,
 		*alpn; /* of the client's certificate; agreed. NULL: any */
 };
@@ -159,7 +163,8 @@ struct route_table {
 	const char *name;
 	struct route *routes;
 	uint32_t count;
-	const struct route_index *index; /* made by router_compile() */
-	bool asks_subject;               /* one of its routes does; the same */
+	const struct route_index *index;    /* made by router_compile() */
+	bool asks_subject, asks_country;    /* one of its routes does; the same */
+	const struct country_db *countries; /* where one does; NULL: none does */
 	struct place at;
 };

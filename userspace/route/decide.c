@@ -1,6 +1,7 @@
 #include "userspace/route/decide.h"
 
 #include "userspace/http/path.h"
+#include "userspace/route/country.h"
 #include "userspace/route/route_split.h"
 
 const struct h1_limits decide_limits = { .head_bytes = DECIDE_HEAD_BYTES,
@@ -50,6 +51,7 @@ struct decision decide(const struct asked *asked, struct message *msg, char *pat
 		return refuse(DECIDED_BAD_PATH, 400);
 	if (!scrub_request(msg, &scrub))
 		return refuse(DECIDED_BAD_FIELD, 400);
+	req.country = country_of(l->routes->countries, asked->client);
 	req.path = d.path = span_make(path, len);
 	d.route = router_find(l->routes, &req);
 	if (!d.route) {

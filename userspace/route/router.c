@@ -79,6 +79,14 @@ static bool listener_matches(const struct conditions *when, const struct route_r
 	return when->listener_count == 0;
 }
 
+static bool country_matches(const struct conditions *when, uint16_t country)
+{
+	for (uint32_t i = 0; i < when->country_count; i++)
+		if (when->countries[i] == country)
+			return true;
+	return when->country_count == 0;
+}
+
 static enum route_miss conditions_miss(const struct conditions *when,
 				       const struct route_request *req, uint32_t *which)
 {
@@ -95,6 +103,9 @@ static enum route_miss conditions_miss(const struct conditions *when,
 	if (when->clients.count > 0 &&
 	    !(req->client && network_list_has(&when->clients, req->client)))
 		return MISS_CLIENT;
+	*which = req->country;
+	if (!country_matches(when, req->country))
+		return MISS_COUNTRY;
 	if ((*which = cookies_met(when, req)) < when->cookie_count)
 		return MISS_COOKIE;
 	if ((*which = queries_met(when, req)) < when->query_count)
@@ -353,8 +364,12 @@ void router_compile(struct arena *arena, struct route_table *table)
 {
 	qsort(table->routes, table->count, sizeof(table->routes[0]), by_precedence);
 	table->index = route_index_create(arena, table->routes, table->count);
-	for (uint32_t i = 0; i < table->count && !table->asks_subject; i++)
-		table->asks_subject = table->routes[i].when && table->routes[i].when->subject;
+	for (uint32_t i = 0; i < table->count; i++) {
+		const struct conditions *when = table->routes[i].when;
+
+		table->asks_subject |= when && when->subject;
+		table->asks_country |= when && when->country_count > 0;
+	}
 }
 
 const struct upstream *router_find_sni(const struct listener *listener, struct span name)

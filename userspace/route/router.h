@@ -22,6 +22,7 @@ enum route_miss {
 	MISS_ALPN,
 	MISS_SUBJECT,
 	MISS_CLIENT,
+	MISS_COUNTRY,
 	MISS_COOKIE,
 	MISS_QUERY,
 };
@@ -29,7 +30,7 @@ enum route_miss {
 struct route_try {
 	const struct route *route;
 	enum route_miss miss;
-	uint32_t which; /* of the route's headers, cookies or queries */
+	uint32_t which; /* of the route's headers, cookies or queries; the client's country */
 };
 
 /* All routes that were tried for a request, in the order of precedence, also behind the first that
@@ -59,6 +60,7 @@ struct route_request {
 	struct span alpn;                /* agreed on; at NULL: none */
 	struct span subject;             /* of the client's certificate; at NULL: none */
 	const struct addr *client;       /* NULL: not known, in no network */
+	uint16_t country;                /* of the client (country.h); for tables that ask for it */
 	const struct listener *listener; /* NULL: none of those that routes name */
 	struct route_trace *trace;       /* NULL: nobody asks why */
 	/* Value of a field (name in lower case), at NULL where absent. */
