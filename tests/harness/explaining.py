@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 
-from tests.harness import route_tables
+from tests.harness import mmdb, route_tables
 from tests.harness.plain import Plain
 from tests.harness.run import BUILD, PATIENCE
 
@@ -16,6 +16,7 @@ SHUNTCTL = os.path.join(BUILD, "shuntctl")
 ENDPOINTS = 6
 CLIENTS = ["127.0.0.1", "127.0.0.2", "127.0.1.7", "127.0.2.9"]
 NETWORKS = {"10.0.0.0/8": "127.0.0.0/23", "10.1.0.0/16": "127.0.1.0/24", "192.0.2.7": "127.0.2.9"}
+PLACES = {"127.0.0.1/32": "DE", "127.0.1.0/24": "FR", "127.0.2.9/32": "JP"}
 BALANCES = [{"balance": "round_robin"}, {"balance": "least_request"}, {"balance": "random"},
             {"balance": "maglev"}, {"balance": "maglev", "hash_on": "cookie:a"},
             {"balance": "maglev", "hash_on": "path"}, {"balance": "maglev", "hash_on": "header:x-one"}]
@@ -147,7 +148,7 @@ class Explaining(Plain):
                     "forwarded": {"trusted": ["127.0.1.0/24"]}}
         return json.dumps({"upstreams": upstreams | {"u4": {"endpoints": []}}, "routes": {"t": routes},
                            "vips": [{"name": "v", "addresses": ["127.0.0.1"], "listeners": [listener]}],
-                           "node": {"tunnel_address": "127.0.0.1"}})
+                           "node": {"tunnel_address": "127.0.0.1", "countries": "places.mmdb"}})
 
     def configuration(self):
         return self.text
@@ -173,6 +174,7 @@ class Explaining(Plain):
             routes = [route for route in routes if route["name"] not in named]
 
     def start(self):
+        mmdb.write(self.path("places.mmdb"), PLACES)
         self.settle(self.table(route_tables.table(self.source)))
         super().start()
 

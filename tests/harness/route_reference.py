@@ -4,6 +4,8 @@ import ipaddress
 import re
 import urllib.parse
 
+from tests.harness.route_tables import PLACES
+
 
 def host_matches(pattern, host):
     host = host.lower()
@@ -68,6 +70,11 @@ def client_matches(networks, client):
         ipaddress.ip_address(client) in ipaddress.ip_network(network) for network in networks)
 
 
+def country_matches(countries, client):
+    found = [code for network, code in PLACES.items() if client_matches([network], client)]
+    return (found[0] if found else "UNKNOWN") in [code.upper() for code in countries]
+
+
 def matches(route, request):
     match = route.get("match", {})
     headers = [(name.lower(), value) for name, value in request["headers"]]
@@ -79,6 +86,7 @@ def matches(route, request):
             and values_match(match.get("cookies", {}), cookies_of(headers))
             and values_match(match.get("query", {}), query_of(request["query"]))
             and ("clients" not in match or client_matches(match["clients"], request.get("from")))
+            and ("countries" not in match or country_matches(match["countries"], request.get("from")))
             and ("sni" not in match or any(host_matches(s, request["sni"]) for s in match["sni"]
                                            if request["sni"]))
             and ("alpn" not in match or value_matches(match["alpn"], request["alpn"]))

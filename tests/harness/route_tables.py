@@ -11,6 +11,8 @@ PROTOCOLS = ["http/1.1", {"prefix": "http/"}, {"exact": "h2", "not": True}, {"pr
 VALUES = ["1", "2", "true", "", "abc"]
 NAMES = ["a", "b", "session", "a b"]
 NETWORKS = ["10.0.0.0/8", "10.1.0.0/16", "192.0.2.7", "2001:db8::/32", "0.0.0.0/0"]
+PLACES = {"10.1.0.0/16": "DE", "192.0.2.7/32": "FR", "2001:db8::/32": "DE", "2001:db9::/32": "JP"}
+COUNTRIES = ["DE", "fr", "JP", "US", "unknown"]
 CLIENTS = [None, "10.0.0.1", "10.1.2.3", "192.0.2.7", "192.0.2.8", "2001:db8::1", "2001:db9::1"]
 PATH_EXPRESSIONS = ["/.*", "/a/.*", "/a/b", "/(a|b)/[^/]*", "/v[0-9]+(/.*)?", "/a+b?", ".*/c\\.d", "/a|/b",
                     "/(?:a|ab)/.*", "^/a$", "/[ab]/v1", "/a{1,2}b.*", "(?i)/A", "/\\w+/b.*", "(/a)?/b", "/ab?"]
@@ -44,6 +46,8 @@ def rare(random):
             out[key] = {name: value(random) for name in some(random, names, 3)}
     if random.random() < 0.1:
         out["clients"] = some(random, NETWORKS, 2)
+    if random.random() < 0.05:
+        out["countries"] = some(random, COUNTRIES, 3)
     if random.random() < 0.1:
         out["sni"] = some(random, HOSTS[:9], 3)
     if random.random() < 0.1:

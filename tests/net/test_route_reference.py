@@ -8,18 +8,21 @@ import subprocess
 
 import pytest
 
+from tests.harness import mmdb
 from tests.harness.route_reference import choose
-from tests.harness.route_tables import request, table
+from tests.harness.route_tables import PLACES, request, table
 
 TABLES = int(os.environ.get("SHUNT_ROUTE_TABLES", 2000))
 SEED = int(os.environ.get("SHUNT_ROUTE_SEED", 1))
 REQUESTS = 25
-PROGRAM = os.path.join(os.path.dirname(__file__), "../../build/routes/route_lookup")
+PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build/routes/route_lookup")
 
 
 @pytest.fixture(scope="module")
-def router():
-    with subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def router(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("places")
+    mmdb.write(folder / "places.mmdb", PLACES)
+    with subprocess.Popen([PROGRAM], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.stdin.close()
         assert process.wait(60) == 0
@@ -27,7 +30,7 @@ def router():
 
 def ask(router, routes, requests):
     listeners = [{"port": port, "protocol": "http", "routes": "t"} for port in (80, 81)]
-    config = {"upstreams": {"u": {"endpoints": []}}, "routes": {"t": routes},
+    config = {"node": {"countries": "places.mmdb"}, "upstreams": {"u": {"endpoints": []}}, "routes": {"t": routes},
               "vips": [{"name": "v", "addresses": ["192.0.2.1"], "listeners": listeners}]}
     router.stdin.write(json.dumps({"config": config, "requests": requests}) + "\n")
     router.stdin.flush()

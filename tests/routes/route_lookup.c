@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "userspace/base/must.h"
+#include "userspace/route/country.h"
 #include "userspace/route/router.h"
 
 static struct span text_of(const json_t *request, const char *key)
@@ -56,6 +57,7 @@ static json_t *find(const struct model *model, const json_t *request)
 	const struct route *route;
 
 	MUST(!from.at || addr_parse_ip(from, &client));
+	req.country = country_of(model->tables[0].countries, req.client);
 	route = router_find(&model->tables[0], &req);
 	return route ? json_string(route->name) : json_null();
 }
