@@ -162,3 +162,15 @@ def test_what_cannot_be_is_told_with_its_place(tmp_path, node, match, where, why
 def test_what_can_be_is_taken(tmp_path, match):
     mmdb.write(tmp_path / "good.mmdb", ENTRIES)
     assert check(tmp_path, "countries: good.mmdb", match) == (0, [])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_it_is_read_again_by_who_has_given_up_its_identity():
+    shunt = Countries()
+    shunt.more += ["--user", "nobody"]
+    os.chmod(shunt.dir, 0o755)
+    with shunt:
+        assert shunt.taken("203.0.113.5") == "japan"
+        mmdb.write(shunt.path("places.mmdb"), ENTRIES | {"203.0.113.5/32": "DE"})
+        shunt.reload()
+        wait_until(lambda: shunt.taken("203.0.113.5") == "near", "the new database")

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "userspace/route/country.h"
 #include "userspace/route/regex.h"
 #include "userspace/route/router.h"
 
@@ -43,6 +44,7 @@ static bool is_taken(const struct route_table *table, const struct route_example
 	struct route_trace trace = { .tries = tries, .room = TRIES_MAX };
 	struct route_request req = route_example_request(example);
 
+	req.country = country_of(table->countries, req.client);
 	req.trace = &trace;
 	router_find(table, &req);
 	*out_matches = false;
