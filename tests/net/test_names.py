@@ -21,6 +21,7 @@ dns: {{ servers: ["127.0.0.1:{dns}"], timeout: 300ms{dns_more} }}
 routes:
   all:
     - {{ name: srv, match: {{ path: /srv }}, upstream: srv }}
+    - {{ name: page, match: {{ path: /page }}, respond: {{ status: 200, file: {page} }} }}
     - {{ name: all, upstream: web }}
 upstreams:
   web: {{ endpoints: [ {{ address: "{name}:{origin}" }}{more} ] }}
@@ -59,6 +60,8 @@ class Named(Plain):
         super().__init__()
         self.dns = NameServer()
         self.name, self.beside, self.dns_more, self.tests = "web.example.test", "", "", ""
+        with open(self.path("page.txt"), "w", encoding="utf-8") as out:
+            out.write("page")
         self.endpoint = self.free_ports(1)[0]
         self.servers = [Server(f"127.0.0.{n}", self.endpoint, 2) for n in (2, 3, 4)]
         self.servers += [Server("::1", self.endpoint, 10)]
@@ -72,7 +75,7 @@ class Named(Plain):
 
     def configuration(self):
         return CONFIG.format(port=self.port, dns=self.dns.port, origin=self.endpoint, name=self.name,
-                             more=self.beside, dns_more=self.dns_more) + self.tests
+                             page=self.path("page.txt"), more=self.beside, dns_more=self.dns_more) + self.tests
 
     def who(self, path="/", count=12):
         """Which servers answer so many requests; None where it is shunt itself."""
@@ -116,11 +119,13 @@ def test_endpoints_follow_what_a_name_stands_for(named):
     asked = named.status()["lookups"]
     wait_until(lambda: named.status()["lookups"] > asked + 2, "more look-ups")
     assert named.log().count("is in effect") == before  # the same answer changes nothing
-    # A broken file on disk is no reason to lose sight of endpoints.
+    # Broken files on disk are no reason to lose sight of endpoints.
+    os.unlink(named.path("page.txt"))
     with open(named.path("plain.yaml"), "w", encoding="utf-8") as out:
         out.write("vips: [")
     named.dns.say(named.name, "127.0.0.3")
     named.becomes(addresses(3))
+    assert named.who("/page", 1) == {"page"}
 
 
 def test_the_last_answer_is_kept_while_there_is_no_other(named):

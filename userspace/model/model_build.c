@@ -180,11 +180,12 @@ static void build(struct building *b, const struct yaml *root)
 }
 
 /* Takes the arena; root: NULL where the first finding says why. */
-static struct model *load(struct arena *arena, const struct yaml *root,
+static struct model *load(struct arena *arena, const struct yaml *root, const struct model *before,
 			  const struct resolution *resolution, struct findings *findings)
 {
 	struct building b = { .model = arena_take(arena, sizeof(struct model)),
-			      .resolution = resolution };
+			      .resolution = resolution,
+			      .before = before };
 
 	b.model->arena = arena;
 	b.model->root = root;
@@ -208,7 +209,7 @@ struct model *model_load_text(const char *name, const char *text, size_t len,
 	return load(arena,
 		    yaml_parse(arena, arena_text(arena, span_of(name)), text, len,
 			       &out_findings->list[0]),
-		    NULL, out_findings);
+		    NULL, NULL, out_findings);
 }
 
 struct model *model_load_resolved(const char *path, const struct resolution *resolution,
@@ -218,7 +219,7 @@ struct model *model_load_resolved(const char *path, const struct resolution *res
 	struct model *model;
 
 	out_findings->more = 0;
-	model = load(arena, model_files_read(arena, path, &out_findings->list[0]), resolution,
+	model = load(arena, model_files_read(arena, path, &out_findings->list[0]), NULL, resolution,
 		     out_findings);
 	if (model)
 		model->read = true;
@@ -236,7 +237,7 @@ struct model *model_again(const struct model *model, const struct resolution *re
 	struct arena *arena = arena_create();
 
 	out_findings->more = 0;
-	return load(arena, yaml_copy(arena, model->root), resolution, out_findings);
+	return load(arena, yaml_copy(arena, model->root), model, resolution, out_findings);
 }
 
 struct model *model_load_sources(const struct source *sources, uint32_t count,
@@ -246,7 +247,7 @@ struct model *model_load_sources(const struct source *sources, uint32_t count,
 
 	out_findings->more = 0;
 	return load(arena, model_files_merge(arena, sources, count, &out_findings->list[0]), NULL,
-		    out_findings);
+		    NULL, out_findings);
 }
 
 void model_destroy(struct model *model)

@@ -52,7 +52,8 @@ void build_countries(struct building *b)
 				"of the node");
 		return;
 	}
-	m->countries = country_open(m->node.countries, &err);
+	m->countries = b->before && b->before->countries ? country_share(b->before->countries)
+							 : country_open(m->node.countries, &err);
 	if (!m->countries)
 		finding(&b->reading, m->node.countries_at, "%s", err.text);
 	for (uint32_t i = 0; i < m->table_count; i++)

@@ -9,6 +9,7 @@ struct building {
 	struct model *model;
 	struct reading reading;
 	const struct resolution *resolution; /* NULL: names stand for nothing */
+	const struct model *before; /* built from the same: what it read from files; NULL: none */
 };
 
 void build_vpcs(struct building *b, const struct yaml *section);

@@ -104,11 +104,32 @@ static ssize_t load(const char *path, char *bytes, size_t cap)
 	return len;
 }
 
+/* What was read from that file before; at is NULL where it was not. */
+static struct span read_before(const struct model *before, const char *file)
+{
+	for (uint32_t i = 0; before && i < before->table_count; i++)
+		for (uint32_t k = 0; k < before->tables[i].count; k++) {
+			const struct route *route = &before->tables[i].routes[k];
+
+			if (route->action == ROUTE_RESPOND && route->answer->file &&
+			    strcmp(route->answer->file, file) == 0)
+				return route->answer->body;
+		}
+	return span_make(NULL, 0);
+}
+
 static void take_file(struct reading *r, struct place at, struct fixed_answer *answer)
 {
-	char *bytes = must_alloc(ANSWER_BYTES_MAX + 1);
-	ssize_t len = load(answer->file, bytes, ANSWER_BYTES_MAX + 1);
+	struct span before = read_before(building_of(r)->before, answer->file);
+	char *bytes;
+	ssize_t len;
 
+	if (before.at) {
+		answer->body = span_make(arena_text(r->arena, before), before.len);
+		return;
+	}
+	bytes = must_alloc(ANSWER_BYTES_MAX + 1);
+	len = load(answer->file, bytes, ANSWER_BYTES_MAX + 1);
 	if (len < 0) {
 		finding(r, at, "cannot read %s: %s", answer->file, strerror(errno));
 	} else if (len > ANSWER_BYTES_MAX) {

@@ -1,6 +1,7 @@
 #include "userspace/route/country.h"
 
 #include <ctype.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ enum { FILE_BYTES_MAX = 1 << 29, PART_BYTES = 1 << 16 };
 
 struct country_db {
 	MMDB_s mmdb;
+	atomic_uint holders;
 };
 
 static bool copy(int from, int to, const char *path, struct err *err)
@@ -119,16 +121,24 @@ struct country_db *country_open(const char *path, struct err *err)
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", kept);
 	status = MMDB_open(name, MMDB_MODE_MMAP, &db->mmdb);
 	close(kept);
-	if (status == MMDB_SUCCESS)
+	if (status == MMDB_SUCCESS) {
+		atomic_init(&db->holders, 1);
 		return db;
+	}
 	err_set(err, "%s is no MaxMind DB, or a broken one: %s", path, MMDB_strerror(status));
 	free(db);
 	return NULL;
 }
 
+struct country_db *country_share(struct country_db *db)
+{
+	atomic_fetch_add(&db->holders, 1);
+	return db;
+}
+
 void country_close(struct country_db *db)
 {
-	if (!db)
+	if (!db || atomic_fetch_sub(&db->holders, 1) != 1)
 		return;
 	MMDB_close(&db->mmdb);
 	free(db);
@@ -163,6 +173,11 @@ struct country_db *country_open(const char *path, struct err *err)
 		"libmaxminddb-dev and build again)",
 		path);
 	return NULL;
+}
+
+struct country_db *country_share(struct country_db *db)
+{
+	return db;
 }
 
 void country_close(struct country_db *db)

@@ -23,6 +23,8 @@ struct country_code_text country_print(uint16_t country);
 /* Reads all of the file: whatever becomes of it later changes nothing. NULL and a sentence where it
  * is no such database. */
 struct country_db *country_open(const char *path, struct err *err);
-void country_close(struct country_db *db); /* accepts NULL */
+/* One more holder. Any thread. */
+struct country_db *country_share(struct country_db *db);
+void country_close(struct country_db *db); /* the last one ends it; accepts NULL */
 /* COUNTRY_UNKNOWN where it has no entry; db and client may be NULL. Any thread. */
 uint16_t country_of(const struct country_db *db, const struct addr *client);
