@@ -78,6 +78,36 @@ TEST(a_directory_is_read_as_one_configuration)
 	teardown(&f);
 }
 
+TEST(files_may_add_to_one_list_of_routes)
+{
+	struct findings findings = { 0 };
+	struct fixture f;
+	struct model *model;
+
+	setup(&f);
+	put(&f, "1.yaml", "routes: { all: [ { name: a, respond: { status: 200 } } ] }\n");
+	put(&f, "2.yaml",
+	    "routes: { all: [ { name: b, match: { path: /b }, respond: { status: 201 } },"
+	    " { name: c, match: { path: /c }, respond: { status: 202 } } ] }\n");
+	put(&f, "3.yaml",
+	    "routes: { other: [], all: [ { name: d, match: { path: /d }, respond: { status: 203 } "
+	    "} ] }\n");
+	model = model_load(f.folder, &findings);
+	CHECK_STR(findings.count ? findings.list[0].text : "", "");
+	CHECK(model != NULL);
+	CHECK_INT(model->table_count, 2);
+	CHECK_INT(model->tables[0].count, 4);
+	for (uint32_t i = 0; i < 4; i++) /* sorted by what goes first, but they know their order */
+		CHECK_INT(model->tables[0].routes[i].order,
+			  model->tables[0].routes[i].name[0] - 'a');
+	model_destroy(model);
+	put(&f, "4.yaml",
+	    "routes: { all: [ { name: c, match: { path: /x }, respond: { status: 203 } } ] }\n");
+	CHECK(!model_load(f.folder, &findings));
+	CHECK(strstr(findings.list[0].text, "4.yaml:1:") != NULL);
+	teardown(&f);
+}
+
 TEST(what_two_files_both_say_is_refused_with_both_places)
 {
 	static const struct {

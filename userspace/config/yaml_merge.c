@@ -22,10 +22,33 @@ static void append(struct yaml *parent, struct yaml *child)
 	parent->count++;
 }
 
+/* All at once: lists of routes are long. */
+static void append_all(struct yaml *list, const struct yaml *more)
+{
+	struct yaml **last = &list->first;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = more->first;
+	list->count += more->count;
+}
+
+/* Several files may add to one list of routes: each team has one. */
+static bool is_joined(const struct yaml *section, const struct yaml *first,
+		      const struct yaml *value)
+{
+	return strcmp(section->key, "routes") == 0 && first->kind == YAML_LIST &&
+	       value->kind == YAML_LIST;
+}
+
 static bool append_key(struct yaml *map, struct yaml *value, struct err *err)
 {
-	const struct yaml *first = yaml_get(map, value->key);
+	struct yaml *first = (struct yaml *)yaml_get(map, value->key);
 
+	if (first && is_joined(map, first, value)) {
+		append_all(first, value);
+		return true;
+	}
 	if (first)
 		return err_at(err, value->key_at, "the key \"%s\" is there already, at %s:%u:%u",
 			      value->key, first->key_at.file, first->key_at.line,
@@ -43,11 +66,13 @@ static bool join(struct yaml *section, struct yaml *more, struct err *err)
 	if (section->kind != more->kind || section->kind == YAML_TEXT)
 		return err_at(err, more->at, "expected the same kind of section as at %s:%u:%u",
 			      section->at.file, section->at.line, section->at.column);
+	if (section->kind == YAML_LIST) {
+		append_all(section, more);
+		return true;
+	}
 	for (struct yaml *v = more->first; v; v = next) {
 		next = v->next;
-		if (section->kind == YAML_LIST)
-			append(section, v);
-		else if (!append_key(section, v, err))
+		if (!append_key(section, v, err))
 			return false;
 	}
 	return true;
