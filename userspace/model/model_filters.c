@@ -12,19 +12,10 @@ struct edits {
 	uint32_t count;
 };
 
-/* What we decide ourselves cannot be set. */
-static bool may_set(const char *name)
-{
-	enum field_id id = field_identify(span_of(name));
-
-	return name[0] && span_is_all(span_of(name), BYTE_TOKEN) && !field_is_hop(id) &&
-	       id != FIELD_CONTENT_LENGTH && id != FIELD_HOST;
-}
-
 static void add_edit(struct reading *r, struct edits *edits, struct place at,
 		     struct header_edit edit)
 {
-	if (!may_set(edit.name))
+	if (!may_set_field(edit.name))
 		finding(r, at, "the field \"%s\" is not one that may be changed", edit.name);
 	else if (edits->count == EDITS_MAX)
 		finding(r, at, "expected at most %d changes of fields", EDITS_MAX);
@@ -41,8 +32,7 @@ static void read_edits(struct reading *r, const struct key *key, const struct ya
 	if (!schema_is(r, value, YAML_MAP, "a map of fields and texts"))
 		return;
 	for (const struct yaml *v = value->first; v; v = v->next)
-		if (v->kind != YAML_TEXT || strlen(v->text) > TEXT_BYTES_MAX ||
-		    !span_is_all(span_of(v->text), BYTE_VALUE))
+		if (!is_field_value(v))
 			finding(r, v->at, "expected the value of a field, found %s",
 				schema_found(v));
 		else

@@ -136,15 +136,6 @@ static void read_method(struct reading *r, const struct key *key, const struct y
 		*(const char **)into = method;
 }
 
-/* What we say ourselves cannot be said otherwise. */
-static bool may_say(const char *name)
-{
-	enum field_id id = field_identify(span_of(name));
-
-	return *name && span_is_all(span_of(name), BYTE_TOKEN) && !field_is_hop(id) &&
-	       id != FIELD_CONTENT_LENGTH && id != FIELD_HOST;
-}
-
 static void read_fields(struct reading *r, const struct key *key, const struct yaml *value,
 			void *into)
 {
@@ -159,10 +150,10 @@ static void read_fields(struct reading *r, const struct key *key, const struct y
 	}
 	health->fields = arena_take(r->arena, value->count * sizeof(health->fields[0]));
 	for (const struct yaml *v = value->first; v; v = v->next)
-		if (v->kind != YAML_TEXT || !span_is_all(span_of(v->text), BYTE_VALUE))
+		if (!is_field_value(v))
 			finding(r, v->at, "expected the value of a field, found %s",
 				schema_found(v));
-		else if (!may_say(v->key))
+		else if (!may_set_field(v->key))
 			finding(r, v->key_at, "the field \"%s\" is not one that a check may say%s",
 				v->key,
 				field_identify(span_of(v->key)) == FIELD_HOST ? ": use \"host\""

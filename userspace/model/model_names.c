@@ -6,7 +6,7 @@
 #include "userspace/http/field.h"
 #include "userspace/model/model_parts.h"
 
-enum { HOST_BYTES_MAX = 253 };
+enum { HOST_BYTES_MAX = 253, VALUE_BYTES_MAX = 1024 };
 
 const char *const listener_protocol_names[LISTENER_PROTOCOLS] = {
 	[LISTENER_TCP] = "tcp",
@@ -62,6 +62,20 @@ void read_splice(struct reading *r, const struct key *key, const struct yaml *va
 
 	if (word != UINT32_MAX)
 		*(enum splice_policy *)into = (enum splice_policy)word;
+}
+
+bool may_set_field(const char *name)
+{
+	enum field_id id = field_identify(span_of(name));
+
+	return name[0] && span_is_all(span_of(name), BYTE_TOKEN) && !field_is_hop(id) &&
+	       id != FIELD_CONTENT_LENGTH && id != FIELD_HOST;
+}
+
+bool is_field_value(const struct yaml *value)
+{
+	return value->kind == YAML_TEXT && strlen(value->text) <= VALUE_BYTES_MAX &&
+	       span_is_all(span_of(value->text), BYTE_VALUE);
 }
 
 static bool is_host(const char *text)

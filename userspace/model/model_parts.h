@@ -62,6 +62,11 @@ uint32_t endpoints_most(const struct building *b, const struct endpoint *as);
 /* Adds one like it for each of them that the upstream does not have. It has room for all. */
 void endpoints_of_name(struct building *b, struct upstream *u, const struct endpoint *as);
 
+/* Whether a field is one that others may say: not Host, nor what follows from the message. */
+bool may_set_field(const char *name);
+/* A text that fits into a field, 1024 bytes at most. */
+bool is_field_value(const struct yaml *value);
+
 /* One of a list of words; UINT32_MAX and a finding where it is none of them. names end in NULL. */
 uint32_t word_of(struct reading *r, const struct key *key, const struct yaml *value,
 		 const char *const *names);

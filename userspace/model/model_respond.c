@@ -10,7 +10,7 @@
 #include "userspace/http/field.h"
 #include "userspace/model/model_parts.h"
 
-enum { TEXT_BYTES_MAX = 4096, VALUE_BYTES_MAX = 1024 };
+enum { TEXT_BYTES_MAX = 4096 };
 
 struct respond {
 	uint32_t status;
@@ -18,21 +18,6 @@ struct respond {
 	const char *type;
 	struct fixed_answer *answer;
 };
-
-/* What follows from the answer itself cannot be said otherwise. */
-static bool may_say(const char *name)
-{
-	enum field_id id = field_identify(span_of(name));
-
-	return *name && span_is_all(span_of(name), BYTE_TOKEN) && !field_is_hop(id) &&
-	       id != FIELD_CONTENT_LENGTH && strcasecmp(name, "content-type") != 0;
-}
-
-static bool is_value(const struct yaml *v)
-{
-	return v->kind == YAML_TEXT && strlen(v->text) <= VALUE_BYTES_MAX &&
-	       span_is_all(span_of(v->text), BYTE_VALUE);
-}
 
 static void read_fields(struct reading *r, const struct key *key, const struct yaml *value,
 			void *into)
@@ -43,10 +28,10 @@ static void read_fields(struct reading *r, const struct key *key, const struct y
 	if (!schema_is(r, value, YAML_MAP, "a map of fields and texts"))
 		return;
 	for (const struct yaml *v = value->first; v; v = v->next) {
-		if (!is_value(v))
+		if (!is_field_value(v))
 			finding(r, v->at, "expected the value of a field, found %s",
 				schema_found(v));
-		else if (!may_say(v->key))
+		else if (!may_set_field(v->key) || strcasecmp(v->key, "content-type") == 0)
 			finding(r, v->key_at, "the field \"%s\" is not one that may be set%s",
 				v->key, strcasecmp(v->key, "content-type") ? "" : ": use \"type\"");
 		else if (answer->field_count == ANSWER_FIELDS_MAX - 1) /* Content-Type */
@@ -62,7 +47,7 @@ static void read_type(struct reading *r, const struct key *key, const struct yam
 		      void *into)
 {
 	(void)key;
-	if (!is_value(value) || !strchr(value->text, '/'))
+	if (!is_field_value(value) || !strchr(value->text, '/'))
 		finding(r, value->at,
 			"expected a media type such as text/html for \"type\", found %s",
 			schema_found(value));
