@@ -148,6 +148,7 @@ struct dns_channel *dns_channel_create(struct loop *loop, const struct dns *dns,
 						   ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
 	if (status != ARES_SUCCESS) {
 		err_set(err, "cannot look up names: %s", ares_strerror(status));
+		ares_library_cleanup();
 		free(c);
 		return NULL;
 	}

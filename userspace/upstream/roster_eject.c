@@ -68,22 +68,28 @@ bool roster_cut(struct roster *r, uint32_t place, uint64_t now_ms)
 	return true;
 }
 
-/* All but that one. */
-static struct sample of_others(const struct roster *r, uint32_t place)
+static struct sample of_all(const struct roster *r)
 {
 	struct sample sum = { 0 };
 
 	for (uint32_t i = 0; i < r->upstream->endpoint_count; i++) {
 		const struct sample *s = &r->members[i]->sample;
 
-		if (i == place)
-			continue;
 		sum.tried += s->tried;
 		sum.failed += s->failed;
 		sum.answered += s->answered;
 		sum.answered_ms += s->answered_ms;
 	}
 	return sum;
+}
+
+/* Samples stand still while they are compared. */
+static struct sample but(const struct sample *all, const struct sample *own)
+{
+	return (struct sample){ .tried = all->tried - own->tried,
+				.failed = all->failed - own->failed,
+				.answered = all->answered - own->answered,
+				.answered_ms = all->answered_ms - own->answered_ms };
 }
 
 /* own failed% >= others' failed% + rate */
@@ -120,18 +126,21 @@ enum eject_cause roster_outlier(struct roster *r, uint64_t now_ms, uint32_t *out
 {
 	const struct eject *rules = &r->upstream->eject;
 	struct crowd *c = r->crowd;
+	struct sample all;
 
 	if ((rules->rate == 0 && rules->slow == 0) || now_ms - c->window_ms < rules->window_ms)
 		return EJECT_NOT;
+	all = of_all(r);
 	while (c->looked < r->upstream->endpoint_count) {
 		uint32_t i = c->looked++;
 		const struct sample *own = &r->members[i]->sample;
-		struct sample others = of_others(r, i);
+		struct sample others = but(&all, own);
 		bool fails = fails_more(rules, own, &others);
 
-		if (roster_is_ejected(r, i, now_ms) || !(fails || is_slower(rules, own, &others)) ||
-		    !may_eject(r, now_ms))
+		if (roster_is_ejected(r, i, now_ms) || !(fails || is_slower(rules, own, &others)))
 			continue;
+		if (!may_eject(r, now_ms))
+			break; /* nor may any of the others */
 		eject(r, r->members[i], now_ms);
 		*out_place = i;
 		return fails ? EJECT_RATE : EJECT_SLOW;
