@@ -23,18 +23,19 @@ def cut(sock):
 
 class Endpoint:
     """mode: ok, stalled, slow, half (of its answers are 500), flapping, breaking (in its bodies), killed.
-    hits: when requests of clients came; faults: how many of them it spoiled."""
+    hits: when requests of clients came; faults: how many of them it spoiled.
+    Its port is its own unless one is given, which then somebody else holds."""
 
-    def __init__(self):
-        self.held = hold_port()
-        self.port = self.held.getsockname()[1]
+    def __init__(self, address="127.0.0.1", port=None):
+        self.address, self.held = address, None if port else hold_port()
+        self.port = port or self.held.getsockname()[1]
         self.lock, self.mode = threading.Lock(), "ok"
         self.hits, self.faults, self.probes = [], 0, 0
         self.conns, self.over, self.listener = set(), False, None
         self.open()
 
     def open(self):
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        self.listener = socket.create_server((self.address, self.port), backlog=512)
         threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
 
     def shut(self):
@@ -57,7 +58,8 @@ class Endpoint:
 
     def close(self):
         self.shut()
-        self.held.close()
+        if self.held:
+            self.held.close()
 
     def accept(self, listener):
         with contextlib.suppress(OSError):

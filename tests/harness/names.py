@@ -26,22 +26,44 @@ def both_sockets():
 
 class NameServer:
     """records: {(name, type): [(ttl, data)]}; data is an address, or for SRV (priority, weight, port, target).
-    silent: asks are heard and not answered. rcode: what is said of every name, unless None."""
+    silent: asks are heard and not answered. rcode: what is said of every name, unless None.
+    empty: of every name, that it has no addresses. stop(), begin(): its port is closed, and open again."""
 
     def __init__(self):
         self.sock, self.listener = both_sockets()
         self.port = self.sock.getsockname()[1]
         self.records, self.asked = {}, []
-        self.silent, self.rcode = False, None
-        self.garbage = None
+        self.silent, self.rcode, self.empty = False, None, False
+        self.garbage, self.held = None, None
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
         threading.Thread(target=self.serve_streams, daemon=True).start()
 
-    def close(self):
-        self.sock.sendto(b"", ("127.0.0.1", self.port))
+    def stop(self):
+        """Whoever asks is refused. A socket that hears nobody but itself keeps the port for us."""
+        self.end()
+        self.held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.held.bind(("127.0.0.1", self.port))
+        self.held.connect(self.held.getsockname())
+
+    def begin(self):
+        self.held.close()
+        self.sock, self.held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), None
+        self.sock.bind(("127.0.0.1", self.port))
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def end(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+            own.sendto(b"", ("127.0.0.1", self.port))
         self.thread.join(10)
         self.sock.close()
+
+    def close(self):
+        if self.held:
+            self.held.close()
+        else:
+            self.end()
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
@@ -100,7 +122,7 @@ class NameServer:
         self.asked.append((name, kind))
         if self.garbage:
             return query[:2] + self.garbage
-        found = self.records.get((name, kind), [])
+        found = [] if self.empty else self.records.get((name, kind), [])
         known = any(known == name for known, _ in self.records)
         rcode = self.rcode if self.rcode is not None else NOERROR if known else NXDOMAIN
         if rcode:
