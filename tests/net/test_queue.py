@@ -76,18 +76,40 @@ def test_time_in_the_line_is_bounded_and_logged():
         first.reset()
 
 
-@pytest.mark.parametrize("way", ["reset", "finish"])
-def test_a_client_that_goes_away_leaves_the_line(way):
-    with Lined("size: 1, timeout: 1m") as shunt:
+@pytest.mark.parametrize("ways,more", [
+    (["reset"], ""),
+    (["finish", "reset"], ""),
+    (["finish"], ", half_closed: leaves"),
+])
+def test_a_client_that_goes_away_leaves_the_line(ways, more):
+    with Lined("size: 1, timeout: 1m" + more) as shunt:
         (first, _), = shunt.hold()
         (gone, lost), = shunt.queue(1)
-        getattr(gone, way)()
+        for way in ways:
+            getattr(gone, way)()
         plain.wait_until(lambda: shunt.stats()["queue_left"] == 1, "it has left")
         (waits, name), = shunt.queue(1)
         first.reset()
         plain.wait_until(lambda: shunt.has(name), "the next one's turn")
         assert not shunt.has(lost)
         waits.reset()
+
+
+def test_a_client_that_has_said_all_it_wants_waits_for_its_answer():
+    """It closes its side behind the request, before and while it waits."""
+    with Lined("size: 2, timeout: 1m") as shunt:
+        (first, _), = shunt.hold()
+        early = shunt.client()
+        early.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % scripted.token())
+        early.finish()
+        plain.wait_until(lambda: shunt.stats()["queued"] == 1, "it waits")
+        late = shunt.client()
+        late.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % scripted.token())
+        plain.wait_until(lambda: shunt.stats()["queued"] == 2, "so does the other")
+        late.finish()
+        first.reset()
+        assert [client.read_answer().status for client in (early, late)] == [200, 200]
+        assert shunt.stats()["queue_left"] == 0 and shunt.stats()["queue_served"] == 2
 
 
 def test_a_reload_keeps_those_who_wait_in_line():

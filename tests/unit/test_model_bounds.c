@@ -131,6 +131,9 @@ TEST(a_line_is_as_written_and_else_refused)
 		  "f:2:18: expected a number from 1 to 65536 for \"size\", found \"65537\"" },
 		{ "for too long", UPSTREAM("queue: { size: 1, timeout: 61s }", ", max_requests: 1"),
 		  "f:2:30: expected a time from 1ms to 60000ms for \"timeout\", found \"61s\"" },
+		{ "a word for who finishes",
+		  UPSTREAM("queue: { size: 1, half_closed: stays }", ", max_requests: 1"),
+		  "f:2:34: expected one of waits, leaves for \"half_closed\", found \"stays\"" },
 		{ "nobody waits", UPSTREAM("queue: { size: 1 }", ""),
 		  "f:2:10: nobody ever waits in \"queue\": no endpoint has \"max_requests\" or "
 		  "\"max_connections\"" },

@@ -246,8 +246,8 @@ enum { FAILOVER_MAX = 4 /* upstreams behind one another */ };
 
 /* Exchanges that wait while all endpoints are full. */
 struct queue {
-	uint32_t size; /* in all workers; 0: none waits */
-	uint32_t timeout_ms;
+	uint32_t size, timeout_ms; /* size: in all workers; 0: none waits */
+	bool finished_leaves;      /* a client that has closed its side, not only one that resets */
 };
 
 struct upstream {

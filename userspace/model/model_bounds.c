@@ -85,9 +85,20 @@ void read_route_timeouts(struct reading *r, const struct key *key, const struct 
 	check_total(r, value, timeouts);
 }
 
+static void read_half_closed(struct reading *r, const struct key *key, const struct yaml *value,
+			     void *into)
+{
+	static const char *const names[] = { "waits", "leaves", NULL };
+	uint32_t word = word_of(r, key, value, names);
+
+	if (word != UINT32_MAX)
+		*(bool *)into = word == 1;
+}
+
 const struct key queue_keys[] = {
 	{ "size", read_number, offsetof(struct queue, size), 1, QUEUE_MOST, true },
 	{ "timeout", read_duration, offsetof(struct queue, timeout_ms), 1, CONNECT_MS_MAX },
+	{ "half_closed", read_half_closed, offsetof(struct queue, finished_leaves) },
 	{ 0 },
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -140,6 +141,17 @@ bool conn_is_quiet(struct conn *conn)
 	if (conn->ops)
 		return conn->ops->read(conn, &byte, 1) < 0 && errno == EAGAIN;
 	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+struct conn_sight conn_look(const struct conn *conn)
+{
+	struct pollfd now = { .fd = conn->fd, .events = POLLIN | POLLRDHUP };
+
+	if (poll(&now, 1, 0) < 0)
+		return (struct conn_sight){ 0 };
+	return (struct conn_sight){ .spoken = now.revents & POLLIN,
+				    .finished = conn->eof || now.revents & POLLRDHUP,
+				    .gone = now.revents & (POLLERR | POLLHUP) };
 }
 
 void conn_listen(struct conn *conn, void (*on_ready)(void *context, int events), void *context)

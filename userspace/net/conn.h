@@ -95,6 +95,14 @@ int conn_handshake(struct conn *conn);
 /* False where an idle one has ended or said something; what its transport says is read. */
 bool conn_is_quiet(struct conn *conn);
 
+/* What the peer has done, also behind bytes that nobody reads yet, which no watch tells of. */
+struct conn_sight {
+	bool spoken;   /* there is something to be read, if only an end */
+	bool finished; /* nothing will follow what it has sent */
+	bool gone;     /* it takes nothing any more: it has reset the connection */
+};
+struct conn_sight conn_look(const struct conn *conn);
+
 /* Who hears of readiness; may change in a connection's life. */
 void conn_listen(struct conn *conn, void (*on_ready)(void *context, int events), void *context);
 

@@ -96,10 +96,8 @@ static bool client_step(struct session *s)
 		session_fail(s, END_CLIENT_GONE);
 		return true;
 	}
-	if (exchange_is_queued(s) && s->ends[CLIENT]->eof && ex->request_done) {
-		session_fail(s, END_CLIENT_GONE);
+	if (!exchange_queue_stays(s))
 		return true;
-	}
 	moved = request_body_step(s) || moved;
 	if (s->state == SESSION_FORWARDING && !ex->request_done)
 		exchange_try_splice(s, CLIENT);

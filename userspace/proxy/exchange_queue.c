@@ -1,6 +1,8 @@
 /* Waiting until an endpoint of the upstream has room: in turn, bounded, and for a time only. */
 #include "userspace/proxy/session.h"
 
+enum { SIGHT_MS = 250 /* between looks at a client that no watch tells of */ };
+
 static struct session *session_of(struct waiter *waiter)
 {
 	struct exchange *ex =
@@ -14,13 +16,47 @@ bool exchange_is_queued(const struct session *s)
 	return s->ex.waiter.line != NULL;
 }
 
+static void leave_line(struct session *s)
+{
+	wait_lines_quit(&s->ex.waiter);
+	timer_stop(&s->poll);
+	exchange_reached(s, &s->ex.times.queued);
+}
+
 void exchange_queue_quit(struct session *s)
 {
 	if (!exchange_is_queued(s))
 		return;
-	wait_lines_quit(&s->ex.waiter);
-	exchange_reached(s, &s->ex.times.queued);
+	leave_line(s);
 	stat_add(&session_stats(s)->queue_left, 1);
+}
+
+/* Who has finished may wait for the answer still, as it may anywhere else (RFC 9112, 9.6). */
+static bool has_left(const struct session *s, struct conn_sight sight)
+{
+	bool said_all = s->state != SESSION_FORWARDING || s->ex.request_done;
+
+	return sight.gone || (s->ex.upstream->queue.finished_leaves && sight.finished && said_all);
+}
+
+bool exchange_queue_stays(struct session *s)
+{
+	struct conn *client = s->ends[CLIENT];
+	struct conn_sight sight;
+
+	if (!exchange_is_queued(s))
+		return true;
+	sight = conn_look(client);
+	if (has_left(s, sight)) {
+		session_fail(s, END_CLIENT_GONE);
+		return false;
+	}
+	if (!client->ops)
+		s->readable[CLIENT] = sight.spoken && !client->eof;
+	/* Its watch is off where it has said what nobody reads now. */
+	if ((sight.spoken || sight.finished) && !ev_is_active(&s->poll.timer))
+		timer_start(&s->poll, SIGHT_MS);
+	return true;
 }
 
 /* Its turn: with an endpoint, or where waiting has become of no use, with an answer. */
@@ -28,12 +64,16 @@ static bool on_turn(struct waiter *waiter)
 {
 	struct session *s = session_of(waiter);
 	struct exchange *ex = &s->ex;
-	enum roster_answer got = exchange_choose(s, ex->upstream);
+	enum roster_answer got;
 
+	if (has_left(s, conn_look(s->ends[CLIENT]))) {
+		session_fail(s, END_CLIENT_GONE);
+		return true;
+	}
+	got = exchange_choose(s, ex->upstream);
 	if (got == ROSTER_FULL)
 		return false;
-	wait_lines_quit(waiter);
-	exchange_reached(s, &ex->times.queued);
+	leave_line(s);
 	s->held = true;
 	if (got == ROSTER_FOUND) {
 		stat_add(&session_stats(s)->queue_served, 1);
@@ -92,8 +132,7 @@ bool exchange_queue(struct session *s)
 
 void exchange_queue_time_out(struct session *s)
 {
-	wait_lines_quit(&s->ex.waiter);
-	exchange_reached(s, &s->ex.times.queued);
+	leave_line(s);
 	stat_add(&session_stats(s)->queue_timeouts, 1);
 	exchange_reply(s, 503, END_QUEUE_TIMEOUT);
 }

@@ -335,6 +335,8 @@ bool exchange_must_queue(struct session *s);
 bool exchange_queue(struct session *s);
 bool exchange_is_queued(const struct session *s);
 void exchange_queue_quit(struct session *s);             /* also where it does not wait */
+/* False: it waited, but its client has gone; it has ended. */
+bool exchange_queue_stays(struct session *s);
 bool exchange_queue_wants_conn(const struct session *s); /* the one it has done with */
 void exchange_queue_time_out(struct session *s);         /* it has waited as long as it may */
 
