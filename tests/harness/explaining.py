@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 
-from tests.harness import mmdb, route_tables
+from tests.harness import mmdb, route_requests, route_tables
 from tests.harness.plain import Plain
 from tests.harness.run import BUILD, PATIENCE
 
@@ -145,7 +145,7 @@ class Explaining(Plain):
                                              self.source.sample(self.endpoints.ports, 3)]}
                      | self.source.choice(BALANCES) | self.source.choice(PERSISTENCE) for i in range(4)}
         listener = {"port": self.port, "protocol": "http", "routes": "t",
-                    "forwarded": {"trusted": ["127.0.1.0/24"]}}
+                    "forwarded": {"trusted": ["127.0.1.0/24"]}, "requests": route_tables.rules(self.source)}
         return json.dumps({"upstreams": upstreams | {"u4": {"endpoints": []}}, "routes": {"t": routes},
                            "vips": [{"name": "v", "addresses": ["127.0.0.1"], "listeners": [listener]}],
                            "node": {"tunnel_address": "127.0.0.1", "countries": "places.mmdb"}})
@@ -190,11 +190,11 @@ class Explaining(Plain):
     def request(self):
         """Of the present table: what explain is asked, and the bytes that a client sends."""
         routes = json.loads(self.text)["routes"]["t"]
-        one = route_tables.request(self.source, routes)
-        # What is no host of a URL cannot be asked about.
-        host = one["host"] if one["host"] and "[" not in one["host"][1:] else "a.test"
-        path = one["path"] if one["path"].startswith("/") else "/" + one["path"]
-        target = path + ("?" + one["query"] if one["query"] else "")
+        one = route_requests.request(self.source, routes)
+        # What is no host and no path of a URL cannot be asked about, nor the port of another listener.
+        host = one["host"] or "a.test"
+        host = re.match(r"\[::1\]|[^:[]*", host)[0] or "a.test"
+        target = one["target"] if one["target"].startswith("/") else "/" + one["target"]
         # Of several fields of one name a client sends several lines.
         headers = [f"{name}: {value}" for name, value in one["headers"]]
         if self.given and self.source.random() < 0.3:

@@ -2,6 +2,7 @@
 the router, and looks at every route of the table for every request."""
 import ipaddress
 import re
+import string
 import urllib.parse
 
 from tests.harness.route_tables import PLACES
@@ -75,9 +76,90 @@ def country_matches(countries, client):
     return (found[0] if found else "UNKNOWN") in [code.upper() for code in countries]
 
 
-def matches(route, request):
-    match = route.get("match", {})
+class Refused(Exception):
+    """With 400: it can be read in more than one way."""
+
+
+def unescaped(path, rules):
+    """Each byte in its one spelling."""
+    if re.search(r"%(?![0-9A-Fa-f]{2})", path):
+        raise Refused(path)
+
+    def one(escape):
+        char = chr(int(escape[0][1:], 16))
+        if char in "\\\0" or (char == "/" and rules["encoded_slashes"] == "refuse"):
+            raise Refused(path)
+        plain = char in string.ascii_letters + string.digits + "-._~"
+        return char if plain or (char == "/" and rules["encoded_slashes"] == "decode") else escape[0].upper()
+    return re.sub("%..", one, path)
+
+
+def normalised(path, rules):
+    """As "requests" of docs/configuration.md says."""
+    if path == "*":
+        return path
+    path = unescaped(path, rules)
+    if rules["dot_segments"] == "keep":
+        return path
+    kept, segments = [], path.split("/")[1:]
+    for segment in segments:
+        pieces = segment.split("%2F")
+        if any(re.match(r"\.\.?(;|$)", piece) for piece in pieces) and segment not in (".", ".."):
+            raise Refused(path)
+        if segment not in (".", ".."):
+            kept.append(segment)
+        elif rules["dot_segments"] == "refuse" or (segment == ".." and not kept):
+            raise Refused(path)
+        elif segment == "..":
+            kept.pop()
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def split_host(authority):
+    """Host and port, 0 where none is given."""
+    got = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,255})(:[0-9]{0,5})?", authority)
+    if not got or got[2] and got[2] != ":" and not 1 <= int(got[2][1:]) <= 65535:
+        raise Refused(authority)
+    return got[1].lower(), int((got[2] or "")[1:] or 0)
+
+
+def place_of(request):
+    """Host without port, path and query as written."""
+    target = request["target"]
+    if target == "*" and request["method"] != "OPTIONS":
+        raise Refused(target)
+    host, port = split_host(request["host"]) if request["host"] is not None else ("", 0)
+    whole = re.match(r"(?i)http(s?)://([^/?]*)", target)
+    if whole:
+        usual = 443 if whole[1] else 80
+        named, number = split_host(whole[2])
+        if (named, number or usual) != (host, port or usual):
+            raise Refused(target)
+        target = target[whole.end():]
+        if not target and request["method"] == "OPTIONS":
+            target = "*"
+    path, _, query = target.partition("?")
+    if not path.startswith("/") and not (whole and not path) and path != "*":
+        raise Refused(path)
+    return host, path or "/", query
+
+
+def read(request, rules):
+    """As routes see it, by the rules of its listener."""
+    host, path, query = place_of(request)
+    path = normalised(path, rules)
     headers = [(name.lower(), value) for name, value in request["headers"]]
+    if rules["underscores"] == "refuse" and any("_" in name for name, _ in headers):
+        raise Refused(headers)
+    if rules["underscores"] == "drop":
+        headers = [pair for pair in headers if "_" not in pair[0]]
+    return request | {"host": host, "path": path, "query": query, "headers": headers}
+
+
+def matches(route, request):
+    match, headers = route.get("match", {}), request["headers"]
     wanted = {name.lower(): value for name, value in match.get("headers", {}).items()}
     return (host_matches(match.get("host"), request["host"])
             and path_matches(match.get("path"), request["path"])
@@ -118,7 +200,11 @@ def rank(route):
             len(match.get("query", {})))
 
 
-def choose(routes, request):
-    """The name of the route, or None."""
+def choose(routes, request, rules):
+    """The name of the route and the path that it sees; None and the status of a refusal."""
+    try:
+        request = read(request, rules[request["listener"]])
+    except Refused:
+        return None, 400
     fitting = [route for route in routes if matches(route, request)]
-    return max(fitting, key=rank)["name"] if fitting else None
+    return (max(fitting, key=rank)["name"], request["path"]) if fitting else (None, 404)

@@ -1,5 +1,7 @@
-"""The router against a slow, obvious matcher: random tables, random requests, no disagreement.
+"""From the bytes of a request to its route, against a slow, obvious matcher: random tables, random
+requests, no disagreement.
 SHUNT_ROUTE_TABLES says how many tables, SHUNT_ROUTE_SEED which."""
+import collections
 import json
 import os
 import random
@@ -10,7 +12,8 @@ import pytest
 
 from tests.harness import mmdb
 from tests.harness.route_reference import choose
-from tests.harness.route_tables import PLACES, request, table
+from tests.harness.route_requests import head, request
+from tests.harness.route_tables import PLACES, rules, table
 
 TABLES = int(os.environ.get("SHUNT_ROUTE_TABLES", 2000))
 SEED = int(os.environ.get("SHUNT_ROUTE_SEED", 1))
@@ -28,18 +31,20 @@ def router(tmp_path_factory):
         assert process.wait(60) == 0
 
 
-def ask(router, routes, requests):
-    listeners = [{"port": port, "protocol": "http", "routes": "t"} for port in (80, 81)]
+def ask(router, routes, made, requests):
+    listeners = [{"port": port, "protocol": "http", "routes": "t", "requests": of}
+                 for port, of in zip((80, 81), made, strict=True)]
     config = {"node": {"countries": "places.mmdb"}, "upstreams": {"u": {"endpoints": []}}, "routes": {"t": routes},
               "vips": [{"name": "v", "addresses": ["192.0.2.1"], "listeners": listeners}]}
-    router.stdin.write(json.dumps({"config": config, "requests": requests}) + "\n")
+    asked = [one | {"head": head(one)} for one in requests]
+    router.stdin.write(json.dumps({"config": config, "requests": asked}) + "\n")
     router.stdin.flush()
     return json.loads(router.stdout.readline())
 
 
-def without_hidden(router, routes, requests):
+def without_hidden(router, routes, made, requests):
     """A table with routes that can never match is refused; none of them may ever have been chosen."""
-    left, answer = routes, ask(router, routes, requests)
+    left, answer = routes, ask(router, routes, made, requests)
     while "findings" in answer:
         named = set()
         for finding in answer["findings"]:
@@ -47,23 +52,24 @@ def without_hidden(router, routes, requests):
             assert name, f"a table is refused: {finding}\n{json.dumps(left)}"
             named.add(name[1])
         for one in requests:
-            assert choose(routes, one) not in named, f"{named} can match\n{one}\n{json.dumps(left)}"
+            assert choose(routes, one, made)[0] not in named, f"{named} can match\n{one}\n{json.dumps(left)}"
         left = [route for route in left if route["name"] not in named]
-        answer = ask(router, left, requests)
+        answer = ask(router, left, made, requests)
     return left, answer["routes"]
 
 
 def test_the_router_agrees_with_the_reference(router):
     source = random.Random(SEED)
-    chosen = 0
+    count = collections.Counter()
     for number in range(TABLES):
-        routes = table(source)
+        routes, made = table(source), [rules(source), rules(source)]
         requests = [request(source, routes) for _ in range(REQUESTS)]
-        routes, got = without_hidden(router, routes, requests)
-        for one, name in zip(requests, got, strict=True):
-            want = choose(routes, one)
-            chosen += want is not None
-            assert name == want, (f"table {number} of seed {SEED}: got {name}, want {want}\n"
-                                  f"{one}\n{json.dumps(routes)}")
-    # Half of them at least have a route, or nothing was compared.
-    assert chosen > TABLES * REQUESTS / 4
+        routes, got = without_hidden(router, routes, made, requests)
+        for one, told in zip(requests, got, strict=True):
+            want = choose(routes, one, made)
+            count["routed" if want[0] else want[1]] += 1
+            assert tuple(told) == want, (f"table {number} of seed {SEED}: got {told}, want {want}\n"
+                                         f"{one}\n{made}\n{json.dumps(routes)}")
+    print(f"seed {SEED}: {TABLES} tables, {sum(count.values())} requests, {dict(count)}, no disagreement")
+    # Of both there are many, or nothing was compared.
+    assert count["routed"] > TABLES * REQUESTS / 4 and count[400] > TABLES * REQUESTS / 50

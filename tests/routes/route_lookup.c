@@ -1,6 +1,7 @@
 /*
  * route_lookup - the router, asked line by line: {"config": {...}, "requests": [{...}]} in, and out
- * {"routes": [name or null, ...]}, or {"findings": [...]} where the configuration is refused.
+ * {"routes": [[name, path] or [null, status], ...]}, or {"findings": [...]} where the configuration
+ * is refused.
  *
  * For tests that compare it with a matcher of their own. It has all from the daemon's code.
  */
@@ -10,23 +11,11 @@
 #include <string.h>
 
 #include "userspace/base/must.h"
-#include "userspace/route/country.h"
-#include "userspace/route/router.h"
+#include "userspace/route/decide.h"
 
 static struct span text_of(const json_t *request, const char *key)
 {
 	return span_of(json_string_value(json_object_get(request, key)));
-}
-
-static struct span field_of(const void *context, struct span name)
-{
-	const json_t *fields = json_object_get(context, "headers"), *pair;
-	size_t i;
-
-	json_array_foreach(fields, i, pair) if (
-		span_is_nocase(span_of(json_string_value(json_array_get(pair, 0))),
-			       name)) return span_of(json_string_value(json_array_get(pair, 1)));
-	return (struct span){ NULL, 0 };
 }
 
 /* By the number in the request, of the first vip's. */
@@ -39,27 +28,36 @@ static const struct listener *listener_of(const struct model *model, const json_
 		       : NULL;
 }
 
+/* As a worker does it, from the bytes of the head on: the route's name and the path as normalised,
+ * or nothing and the status of the refusal. */
 static json_t *find(const struct model *model, const json_t *request)
 {
-	struct span from = text_of(request, "from");
+	static char path[DECIDE_HEAD_BYTES];
+	static struct message msg;
+	struct span from = text_of(request, "from"), head = text_of(request, "head");
 	struct addr client = { 0 };
-	struct route_request req = { .host = text_of(request, "host"),
-				     .path = text_of(request, "path"),
-				     .query = text_of(request, "query"),
-				     .sni = text_of(request, "sni"),
-				     .alpn = text_of(request, "alpn"),
-				     .subject = text_of(request, "subject"),
-				     .client = from.at ? &client : NULL,
-				     .listener = listener_of(model, request),
-				     .method = text_of(request, "method"),
-				     .field = field_of,
-				     .context = request };
-	const struct route *route;
+	struct asked asked = { .listener = listener_of(model, request),
+			       .client = from.at ? &client : NULL,
+			       .sni = text_of(request, "sni"),
+			       .alpn = text_of(request, "alpn"),
+			       .subject = text_of(request, "subject") };
+	enum h1_reject reject;
+	struct h1_parser parser;
+	struct decision d;
+	enum h1_result got;
+	size_t used;
 
 	MUST(!from.at || addr_parse_ip(from, &client));
-	req.country = country_of(model->tables[0].countries, req.client);
-	route = router_find(&model->tables[0], &req);
-	return route ? json_string(route->name) : json_null();
+	h1_parser_init(&parser, H1_REQUEST, &decide_limits);
+	got = h1_parser_head(&parser, head, &msg, &used, &reject);
+	MUST(got != H1_NEED_MORE);
+	if (got == H1_REJECT)
+		return json_pack("[n,i]", (int)h1_reject_status(reject));
+	MUST(used == head.len);
+	d = decide(&asked, &msg, path, sizeof(path));
+	if (!d.route)
+		return json_pack("[n,i]", (int)d.status);
+	return json_pack("[s,s%]", d.route->name, d.path.at, d.path.len);
 }
 
 static json_t *answer(const json_t *line)
