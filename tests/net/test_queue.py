@@ -171,6 +171,106 @@ class Streamed(Lined):
         stream = f"- {{ port: {self.hasty}, protocol: tcp-proxy, upstream: origin }}"
         return re.sub(r"- { port: %d,.*" % self.hasty, stream, super().configuration())
 
+    def stream(self):
+        """One that its endpoint keeps: the client, and the name that it has said."""
+        name, client = scripted.token(), self.client(hasty=True)
+        for origin in self.origins:
+            origin.answers[name] = SILENT
+        client.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % name)
+        return client, name
+
+
+OH = scripted.Answer((b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",))
+AGAIN = ", retry: { on: [500], backoff: 1ms, attempts: 3, budget: 0, budget_least: 1 }"
+
+
+def failed_once(shunt):
+    """A request that the first of two has answered with 500, while the second is full: it waits for that. With its
+    name, and the client that has the second one's place."""
+    held = shunt.hold(2)
+    here, other = sorted(held, key=lambda one: not shunt.origins[0].whole(one[1]))
+    (client, name), = shunt.queue(1)
+    shunt.origins[0].answers[name] = OH
+    del shunt.origins[1].answers[name]
+    here[0].reset()
+    plain.wait_until(lambda: shunt.stats()["retries_queued"] == 1, "the retry waits")
+    return client, name, other[0]
+
+
+def test_a_retry_waits_for_one_that_it_has_not_asked_and_holds_nobody_up():
+    with Lined("size: 9, timeout: 1m", count=2, route=AGAIN) as shunt:
+        client, name, other = failed_once(shunt)
+        assert shunt.stats()["retries"] == 0, "it was not made yet"
+        for _ in range(5):
+            assert shunt.get().status == 200, "its place is free for others"
+        assert shunt.stats()["queued"] == 2, "who are not behind it"
+        other.reset()
+        assert client.read_answer().status == 200
+        assert [len(origin.whole(name)) for origin in shunt.origins] == [1, 1]
+        stats = shunt.stats()
+        assert (stats["retries"], stats["retries_queued"], stats["queued"], stats["queue_served"]) == (1, 1, 2, 2), stats
+        line = [line for line in shunt.accesses() if name.decode() in line["path"]][0]
+        phases = sum(line.get(phase, 0) for phase in
+                     ("head_us", "queue_us", "connect_us", "response_us", "transfer_us"))
+        assert phases == line["total_us"] and line["queue_us"] > 0, line
+
+
+def test_a_retry_that_waits_is_counted_in_the_budget():
+    with Lined("size: 9, timeout: 1m", count=2, route=AGAIN) as shunt:
+        client, _, other = failed_once(shunt)
+        spent, name = shunt.client(), scripted.token()
+        shunt.origins[0].answers[name] = OH
+        spent.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % name)
+        assert spent.read_answer().status == 500
+        assert shunt.stats()["retries_refused_budget"] == 1
+        client.reset()
+        plain.wait_until(lambda: shunt.stats()["queue_left"] == 1, "it has left")
+        shunt.origins[1].answers.clear()
+        other.reset()
+        client, name = shunt.client(), scripted.token()
+        shunt.origins[0].answers[name] = shunt.origins[1].answers[name] = OH
+        client.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % name)
+        assert client.read_answer().status == 500
+        assert shunt.stats()["retries"] == 1, "there is a budget again"
+
+
+@pytest.mark.parametrize("queue,total,status,end", [
+    ("200ms", "", 503, "queue_timeout"),
+    ("1m", ", timeouts: { total: 2s }", 504, "total_timeout"),
+])
+def test_a_retry_waits_no_longer_than_its_line_and_its_route_say(queue, total, status, end):
+    """The second one has a stream, which no route bounds."""
+    with Streamed(f"size: 9, timeout: {queue}", count=2, route=AGAIN + total) as shunt:
+        streams = [shunt.stream() for _ in range(2)]
+        plain.wait_until(lambda: all(shunt.has(name) for _, name in streams), "both are there")
+        here, keeps = sorted(streams, key=lambda one: not shunt.origins[0].whole(one[1]))
+        here[0].reset()
+        plain.wait_until(lambda: shunt.stats()["exchanges"] == 1, "room at the first")
+        name, client = scripted.token(), shunt.client()
+        shunt.origins[0].answers[name] = OH
+        client.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % name)
+        assert client.read_answer().status == status
+        line = [line for line in shunt.accesses() if name.decode() in line.get("path", "")][0]
+        assert line["end"] == end and shunt.stats()["retries"] == 0, line
+        assert len(shunt.origins[0].whole(name)) == 1 and not shunt.origins[1].whole(name)
+        assert shunt.stats()["retries_queued"] == 1
+        keeps[0].reset()
+
+
+def test_who_cannot_be_reached_costs_a_place_in_the_line_no_more():
+    """Without any rule for retries: nothing was sent."""
+    with Lined("size: 9, timeout: 1m", count=2) as shunt:
+        held = shunt.hold(2)
+        here, other = sorted(held, key=lambda one: not shunt.origins[0].whole(one[1]))
+        shunt.origins[0].close()
+        plain.wait_until(lambda: shunt.stats()["exchanges"] == 1, "its exchange has ended")
+        (client, name), = shunt.queue(1)
+        del shunt.origins[1].answers[name]
+        other[0].reset()
+        assert client.read_answer().status == 200
+        assert shunt.stats()["upstream_connect_errors"] == 1 and shunt.stats()["retries_queued"] == 0
+        here[0].reset()
+
 
 def test_streams_count_and_are_limited_but_do_not_wait():
     with Streamed(limit="max_requests: 1") as shunt:

@@ -10,12 +10,14 @@ static uint32_t room, served, wanted, asked;
 static struct loop *loop;
 static struct waiter *order[4 * WAITERS];
 
+static const struct waiter *unlucky; /* no place is for it */
+
 /* What follows when somebody has had a place: NULL is nothing. */
 static struct defer frees;
 
 static bool on_turn(struct waiter *waiter)
 {
-	if (room == 0)
+	if (room == 0 || waiter == unlucky)
 		return false;
 	room--;
 	order[served++] = waiter;
@@ -61,6 +63,7 @@ static void join(struct side *s, struct tally *upstream, int count)
 static struct tally *begin(struct side *a, struct side *b, uint32_t want)
 {
 	room = served = asked = 0;
+	unlucky = NULL;
 	wanted = want;
 	frees = (struct defer){ 0 };
 	loop = loop_create();
@@ -165,4 +168,52 @@ TEST(all_workers_hear_of_who_asks_for_room)
 	CHECK_INT(served, 1);
 	end(&a, &b, upstream); /* its loop runs what was posted */
 	CHECK_INT(asked, 2);
+}
+
+TEST(who_cannot_use_a_place_holds_nobody_up)
+{
+	struct side a, b;
+	struct tally *upstream = begin(&a, &b, 3);
+
+	a.waiters[0].picky = true;
+	unlucky = &a.waiters[0];
+	join(&a, upstream, 1);
+	CHECK(wait_lines_is_busy(upstream));
+	CHECK(!wait_lines_is_ahead(upstream)); /* there may be room for all others */
+	wait_lines_quit(&a.waiters[0]);
+	join(&a, upstream, 2);
+	join(&b, upstream, 2);
+	CHECK(wait_lines_is_ahead(upstream));
+	room = 4;
+	wait_lines_freed(upstream);
+	loop_run(loop); /* until all three others are served */
+	CHECK_INT(room, 1);
+	CHECK(a.waiters[0].line);
+	CHECK(!wait_lines_is_ahead(upstream));
+	unlucky = NULL;
+	wanted = 4;
+	loop_again(loop);
+	wait_lines_freed(upstream);
+	loop_run(loop);
+	CHECK(order[3] == &a.waiters[0]);
+	CHECK(!wait_lines_is_busy(upstream));
+	end(&a, &b, upstream);
+}
+
+TEST(the_first_one_who_takes_any_place_waits_before_the_others)
+{
+	struct side a, b;
+	struct tally *upstream = begin(&a, &b, 1);
+
+	unlucky = &a.waiters[0];
+	join(&a, upstream, 2);
+	join(&b, upstream, 1);
+	room = 1;
+	wait_lines_freed(upstream);
+	fake_clock_advance(WAIT_LOOK_MS + 1);
+	loop_run(loop);
+	CHECK_INT(served, 1);
+	CHECK(order[0] == &b.waiters[0]);
+	CHECK(a.waiters[1].line);
+	end(&a, &b, upstream);
 }

@@ -278,5 +278,8 @@ enum end_reason exchange_nobody(const struct exchange *ex)
 		[ROSTER_FULL] = END_ENDPOINTS_FULL,
 	};
 
+	/* All are tried who could be: those that are left are down by now. */
+	if (ex->choice == ROSTER_EMPTY && ex->attempts > 0)
+		return END_ENDPOINTS_UNFIT;
 	return nobody[ex->choice];
 }

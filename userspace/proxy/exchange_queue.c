@@ -16,11 +16,19 @@ bool exchange_is_queued(const struct session *s)
 	return s->ex.waiter.line != NULL;
 }
 
+/* Time in the line is put together, as a retry may wait once more. */
 static void leave_line(struct session *s)
 {
-	wait_lines_quit(&s->ex.waiter);
+	struct exchange *ex = &s->ex;
+	uint32_t now_us = 0;
+
+	wait_lines_quit(&ex->waiter);
 	timer_stop(&s->poll);
-	exchange_reached(s, &s->ex.times.queued);
+	ex->waited_ms += (uint32_t)(loop_now_ms(s->proxy->options.loop) - ex->joined_ms);
+	exchange_reached(s, &now_us);
+	if (now_us > ex->joined_us)
+		ex->times.queued = (ex->times.queued ? ex->times.queued : ex->times.head) +
+				   (now_us - ex->joined_us);
 }
 
 void exchange_queue_quit(struct session *s)
@@ -77,7 +85,7 @@ static bool on_turn(struct waiter *waiter)
 	s->held = true;
 	if (got == ROSTER_FOUND) {
 		stat_add(&session_stats(s)->queue_served, 1);
-		ex->chosen = true;
+		exchange_placed(s);
 		exchange_connect(s);
 	} else {
 		stat_add(&session_stats(s)->queue_left, 1);
@@ -106,7 +114,23 @@ bool exchange_must_queue(struct session *s)
 	if (!ex->roster)
 		ex->roster = roster_take(s->proxy->rosters, s->snapshot, ex->upstream,
 					 loop_now_ms(s->proxy->options.loop));
-	return wait_lines_is_busy(roster_tally(ex->roster));
+	return wait_lines_is_ahead(roster_tally(ex->roster));
+}
+
+bool exchange_may_queue(const struct session *s)
+{
+	return s->state == SESSION_FORWARDING && s->ex.choice == ROSTER_FULL &&
+	       s->ex.upstream->queue.size > 0;
+}
+
+bool exchange_reconnect(struct session *s)
+{
+	if (session_connect(s, s->ex.upstream))
+		return true;
+	if (!exchange_may_queue(s))
+		return false;
+	exchange_queue(s); /* has answered, where nobody more may wait */
+	return true;
 }
 
 bool exchange_queue(struct session *s)
@@ -114,14 +138,22 @@ bool exchange_queue(struct session *s)
 	struct exchange *ex = &s->ex;
 	const struct queue *queue = &ex->upstream->queue;
 
+	exchange_leave(s); /* where it has failed: others may be there now */
 	ex->waiter.on_turn = on_turn;
+	ex->waiter.picky = ex->attempts > 0;
 	if (!wait_lines_join(s->proxy->lines, roster_tally(ex->roster), queue->size, &ex->waiter)) {
 		stat_add(&session_stats(s)->queue_full, 1);
 		exchange_reply(s, 503, END_QUEUE_FULL);
 		return false;
 	}
 	stat_add(&session_stats(s)->queued, 1);
-	session_deadline(s, queue->timeout_ms);
+	if (ex->retries > 0 && !ex->retried)
+		stat_add(&session_stats(s)->retries_queued, 1);
+	ex->joined_ms = loop_now_ms(s->proxy->options.loop);
+	ex->joined_us = 0;
+	exchange_reached(s, &ex->joined_us);
+	session_deadline(s,
+			 queue->timeout_ms > ex->waited_ms ? queue->timeout_ms - ex->waited_ms : 0);
 	for (uint32_t i = 0; i < ex->upstream->endpoint_count; i++)
 		if (ex->upstream->endpoints[i].max_connections > 0) {
 			wait_lines_ask();

@@ -21,7 +21,8 @@ static bool is_whole(const struct session *s)
 	return unsent || s->out[SERVER].pinned;
 }
 
-/* What speaks against it, as the counter of that; NULL: nothing, and a place is chosen. */
+/* What speaks against it, as the counter of that; NULL: nothing: a place is chosen, or all others
+ * are full and it may wait. */
 static atomic_uint_fast64_t *refusal(struct session *s, const struct retry *retry)
 {
 	struct stats *stats = session_stats(s);
@@ -35,7 +36,8 @@ static atomic_uint_fast64_t *refusal(struct session *s, const struct retry *retr
 					: &stats->retries_refused_method;
 	if (!roster_may_retry(ex->roster, ex->retries > 0, retry->budget, retry->budget_least))
 		return &stats->retries_refused_budget;
-	if (exchange_choose(s, ex->upstream) != ROSTER_FOUND)
+	ex->chosen = exchange_choose(s, ex->upstream) == ROSTER_FOUND;
+	if (!ex->chosen && !exchange_may_queue(s))
 		return &stats->retries_refused_nobody;
 	return NULL;
 }
@@ -67,12 +69,15 @@ bool exchange_retry(struct session *s, enum retry_cause cause, uint16_t status)
 	}
 	if (ex->retries++ == 0)
 		roster_retry_begin(ex->roster);
-	stat_add(&session_stats(s)->retries, 1);
+	ex->retried = false;
+	if (ex->chosen)
+		exchange_placed(s);
 	session_drop_server(s);
+	if (!ex->chosen)
+		exchange_leave(s);
 	if (s->out[SERVER].pinned)
 		buf_rewind(&s->out[SERVER]);
 	ex->times.connected = 0;
-	ex->chosen = true;
 	pause_ms = retry->backoff_ms ? backoff_ms(s, retry) : 0;
 	if (pause_ms == 0) {
 		exchange_resume(s);
@@ -83,10 +88,35 @@ bool exchange_retry(struct session *s, enum retry_cause cause, uint16_t status)
 	return true;
 }
 
+void exchange_placed(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+
+	ex->chosen = true;
+	if (ex->retries > 0 && !ex->retried)
+		stat_add(&session_stats(s)->retries, 1);
+	ex->retried = true;
+}
+
+/* Those who were full may have room by now. */
+static bool find_place(struct session *s)
+{
+	enum roster_answer got = exchange_choose(s, s->ex.upstream);
+
+	if (got == ROSTER_FOUND)
+		exchange_placed(s);
+	else if (got == ROSTER_FULL)
+		exchange_queue(s);
+	else
+		exchange_reply(s, 503, exchange_nobody(&s->ex));
+	return got == ROSTER_FOUND;
+}
+
 void exchange_resume(struct session *s)
 {
 	s->ex.waits = false;
-	exchange_connect(s);
+	if (s->ex.chosen || find_place(s))
+		exchange_connect(s);
 }
 
 void exchange_hold(struct session *s, const struct message *msg)

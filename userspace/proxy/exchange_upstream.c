@@ -167,7 +167,7 @@ bool exchange_connect(struct session *s)
 	if (exchange_must_queue(s))
 		return exchange_queue(s);
 	if (!session_connect(s, ex->upstream)) {
-		if (!ex->endpoint && ex->choice == ROSTER_FULL && ex->upstream->queue.size > 0)
+		if (exchange_may_queue(s))
 			return exchange_queue(s);
 		if (!ex->endpoint)
 			exchange_reply(s, 503, exchange_nobody(ex));
@@ -196,14 +196,14 @@ static bool try_again(struct session *s)
 	session_drop_server(s);
 	ex->times.connected = 0;
 	if (!stale)
-		return session_connect(s, ex->upstream);
+		return exchange_reconnect(s);
 	/* That it went stale while idle says nothing of its endpoint; others of the pool are as
 	 * old. */
 	buf_rewind(&s->out[SERVER]);
 	ex->reused = false;
 	s->ends[SERVER] = connect_new(s, ex->endpoint);
 	if (!s->ends[SERVER])
-		return session_connect(s, ex->upstream);
+		return exchange_reconnect(s);
 	session_listen(s, SERVER);
 	session_deadline(s, exchange_connect_ms(s));
 	return true;

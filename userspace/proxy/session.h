@@ -71,10 +71,13 @@ struct exchange {
 	uint8_t retries;                  /* of attempts, by exchange_retry() */
 	bool chosen;                      /* endpoint is the one to be asked next */
 	bool waits;                       /* for a retry's time to come */
+	bool retried;                     /* the last of retries has its endpoint */
 	bool method_again;                /* its method may be sent twice */
 	bool entered;                     /* the exchange is counted there */
 	bool claimed;                     /* so is a connection that is not there yet */
-	struct waiter waiter;             /* for room at one of the upstream's endpoints */
+	struct waiter waiter;             /* for room at one of the upstream's endpoints, */
+	uint64_t joined_ms;               /* since when, the last time; */
+	uint32_t joined_us, waited_ms;    /* as in times; and how long, before that */
 	uint32_t tried[ROSTER_TRIED_MAX]; /* places, attempts of them */
 	uint8_t interims;
 	bool head_only;      /* HEAD: the response has no body */
@@ -331,10 +334,14 @@ uint64_t exchange_breaker_left_ms(const struct session *s);
 void exchange_queue_init(struct proxy *proxy);
 /* Others wait already: who comes now is behind them. */
 bool exchange_must_queue(struct session *s);
-/* False: it has been answered, as nobody may wait there or too many do. */
+/* Nobody was chosen, as all are full, and one may wait there. */
+bool exchange_may_queue(const struct session *s);
+/* With another endpoint, or in line for one. False: there is none. */
+bool exchange_reconnect(struct session *s);
+/* False: it has been answered, as too many wait. */
 bool exchange_queue(struct session *s);
 bool exchange_is_queued(const struct session *s);
-void exchange_queue_quit(struct session *s);             /* also where it does not wait */
+void exchange_queue_quit(struct session *s); /* also where it does not wait */
 /* False: it waited, but its client has gone; it has ended. */
 bool exchange_queue_stays(struct session *s);
 bool exchange_queue_wants_conn(const struct session *s); /* the one it has done with */
@@ -344,6 +351,7 @@ void exchange_queue_time_out(struct session *s);         /* it has waited as lon
 /* Goes on with another endpoint, now or later, where that is wanted, safe and within the budget. */
 bool exchange_retry(struct session *s, enum retry_cause cause, uint16_t status);
 void exchange_resume(struct session *s); /* its time has come */
+void exchange_placed(struct session *s); /* its endpoint is chosen, to be asked next */
 /* The head is written: what is sent is kept, where it may be sent again. */
 void exchange_hold(struct session *s, const struct message *msg);
 void exchange_hold_no_longer(struct session *s); /* if there is more than is kept */

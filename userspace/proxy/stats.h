@@ -33,6 +33,7 @@
 	X(zone_own) \
 	X(zone_other) \
 	X(retries) \
+	X(retries_queued) \
 	X(retries_refused_attempts) \
 	X(retries_refused_method) \
 	X(retries_refused_body) \

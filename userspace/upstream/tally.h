@@ -13,6 +13,7 @@ struct tally {
 	atomic_uint connections;    /* of an endpoint: those that are open, idle ones too */
 	atomic_uint pending;        /* of an upstream: without a connection yet; where limited */
 	atomic_uint waiting;        /* of an upstream: exchanges in the lines of all workers */
+	atomic_uint picky;          /* of those: who cannot use every place */
 	atomic_uint_fast64_t lines; /* bits of the workers that have some waiting */
 	atomic_uint turn;           /* the worker that was called last */
 	atomic_uint refs;

@@ -60,6 +60,15 @@ void wait_lines_ask(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* All who have a line: the next one may have nobody who can use what there is. */
+static void call_each(uint64_t waiting)
+{
+	pthread_mutex_lock(&lock);
+	for (; waiting; waiting &= waiting - 1)
+		call(&callers[__builtin_ctzll(waiting)]);
+	pthread_mutex_unlock(&lock);
+}
+
 /* The next worker that has a line, after the one that was called last; by turns. */
 static void call_next(struct tally *upstream)
 {
@@ -68,6 +77,10 @@ static void call_next(struct tally *upstream)
 
 	if (!waiting)
 		return;
+	if (atomic_load(&upstream->picky) > 0) {
+		call_each(waiting);
+		return;
+	}
 	waiting = from ? waiting >> from | waiting << (WORKERS - from) : waiting;
 	next = (from + (uint32_t)__builtin_ctzll(waiting)) % WORKERS;
 	atomic_store(&upstream->turn, next);
@@ -76,13 +89,25 @@ static void call_next(struct tally *upstream)
 	pthread_mutex_unlock(&lock);
 }
 
-/* As long as there is room for the first one. What is left for others is passed on. */
+/* True: somebody has left the line, which may be no more. */
+static bool serve_one(struct wait_line *line)
+{
+	for (struct waiter *w = line->first; w; w = w->next) {
+		if (w->on_turn(w))
+			return true;
+		if (!w->picky)
+			return false;
+	}
+	return false;
+}
+
+/* As long as there is room for anybody. What is left for others is passed on. */
 static void serve(struct wait_lines *lines, struct tally *upstream)
 {
 	struct wait_line *line;
 
 	while ((line = find(lines, upstream)))
-		if (!line->first->on_turn(line->first))
+		if (!serve_one(line))
 			return;
 	if (wait_lines_is_busy(upstream))
 		call_next(upstream);
@@ -198,6 +223,7 @@ bool wait_lines_join(struct wait_lines *lines, struct tally *upstream, uint32_t 
 	MUST(!waiter->line);
 	if (!tally_enter(&upstream->waiting, size))
 		return false;
+	atomic_fetch_add(&upstream->picky, waiter->picky);
 	line = open_line(lines, upstream);
 	waiter->line = line;
 	waiter->next = NULL;
@@ -218,6 +244,8 @@ void wait_lines_quit(struct waiter *waiter)
 	*(waiter->prev ? &waiter->prev->next : &line->first) = waiter->next;
 	*(waiter->next ? &waiter->next->prev : &line->last) = waiter->prev;
 	waiter->line = NULL;
+	if (waiter->picky)
+		tally_leave(&line->upstream->picky);
 	tally_leave(&line->upstream->waiting);
 	if (!line->first)
 		close_line(line);
@@ -226,6 +254,11 @@ void wait_lines_quit(struct waiter *waiter)
 bool wait_lines_is_busy(const struct tally *upstream)
 {
 	return atomic_load(&upstream->waiting) > 0;
+}
+
+bool wait_lines_is_ahead(const struct tally *upstream)
+{
+	return atomic_load(&upstream->waiting) > atomic_load(&upstream->picky);
 }
 
 void wait_lines_freed(struct tally *upstream)

@@ -15,7 +15,8 @@ struct wait_line;
 struct waiter {
 	struct waiter *next, *prev;
 	struct wait_line *line; /* NULL: it waits for nothing */
-	/* Its turn. True: it has left the line, whatever came of it. */
+	bool picky;             /* not every place is for it: it holds nobody up behind it */
+	/* Its turn. True: it has left the line, whatever came of it; else nothing has changed. */
 	bool (*on_turn)(struct waiter *waiter);
 };
 
@@ -32,8 +33,10 @@ void wait_lines_destroy(struct wait_lines *lines); /* nobody may wait; accepts N
 bool wait_lines_join(struct wait_lines *lines, struct tally *upstream, uint32_t size,
 		     struct waiter *waiter);
 void wait_lines_quit(struct waiter *waiter); /* also one that does not wait */
-/* Somebody waits, here or in another worker: who comes now is behind them. */
+/* Somebody waits, here or in another worker. */
 bool wait_lines_is_busy(const struct tally *upstream);
+/* And would take any place: who comes now is behind them. */
+bool wait_lines_is_ahead(const struct tally *upstream);
 /* There may be room: those who wait are called, once all that is under way here is done. */
 void wait_lines_freed(struct tally *upstream);
 /* All workers hear of it: one of them may have what it does not need itself. */
