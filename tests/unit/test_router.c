@@ -156,6 +156,85 @@ TEST(the_most_specific_route_wins)
 		CHECK_STR(find(table, row->method, row->host, row->path, row->fields), row->want);
 }
 
+/* "/d" so many times. */
+static const char *deep(uint32_t segments)
+{
+	static char text[2 * (PREFIX_SEGMENTS_MAX + 8) + 1];
+
+	text[0] = 0;
+	for (uint32_t i = 0; i < segments; i++)
+		strcat(text, "/d");
+	return text;
+}
+
+TEST(prefixes_of_any_depth_that_may_be_written_are_found)
+{
+	char text[PREFIX_SEGMENTS_MAX * 256], name[8];
+	int at = snprintf(text, sizeof(text),
+			  "upstreams: { u: { endpoints: [] } }\nroutes:\n  r:\n");
+
+	/* Each but the 40th, so that there is a gap. */
+	for (uint32_t n = 1; n <= PREFIX_SEGMENTS_MAX; n++)
+		if (n != 40)
+			at += snprintf(
+				text + at, sizeof(text) - (size_t)at,
+				"  - { name: n%u, match: { host: a, path: %s/* }, upstream: u }\n",
+				n, deep(n));
+	CHECK((size_t)at < sizeof(text));
+	for (uint32_t n = 1; n <= PREFIX_SEGMENTS_MAX + 5; n++) {
+		uint32_t want = n == 40 ? 39 : n;
+
+		snprintf(name, sizeof(name), "n%u",
+			 want > PREFIX_SEGMENTS_MAX ? PREFIX_SEGMENTS_MAX : want);
+		CHECK_STR(find(text, "GET", "a", deep(n), NULL), name);
+	}
+	CHECK_STR(find(text, "GET", "a", "/dd/d", NULL), "none");
+}
+
+TEST(a_prefix_that_is_too_deep_is_refused)
+{
+	struct findings findings = { 0 };
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "upstreams: { u: { endpoints: [] } }\n"
+		 "routes: { r: [ { name: x, match: { path: %s/* }, upstream: u } ] }\n",
+		 deep(PREFIX_SEGMENTS_MAX + 1));
+	CHECK(!model_load_text("f", text, strlen(text), &findings));
+	CHECK_STR(findings.list[0].text,
+		  "f:2:42: expected at most 64 segments before /*, found 65");
+}
+
+/* What the paths of a host have in common is kept but once, of whatever length. */
+TEST(paths_that_begin_alike_are_told_apart)
+{
+	static const char text[] =
+		"upstreams: { u: { endpoints: [] } }\n"
+		"routes:\n"
+		"  r:\n"
+		"  - { name: root, match: { host: a, path: /* }, upstream: u }\n"
+		"  - { name: short, match: { host: a, path: /api/v1 }, upstream: u }\n"
+		"  - { name: below, match: { host: a, path: /api/v1/* }, upstream: u }\n"
+		"  - { name: long, match: { host: a, path: /api/v1/x }, upstream: u }\n"
+		"  - { name: only, match: { host: b, path: /api/v1/only }, upstream: u }\n";
+	static const struct {
+		const char *name, *host, *path, *want;
+	} rows[] = {
+		{ "what is shared itself", "a", "/api/v1", "short" },
+		{ "below it", "a", "/api/v1/y", "below" },
+		{ "beside it", "a", "/api/v2", "root" },
+		{ "shorter", "a", "/api", "root" },
+		{ "as long, and other", "a", "/bpi/v1", "root" },
+		{ "longer", "a", "/api/v1/x", "long" },
+		{ "all of it", "b", "/api/v1/only", "only" },
+		{ "another end", "b", "/api/v1/onlx", "none" },
+		{ "another beginning", "b", "/bpi/v1/only", "none" },
+	};
+
+	FOR_ROWS (row, rows)
+		CHECK_STR(find(text, "GET", row->host, row->path, NULL), row->want);
+}
+
 TEST(no_path_ranks_as_the_prefix_of_all)
 {
 	static const char text[] = "upstreams: { u: { endpoints: [] } }\nroutes:\n  r:\n"

@@ -156,7 +156,7 @@ void build_filters(struct reading *r, const struct route *route)
 {
 	const struct filters *f = route->filters;
 
-	if (route->place)
+	if (route->action == ROUTE_REDIRECT)
 		check_change(r, route, route->place);
 	if (!f)
 		return;

@@ -44,6 +44,15 @@ static void check_path(struct reading *r, const struct yaml *value, const char *
 			path, (int)normal_len, normal);
 }
 
+static uint32_t segments(const char *path)
+{
+	uint32_t count = 0;
+
+	for (; *path; path++)
+		count += *path == '/';
+	return count;
+}
+
 /* "/x" exactly, or "/x/" with a star behind for a prefix of whole segments. */
 static void read_path(struct reading *r, const struct key *key, const struct yaml *value,
 		      void *into)
@@ -67,6 +76,9 @@ static void read_path(struct reading *r, const struct key *key, const struct yam
 		route->path_kind = PATH_PREFIX;
 		path[len - 2] = 0;
 	}
+	if (route->path_kind == PATH_PREFIX && segments(path) > PREFIX_SEGMENTS_MAX)
+		finding(r, value->at, "expected at most %d segments before /*, found %u",
+			PREFIX_SEGMENTS_MAX, segments(path));
 	check_path(r, value, path);
 	route->path = path;
 }

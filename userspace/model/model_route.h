@@ -18,6 +18,9 @@ struct country_db;
 /* splice: auto | off | connection */
 enum splice_policy { SPLICE_AUTO, SPLICE_OFF, SPLICE_CONNECTION };
 
+/* Far beyond any that is written. */
+enum { PREFIX_SEGMENTS_MAX = 64 };
+
 enum path_kind { PATH_ANY, PATH_EXACT, PATH_PREFIX, PATH_REGEX };
 
 /* Of a test's request. */
@@ -79,6 +82,7 @@ struct split {
 
 /* Other parts of a URL; NULL and 0: as they were. Texts have variables (route/rewrite.h). */
 struct place_change {
+	const char *to; /* a redirect's Location as it is, and nothing else is given */
 	const char *scheme, *host, *path;
 	bool prefix; /* path takes the place of the route's prefix; what is below it stays */
 	uint32_t port;
@@ -139,9 +143,8 @@ struct route {
 	const struct upstream *upstream; /* ROUTE_UPSTREAM, without split */
 	struct split *split;             /* ROUTE_UPSTREAM; NULL: none */
 	struct filters *filters;         /* NULL: none */
-	struct place_change *place;      /* ROUTE_REDIRECT without to */
 	union {
-		const char *to;                    /* ROUTE_REDIRECT: Location; NULL: place */
+		const struct place_change *place;  /* ROUTE_REDIRECT */
 		const struct fixed_answer *answer; /* ROUTE_RESPOND */
 	};
 	/* Bytes of a body from which on it is spliced; 0: the proxy's, and only where it pays. */
@@ -154,6 +157,7 @@ struct route {
 	uint32_t order; /* of writing */
 	enum splice_policy splice;
 	uint16_t status; /* ROUTE_REDIRECT, ROUTE_RESPOND */
+	bool ends_path;  /* of those of its host and path, which are neighbours, the last */
 	enum path_kind path_kind : 8;
 	enum route_action action : 8;
 };

@@ -45,7 +45,6 @@ static void read_upstream(struct reading *r, const struct key *key, const struct
 
 struct answer {
 	uint32_t status;
-	const char *to;
 	struct place_change place;
 };
 
@@ -76,7 +75,7 @@ static void read_place_path(struct reading *r, const struct key *key, const stru
 
 const struct key redirect_keys[] = {
 	{ "status", read_number, offsetof(struct answer, status), 301, 308 },
-	{ "to", read_text, offsetof(struct answer, to), 0, 2048 },
+	{ "to", read_text, offsetof(struct answer, place.to), 0, 2048 },
 	{ "scheme", read_scheme, offsetof(struct answer, place.scheme) },
 	{ "host", read_place_host, offsetof(struct answer, place.host) },
 	{ "port", read_number, offsetof(struct answer, place.port), 1, 65535 },
@@ -84,10 +83,25 @@ const struct key redirect_keys[] = {
 	{ 0 },
 };
 
+static void check_redirect(struct reading *r, const struct yaml *value,
+			   const struct place_change *change)
+{
+	bool parts = change->scheme || change->host || change->port || change->path;
+
+	if (change->to && parts)
+		finding(r, value->at, "expected \"to\" alone, or parts of it");
+	if (!change->to && !parts && value->kind == YAML_MAP)
+		finding(r, value->at,
+			"expected \"to\", or one of scheme, host, port, path, found none");
+	if (change->to && !span_is_all(span_of(change->to), BYTE_VALUE))
+		finding(r, value->at, "\"to\" has a control byte in it");
+}
+
 static void read_redirect(struct reading *r, const struct key *key, const struct yaml *value,
 			  void *into)
 {
 	struct answer answer = { .status = 302 };
+	struct place_change *change;
 	struct route *route = into;
 
 	(void)key;
@@ -99,20 +113,10 @@ static void read_redirect(struct reading *r, const struct key *key, const struct
 			"found %u",
 			answer.status);
 	route->status = (uint16_t)answer.status;
-	route->to = answer.to;
-	if (answer.to &&
-	    (answer.place.scheme || answer.place.host || answer.place.port || answer.place.path))
-		finding(r, value->at, "expected \"to\" alone, or parts of it");
-	if (!answer.to) {
-		if (!answer.place.scheme && !answer.place.host && !answer.place.port &&
-		    !answer.place.path && value->kind == YAML_MAP)
-			finding(r, value->at,
-				"expected \"to\", or one of scheme, host, port, path, found none");
-		route->place = arena_take(r->arena, sizeof(*route->place));
-		*route->place = answer.place;
-	}
-	if (answer.to && !span_is_all(span_of(answer.to), BYTE_VALUE))
-		finding(r, value->at, "\"to\" has a control byte in it");
+	change = arena_take(r->arena, sizeof(*change));
+	*change = answer.place;
+	route->place = change;
+	check_redirect(r, value, change);
 }
 
 static struct splice_rates *rates_of(struct reading *r, struct route *route)

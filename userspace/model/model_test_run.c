@@ -90,9 +90,7 @@ static void try_at(struct trial *t, const struct expectation *e, const struct li
 	}
 	t->decision = decide(&t->asked, &t->msg, t->path, sizeof(t->path));
 	if (t->decision.route && t->decision.route->action == ROUTE_REDIRECT)
-		t->location = t->decision.route->place
-				      ? decide_location(&t->asked, &t->msg, &t->decision, texts)
-				      : span_of(t->decision.route->to);
+		t->location = decide_location(&t->asked, &t->msg, &t->decision, texts);
 	if (t->decision.kind == DECIDED_UPSTREAM)
 		write_head(t, texts);
 }

@@ -82,7 +82,7 @@ static void answer(struct session *s, const struct message *msg, const struct de
 {
 	struct asked asked = exchange_asked(s);
 
-	if (decision->route && decision->route->place)
+	if (decision->route && decision->route->action == ROUTE_REDIRECT)
 		s->ex.location = decide_location(&asked, msg, decision, exchange_texts(s));
 	exchange_reply(s, decision->status, exchange_refusal(decision->kind));
 }

@@ -36,9 +36,7 @@ static uint32_t reply_fields(const struct session *s, uint16_t status,
 	uint32_t count = 0;
 
 	if (ex->route && ex->route->action == ROUTE_REDIRECT && status == ex->route->status)
-		set[count++] = (struct field){ .name = SPAN("Location"),
-					       .value = ex->route->place ? ex->location
-									 : span_of(ex->route->to) };
+		set[count++] = (struct field){ .name = SPAN("Location"), .value = ex->location };
 	if (is_for_later((enum end_reason)ex->end)) {
 		uint64_t s_left = (exchange_breaker_left_ms(s) + 999) / 1000;
 

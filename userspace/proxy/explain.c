@@ -124,8 +124,7 @@ static void explain_exchange(const struct explain_state *before, const struct ex
 	if (d->kind != DECIDED_UPSTREAM) {
 		set_end(out, exchange_refusal(d->kind), d->status);
 		if (d->route && d->route->action == ROUTE_REDIRECT)
-			out->location = d->route->place ? decide_location(&asked, msg, d, texts)
-							: span_of(d->route->to);
+			out->location = decide_location(&asked, msg, d, texts);
 		return;
 	}
 	out->tunnels = msg->upgrade || d->route->splice == SPLICE_CONNECTION;

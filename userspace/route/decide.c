@@ -173,6 +173,8 @@ struct span decide_location(const struct asked *asked, const struct message *msg
 	struct rewrite_values values;
 	struct addr_text client;
 
+	if (d->route->place->to)
+		return span_of(d->route->place->to);
 	values = values_of(asked, d, &client);
 	of_request(asked, msg, d, &values);
 	rewrite_location(d->route, msg->port, &values, &room, &location);

@@ -244,39 +244,12 @@ static const struct route *find_in_group(const struct route_table *table,
 {
 	if (group->plain && !req->trace)
 		return &table->routes[group->first];
-	for (uint32_t i = group->first; i < group->first + group->count; i++)
+	for (uint32_t i = group->first;; i++) {
 		if (takes(&table->routes[i], req))
 			return &table->routes[i];
-	return NULL;
-}
-
-/* The groups of this host for a path: the exact one, and the longest of its prefixes. */
-static const struct path_group *find_groups(const struct route_index *index,
-					    const struct host_entry *host, struct span path,
-					    const struct path_group **out_exact)
-{
-	uint32_t number = (uint32_t)(host - index->hosts);
-	bool exact = host->exact_lengths & length_bit(path.len);
-	const struct path_group *best = NULL, *found;
-	uint64_t hash = 0;
-	size_t at = 0;
-
-	for (;;) {
-		size_t len;
-
-		found = host->prefix_lengths & length_bit(at)
-				? route_index_group(index, number, span_make(path.at, at), false,
-						    hash)
-				: NULL;
-		best = found ? found : best;
-		if (at >= path.len || (!exact && at >= host->longest_prefix))
-			break;
-		len = route_index_segment(path, at);
-		hash = route_index_hash(hash, path.at + at, len);
-		at += len;
+		if (table->routes[i].ends_path)
+			return NULL;
 	}
-	*out_exact = exact ? route_index_group(index, number, path, true, hash) : NULL;
-	return best;
 }
 
 static const struct route *find_regex(const struct route_table *table,
@@ -298,47 +271,75 @@ static const struct route *find_regex(const struct route_table *table,
 	return NULL;
 }
 
+static const struct route *find_exact(const struct route_table *table,
+				      const struct host_entry *host,
+				      const struct route_request *req,
+				      const struct path_steps *steps)
+{
+	const struct path_step whole = { steps->hash, req->path.len };
+	const struct path_group *group = NULL;
+
+	if (host->exact_lengths & length_bit(req->path.len))
+		group = route_index_group(table->index, host, req->path, true, whole);
+	return group ? find_in_group(table, group, req) : NULL;
+}
+
 static const struct route *find_in_host(const struct route_table *table,
 					const struct host_entry *host,
-					const struct route_request *req)
+					const struct route_request *req,
+					const struct path_steps *steps)
 {
-	const struct route_index *index = table->index;
-	const struct path_group *exact, *group = find_groups(index, host, req->path, &exact);
-	const struct route *route = exact ? find_in_group(table, exact, req) : NULL;
+	const struct route *route = find_exact(table, host, req, steps);
 
-	while (!route && group) {
-		route = find_in_group(table, group, req);
-		group = group->parent == GROUP_NONE ? NULL
-						    : (const void *)(index->groups + group->parent);
+	for (uint32_t i = steps->count; i > 0 && !route; i--) {
+		const struct path_step step = steps->at[i - 1];
+		const struct path_group *group = NULL;
+
+		if (host->prefix_lengths & length_bit(step.len))
+			group = route_index_group(table->index, host, req->path, false, step);
+		route = group ? find_in_group(table, group, req) : NULL;
 	}
 	if (!route && host->regex_count > 0)
 		route = find_regex(table, host, req);
 	return route;
 }
 
+static const struct route *find_named(const struct route_table *table, struct span host, bool wild,
+				      const struct route_request *req,
+				      const struct path_steps *steps)
+{
+	const struct route_index *index = table->index;
+	const struct host_entry *entry;
+	uint64_t key;
+
+	if (!((wild ? index->wild_hosts : index->exact_hosts) & length_bit(host.len)))
+		return NULL;
+	key = route_index_host_key(host, wild);
+	route_index_fetch(index, key, steps);
+	entry = route_index_host(index, host, wild, key);
+	return entry ? find_in_host(table, entry, req, steps) : NULL;
+}
+
 /* From the first label on, then from the second: the longer suffix first. */
 static const struct route *find_wild(const struct route_table *table, struct span host,
-				     const struct route_request *req)
+				     const struct route_request *req,
+				     const struct path_steps *steps)
 {
-	const struct host_entry *entry;
 	const struct route *route = NULL;
 
-	for (size_t at = 1; at < host.len && !route; at++) {
-		entry = host.at[at] == '.'
-				? route_index_host(table->index, span_after(host, at), true)
-				: NULL;
-		route = entry ? find_in_host(table, entry, req) : NULL;
-	}
+	for (size_t at = 1; at < host.len && !route; at++)
+		if (host.at[at] == '.')
+			route = find_named(table, span_after(host, at), true, req, steps);
 	return route;
 }
 
 const struct route *router_find(const struct route_table *table, const struct route_request *req)
 {
 	const struct route_index *index = table->index;
-	const struct host_entry *entry;
 	const struct route *route = NULL;
 	char name[HOST_BYTES_MAX + 1];
 	struct span host = req->host;
+	struct path_steps steps;
 	bool whole;
 
 	if (host.len > 0 && host.at[host.len - 1] == '.')
@@ -350,13 +351,14 @@ const struct route *router_find(const struct route_table *table, const struct ro
 	for (size_t i = 0; i < host.len; i++)
 		name[i] = span_lower(host.at[i]);
 	host.at = name;
-	entry = whole && host.len > 0 ? route_index_host(index, host, false) : NULL;
-	if (entry)
-		route = find_in_host(table, entry, req);
+	path_steps_walk(&steps, req->path, index->prefix_lengths, index->longest_prefix,
+			index->exact_lengths & length_bit(req->path.len));
+	if (whole && host.len > 0)
+		route = find_named(table, host, false, req, &steps);
 	if (!route && index->wild_hosts)
-		route = find_wild(table, host, req);
-	if (!route && index->any_host != GROUP_NONE)
-		route = find_in_host(table, &index->hosts[index->any_host], req);
+		route = find_wild(table, host, req, &steps);
+	if (!route && index->any_host != HOST_NONE)
+		route = find_in_host(table, &index->hosts[index->any_host], req, &steps);
 	return req->trace ? req->trace->taken : route;
 }
 
