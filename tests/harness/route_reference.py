@@ -173,6 +173,8 @@ def matches(route, request):
                                            if request["sni"]))
             and ("alpn" not in match or value_matches(match["alpn"], request["alpn"]))
             and ("client_subject" not in match or value_matches(match["client_subject"], request["subject"]))
+            and ("session_id" not in match or value_matches(match["session_id"], request["session_id"]))
+            and match.get("session_resumed") in (None, request["session_resumed"])
             and ("listeners" not in match or f"v:{80 + request['listener']}" in match["listeners"]))
 
 

@@ -1,6 +1,7 @@
 """Random requests as clients write them, near the routes of a table: names in any case, paths in any
 spelling, with dot segments, escapes, and what is refused."""
-from tests.harness.route_tables import CLIENTS, FIELDS, HOSTS, LABELS, METHODS, NAMES, VALUES, path
+from tests.harness.route_tables import (CLIENTS, FIELDS, HOSTS, LABELS, METHODS, NAMES, SESSIONS, VALUES,
+                                        path)
 
 ODD = ["/.", "/..", "/./", "/../", "//", "/%2e%2E", "/.%2e/a", "/..;x", "/.;/", "%2f", "/a%2F..", "%5c", "%00",
        "%zz", "%4", "/...", "/*", "/a%2fb", "%2e", "@", ":"]
@@ -90,6 +91,7 @@ def request(random, routes):
     return {"method": random.choice(METHODS), "target": target(random, routes, said), "host": said,
             "headers": fields(random), "sni": random.choice(["", "a.test", "x.a.test", "B.TEST"]),
             "alpn": random.choice(["http/1.1", None]), "subject": random.choice([*VALUES, None, None]),
+            "session_id": random.choice([*SESSIONS, None]), "session_resumed": random.choice([True, False]),
             "listener": random.choice([0, 1]), "from": random.choice(CLIENTS)}
 
 

@@ -8,6 +8,9 @@ SEGMENTS = ["a", "b", "ab", "v1", "", "c.d", "A", "a%20b", "...", "a-very-long-s
 METHODS = ["GET", "POST", "PUT", "get", "OPTIONS"]
 FIELDS = ["x-one", "x-two", "X-Three", "x_four"]
 PROTOCOLS = ["http/1.1", {"prefix": "http/"}, {"exact": "h2", "not": True}, {"present": False}]
+SESSIONS = ["0123456789abcdef", "0123000000000000", "f000000000000001"]
+SESSION_MATCHES = [*SESSIONS, {"prefix": "0123"}, {"prefix": "f"}, {"prefix": "0123", "not": True}, {"regex": "[0-7].*"},
+                   {"regex": ".*[0-9]"}, {"present": True}, {"present": False}, {"exact": SESSIONS[0], "not": True}]
 VALUES = ["1", "2", "true", "", "abc"]
 NAMES = ["a", "b", "session", "a b"]
 NETWORKS = ["10.0.0.0/8", "10.1.0.0/16", "192.0.2.7", "2001:db8::/32", "0.0.0.0/0"]
@@ -54,6 +57,10 @@ def rare(random):
         out["alpn"] = random.choice(PROTOCOLS)
     if random.random() < 0.1:
         out["client_subject"] = value(random)
+    if random.random() < 0.1:
+        out["session_id"] = random.choice(SESSION_MATCHES)
+    if random.random() < 0.1:
+        out["session_resumed"] = random.choice([True, False])
     if random.random() < 0.1:
         out["listeners"] = some(random, ["v:80", "v:81"], 2)
     return out

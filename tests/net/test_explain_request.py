@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import re
 
 import pytest
 
@@ -269,3 +270,37 @@ routes:
     routes = [line.split(maxsplit=1)[1] for line in explain(str(path), "GET http://h/", "--subject", "CN=a,O=b")
               if "  route " in line]
     assert routes[0].split(maxsplit=1)[1] == "staff (line 5): it matches, and nothing more specific does"
+
+
+SESSIONS = """vips: [ { name: v, addresses: [127.0.0.1], listeners: [ { port: 80, protocol: http, routes: r } ] } ]
+node: { tunnel_address: 127.0.0.1 }
+upstreams: { u: { persistence: { hash_on: tls-session }, endpoints: [ { address: 10.0.0.1:80 }, { address: 10.0.0.2:80 } ] } }
+routes:
+  r:
+    - { name: visit, match: { path: /x, session_id: { prefix: "01" } }, respond: { status: 200 } }
+    - { name: again, match: { path: /x, session_resumed: true }, respond: { status: 200 } }
+    - { name: anew, match: { path: /x, session_resumed: false }, respond: { status: 200 } }
+    - { name: rest, upstream: u }
+"""
+
+
+def test_a_session_of_tls_has_its_reasons_and_its_endpoint(tmp_path):
+    path = tmp_path / "session.yaml"
+    path.write_text(SESSIONS)
+
+    def routes(*words):
+        text = explain(str(path), "GET http://h/x", *words)
+        return [line.split(maxsplit=1)[1].split("): ")[1] for line in text if re.search(r"\(line \d+\): ", line)]
+
+    it = "it matches, and nothing more specific does"
+    assert routes()[:3] == ['TLS session id does not begin with "01"', "no TLS session was resumed", it]
+    assert routes("--session-id", "0123456789abcdef", "--session-resumed")[:3] == [
+        it, 'it matches, but "visit" is as specific and written first', "a TLS session was resumed"]
+    assert routes("--session-id", "1123456789abcdef", "--session-resumed")[1] == it
+    ends = {number: {line for line in explain(str(path), "GET http://h/", "--session-id", f"{number:016x}")
+                     if line.startswith("  endpoint *")} for number in range(1, 9)}
+    assert all(len(end) == 1 for end in ends.values()), ends
+    assert len(set.union(*ends.values())) == 2, "sessions are spread"
+    for wrong in ("0123", "0123456789ABCDEF", ""):
+        got = run(SHUNTCTL, "explain", "GET http://h/x", "--config", str(path), "--session-id", wrong, check=False)
+        assert got.returncode == 1 and f'16 digits of 0-9 and a-f for the TLS session, found "{wrong}"' in got.stderr

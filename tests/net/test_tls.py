@@ -42,6 +42,10 @@ routes:
     - {{ name: staff, match: {{ path: /who, client_subject: {{ regex: ".*,O=Tests" }} }}, respond: {{ status: 200, body: staff }} }}
     - {{ name: agreed, match: {{ path: /who, alpn: http/1.1 }}, respond: {{ status: 200, body: agreed }} }}
     - {{ name: nothing, match: {{ path: /who, alpn: {{ present: false }} }}, respond: {{ status: 200, body: nothing }} }}
+    - {{ name: again, match: {{ path: /again, session_resumed: true }}, respond: {{ status: 200, body: "visit:again;" }} }}
+    - {{ name: anew, match: {{ path: /again, session_resumed: false }}, respond: {{ status: 200, body: "visit:anew;" }} }}
+{digits}
+    - {{ name: none, match: {{ path: /session, session_id: {{ present: false }} }}, respond: {{ status: 200, body: "visit:none;" }} }}
     - {{ name: all, upstream: origin }}
 upstreams:
   origin: {{ endpoints: [ {{ address: "127.0.0.1:{origin}" }} ] }}
@@ -96,7 +100,9 @@ class Tls(Plain):
         super().close()
 
     def configuration(self):
-        return CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port, mutual=self.mutual,
+        digits = "\n".join(f'    - {{ name: d{d}, match: {{ path: /session, session_id: {{ prefix: "{d}" }} }},'
+                           f' respond: {{ status: 200, body: "visit:{d};" }} }}' for d in "0123456789abcdef")
+        return CONFIG.format(digits=digits, port=self.port, hasty=self.hasty, origin=self.origin.port, mutual=self.mutual,
                              strict=self.strict, tls=self.tls, quick=self.quick)
 
     def curl(self, path, *words, port=None, host="a.example.com", check=True):
@@ -183,6 +189,36 @@ def resume_twice(tls, version, between):
 def test_sessions_are_resumed_also_after_a_reload(tls, version):
     assert resume_twice(tls, version, lambda: None)
     assert resume_twice(tls, version, tls.reload)
+
+
+def visit(tls, *words):
+    """Two requests on one connection of s_client's: its session's id and whether it was resumed, as the log, the
+    routes and s_client say alike."""
+    before = len(tls.accesses())
+    head = "GET %s HTTP/1.1\r\nHost: a.example.com\r\nConnection: %s\r\n\r\n"
+    said = tls.s_client("-servername", "a.example.com", "-ign_eof", *words,
+                        data=head % ("/again", "keep-alive") + head % ("/session", "close")).stdout
+    lines = wait_until(lambda: [x for x in tls.accesses()[before:] if x["path"] in ("/again", "/session")][:2], "lines")
+    ids, resumed = ({line.get(key) for line in lines} for key in ("session_id", "session_resumed"))
+    assert len(lines) == 2 and len(ids) == len(resumed) == 1, lines
+    number, again = ids.pop(), resumed.pop() is True
+    assert re.findall(r"visit:(\w+);", said) == ["again" if again else "anew", number[0] if number else "none"], said
+    assert ("\nReused, TLS" in said) == again and ("\nNew, TLS" in said) == (not again)
+    return number, again
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_routes_go_by_the_session_and_by_its_resumption(tls, version):
+    kept, ids = tls.path("session" + version), set()
+    for _ in range(3):
+        number, again = visit(tls, version, "-sess_out", kept)
+        assert re.fullmatch("[0-9a-f]{16}", number) and not again and number not in ids
+        ids.add(number)
+        for _ in range(2):
+            assert visit(tls, version, "-sess_in", kept, "-sess_out", kept) == (number, True)
+    if version == "-tls1_2":
+        assert visit(tls, version, "-no_ticket") == (None, False)
+    assert run("curl", "-sS", "-m", "90", f"http://127.0.0.1:{tls.port}/session").stdout == "visit:none;"
 
 
 def test_a_handshake_that_does_not_go_on_is_ended(tls):

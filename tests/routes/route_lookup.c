@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "userspace/base/must.h"
+#include "userspace/base/session_id.h"
 #include "userspace/route/decide.h"
 
 static struct span text_of(const json_t *request, const char *key)
@@ -40,13 +41,16 @@ static json_t *find(const struct model *model, const json_t *request)
 			       .client = from.at ? &client : NULL,
 			       .sni = text_of(request, "sni"),
 			       .alpn = text_of(request, "alpn"),
-			       .subject = text_of(request, "subject") };
+			       .subject = text_of(request, "subject"),
+			       .session_resumed =
+				       json_is_true(json_object_get(request, "session_resumed")) };
 	enum h1_reject reject;
 	struct h1_parser parser;
 	struct decision d;
 	enum h1_result got;
 	size_t used;
 
+	session_id_parse(text_of(request, "session_id"), &asked.session_id);
 	MUST(!from.at || addr_parse_ip(from, &client));
 	h1_parser_init(&parser, H1_REQUEST, &decide_limits);
 	got = h1_parser_head(&parser, head, &msg, &used, &reject);

@@ -65,6 +65,23 @@ TEST(routes_that_make_no_sense_are_refused)
 		  "]",
 		  "f:2:52: expected one of exact, prefix, regex, present for \"client_subject\", "
 		  "found 2" },
+		{ "an id that no session can have",
+		  "[ { name: x, match: { session_id: 0123456789ABCDEF }, upstream: a } ]",
+		  "f:2:48: expected 16 digits of 0-9 and a-f for \"session_id\", found "
+		  "\"0123456789ABCDEF\"" },
+		{ "the id of no session",
+		  "[ { name: x, match: { session_id: \"0000000000000000\" }, upstream: a } ]",
+		  "f:2:49: expected 16 digits of 0-9 and a-f for \"session_id\", found "
+		  "\"0000000000000000\"" },
+		{ "a prefix that is longer than ids",
+		  "[ { name: x, match: { session_id: { prefix: 0123456789abcdef0 } }, upstream: a "
+		  "} "
+		  "]",
+		  "f:2:48: expected a prefix of 1 to 16 digits of 0-9 and a-f for "
+		  "\"session_id\", found \"0123456789abcdef0\"" },
+		{ "resumption by half",
+		  "[ { name: x, match: { session_resumed: maybe }, upstream: a } ]",
+		  "f:2:53: expected one of false, true for \"session_resumed\", found \"maybe\"" },
 		{ "a listener that there is not",
 		  "[ { name: x, match: { listeners: [\"v:9\"] }, upstream: a } ]",
 		  "f:2:49: no listener \"v:9\" uses the routes \"r\"" },

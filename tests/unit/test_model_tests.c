@@ -17,6 +17,8 @@
 	"/* }, request_headers: { set: { x-a: \"${route}\" }, remove: [x-b] } } }\n"               \
 	"  - { name: staff, match: { path: /who, client_subject: { prefix: \"CN=a,\" } }, "        \
 	"upstream: a }\n"                                                                          \
+	"  - { name: again, match: { path: /who, session_resumed: true }, upstream: a }\n"         \
+	"  - { name: visit, match: { path: /who, session_id: { prefix: ab } }, upstream: a }\n"    \
 	"vips: [ { name: v, addresses: [10.1.1.1], listeners: [ { port: 80, protocol: http, "      \
 	"routes: r } ] } ]\n"
 
@@ -92,6 +94,18 @@ TEST(what_a_test_expects_is_held_to_what_is_decided)
 		{ "another client's",
 		  "request: \"GET http://h/who\", client_subject: \"CN=ab\", route: staff",
 		  "expected route \"staff\", found that \"plain\"" },
+		{ "a session",
+		  "request: \"GET http://h/who\", session_id: ab23456789abcdef, route: visit", "" },
+		{ "another session",
+		  "request: \"GET http://h/who\", session_id: ba23456789abcdef, route: visit",
+		  "expected route \"visit\", found that \"plain\"" },
+		{ "a session that is resumed",
+		  "request: \"GET http://h/who\", session_id: ab23456789abcdef, session_resumed: "
+		  "true, route: again",
+		  "" },
+		{ "what no session is",
+		  "request: \"GET http://h/who\", session_id: ab, route: visit",
+		  "expected 16 digits of 0-9 and a-f for \"session_id\", found \"ab\"" },
 		{ "a client without one", "request: \"GET http://h/who\", route: plain", "" },
 		{ "fields of a redirect", "request: \"GET http://h/old/x\", sent: { x-a: b }",
 		  "expected that an endpoint gets the request, found that none does" },

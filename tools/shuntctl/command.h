@@ -16,11 +16,11 @@ struct command_options {
 	const char *pin_dir;
 	const char *operand, *second;     /* NULL: none */
 	const char *words[WORDS_MAX + 1]; /* all of them, as the first two; ends in NULL */
-	bool all;                         /* --all */
+	bool all, session_resumed;
 	const char *upstream;
 	const char *interval, *timeout; /* the texts of options; NULL: not given */
 	const char *vip, *reason, *endpoint, *rate, *count, *packet, *device;
-	const char *from, *config, *at, *request_id, *subject;
+	const char *from, *config, *at, *request_id, *subject, *session_id;
 	const char *headers[HEADERS_GIVEN_MAX]; /* of the request that is asked about */
 	uint32_t header_count;
 	uint32_t interval_ms; /* 0: no rates */

@@ -58,6 +58,9 @@ static const char help[] =
 	"                   explain: the packet\n"
 	"  --at REV         explain: by what was in effect as that revision (shuntctl revisions)\n"
 	"  --subject NAME   explain: of the client's certificate, such as CN=alice,O=Example\n"
+	"  --session-id ID  explain: of the TLS session, 16 digits, such as the access log says\n"
+	"  --session-resumed\n"
+	"                   explain: by a connection that resumes its TLS session\n"
 	"  --config FILE    explain: by that configuration, not by the one that runs\n"
 	"  --dev DEVICE     explain: where it comes in, if several are attached\n"
 	"  --help, --version\n"
@@ -104,6 +107,7 @@ static const struct option {
 	{ "--from", "explain", AT(from) },
 	{ "--config", "explain", AT(config) },
 	{ "--subject", "explain", AT(subject) },
+	{ "--session-id", "explain", AT(session_id) },
 	{ "--vip", "explain", AT(vip) },
 	{ "--upstream", "flows", AT(upstream) },
 #undef AT
@@ -230,6 +234,8 @@ static int arguments_take(int argc, char **argv, const struct command *command,
 			options->json = true;
 		else if (!strcmp(argv[i], "--all") && !strcmp(command->name, "flows"))
 			options->all = true;
+		else if (!strcmp(argv[i], "--session-resumed") && !strcmp(command->name, "explain"))
+			options->session_resumed = true;
 		else if ((value || header) && (i + 1 == argc || !strncmp(argv[i + 1], "--", 2)))
 			return usage("no value is given for", argv[i]);
 		else if (value)

@@ -74,7 +74,7 @@ static bool add_conditions(struct route_example *e, const struct route *r,
 	if (!when)
 		return true;
 	if (when->sni_count > 0 || when->listener_count > 0 || when->alpn || when->subject ||
-	    when->country_count > 0)
+	    when->session_id || when->session_resumed || when->country_count > 0)
 		return false;
 	if (when->clients.count > 0 && !e->has_client) {
 		memcpy(e->client.ip, when->clients.networks[0].ip, sizeof(e->client.ip));

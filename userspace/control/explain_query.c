@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "userspace/base/session_id.h"
+
 enum { HEAD_BYTES = 32768 };
 
 /* Up to one of those bytes, from *rest. */
@@ -144,6 +146,19 @@ static bool read_request(struct arena *arena, const json_t *asked, struct explai
 	return true;
 }
 
+static bool read_session(const json_t *asked, struct explain_query *q, struct err *err)
+{
+	const char *id = json_string_value(json_object_get(asked, "session_id"));
+
+	q->session_resumed = json_is_true(json_object_get(asked, "session_resumed"));
+	if (id && !session_id_parse(span_of(id), &q->session_id))
+		return err_set(err,
+			       "expected %d digits of 0-9 and a-f for the TLS session, found "
+			       "\"%s\"",
+			       SESSION_ID_DIGITS, id);
+	return true;
+}
+
 bool explain_query_read(struct arena *arena, const json_t *asked, struct explain_query *out,
 			struct err *err)
 {
@@ -161,7 +176,7 @@ bool explain_query_read(struct arena *arena, const json_t *asked, struct explain
 	if (from && !addr_parse_ip(span_of(from), &out->client))
 		return err_set(err, "expected an address such as 198.51.100.7, found \"%s\"", from);
 	out->has_client = from != NULL;
-	return read_request(arena, asked, out, err);
+	return read_session(asked, out, err) && read_request(arena, asked, out, err);
 }
 
 static bool may_have(const struct explain_query *q, const struct listener *l)
@@ -200,5 +215,7 @@ struct explain_ask explain_query_ask(const struct explain_query *query, struct s
 				     .has_client = query->has_client,
 				     .sni = query->sni,
 				     .subject = query->subject,
+				     .session_id = query->session_id,
+				     .session_resumed = query->session_resumed,
 				     .head = query->head };
 }

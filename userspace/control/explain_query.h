@@ -2,7 +2,8 @@
  * explain_query.h - a request that somebody asks about, and which listener would have it.
  *
  * {"request": "GET https://www.example.com/x", "headers": ["Name: value"], "from": ADDRESS, "vip":
- * NAME, "subject": TEXT}: all but the request may be left out. Pure; everything is in the arena.
+ * NAME, "subject": TEXT, "session_id": DIGITS, "session_resumed": BOOL}: all but the request may be
+ * left out. Pure; everything is in the arena.
  */
 #pragma once
 #include <jansson.h>
@@ -16,7 +17,9 @@ struct explain_query {
 	const char *vip;     /* NULL: any */
 	const char *sni;     /* NULL: none */
 	const char *subject; /* of the client's certificate; NULL: none */
-	struct span head;    /* as a client would send it */
+	uint64_t session_id; /* of the TLS session; 0: none */
+	bool session_resumed;
+	struct span head; /* as a client would send it */
 	struct addr client;
 	bool has_client;
 	bool secure;

@@ -56,6 +56,11 @@ static struct explain_text words_miss(const struct route_try *tried)
 		return words_value("TLS", r->when->alpn);
 	case MISS_SUBJECT:
 		return words_value("client certificate's", r->when->subject);
+	case MISS_SESSION_ID:
+		return words_value("TLS", r->when->session_id);
+	case MISS_RESUMPTION:
+		return words("%s TLS session was resumed",
+			     r->when->session_resumed == RESUMPTION_YES ? "no" : "a");
 	case MISS_CLIENT:
 		return words("the client is in none of its networks");
 	case MISS_COUNTRY:
@@ -126,8 +131,9 @@ static struct explain_text words_key(const struct request_key *key)
 						     [KEY_QUERY] = "the parameter",
 						     [KEY_PATH] = "the path",
 						     [KEY_TLS_SESSION] = "the TLS session" };
+	const char *name = key->name ? key->name : ""; /* of what has one */
 
-	return words("%s%s%s", keys[key->kind], key->name ? " " : "", key->name ? key->name : "");
+	return words("%s%s%s", keys[key->kind], *name ? " " : "", name);
 }
 
 struct explain_text explain_words_balance(const struct upstream *u)

@@ -358,29 +358,6 @@ struct vip {
 	struct place at;
 };
 
-/* tests: of the configuration */
-struct expectation {
-	const char *method, *scheme, *host, *path; /* the path as written */
-	const char *query;
-	struct addr from;    /* who asks; all zero: nobody knows */
-	const char *subject; /* of the client's certificate; NULL: none */
-	uint16_t port;
-	struct field_match *headers;
-	uint32_t header_count;
-	/* What is expected; NULL, 0: anything. */
-	const char *route, *upstream;
-	const char **endpoints; /* all that have a weight, of the first priority */
-	uint32_t endpoint_count;
-	uint32_t status; /* of our own answer */
-	const char *location;
-	const char *target; /* path and query that the endpoint gets */
-	struct field_match *sent;
-	uint32_t sent_count;
-	const char **not_sent; /* lower case */
-	uint32_t not_sent_count;
-	struct place at;
-};
-
 enum { DEVICES_MAX = 16, SOURCES_MAX = 16 };
 
 /* Slots of the ring of a listener of packets, and of all of them together. */

@@ -51,7 +51,7 @@ static bool hides_when(const struct conditions *earlier, const struct conditions
 	later = later ? later : &none;
 	return earlier->clients.count == 0 && earlier->country_count == 0 &&
 	       earlier->sni_count == 0 && earlier->listener_count == 0 && !earlier->subject &&
-	       !earlier->alpn &&
+	       !earlier->alpn && !earlier->session_id && !earlier->session_resumed &&
 	       has_values(later->queries, later->query_count, earlier->queries,
 			  earlier->query_count) &&
 	       has_values(later->cookies, later->cookie_count, earlier->cookies,

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "userspace/base/session_id.h"
 #include "userspace/http/field.h"
 #include "userspace/http/path.h"
 #include "userspace/model/model_parts.h"
@@ -353,6 +354,43 @@ static void read_alpn(struct reading *r, const struct key *key, const struct yam
 	conditions_of(r, into)->alpn = match;
 }
 
+/* What only ids can be. */
+static void check_session_id(struct reading *r, const struct yaml *value,
+			     const struct value_match *match)
+{
+	struct span text = span_of(match->value);
+	uint64_t number;
+
+	if (match->kind == VALUE_EXACT && match->value && !session_id_parse(text, &number))
+		finding(r, value->at,
+			"expected %d digits of 0-9 and a-f for \"session_id\", found \"%.32s\"",
+			SESSION_ID_DIGITS, match->value);
+	if (match->kind == VALUE_PREFIX && match->value && !session_id_may_begin(text, &number))
+		finding(r, value->at,
+			"expected a prefix of 1 to %d digits of 0-9 and a-f for \"session_id\", "
+			"found \"%.32s\"",
+			SESSION_ID_DIGITS, match->value);
+}
+
+static void read_session_id(struct reading *r, const struct key *key, const struct yaml *value,
+			    void *into)
+{
+	const struct value_match *match = read_one(r, value, "session id");
+
+	(void)key;
+	check_session_id(r, value, match);
+	conditions_of(r, into)->session_id = match;
+}
+
+static void read_session_resumed(struct reading *r, const struct key *key, const struct yaml *value,
+				 void *into)
+{
+	bool resumed = false;
+
+	read_bool(r, key, value, &resumed);
+	conditions_of(r, into)->session_resumed = resumed ? RESUMPTION_YES : RESUMPTION_NO;
+}
+
 const struct key match_keys[] = {
 	{ "host", read_host, offsetof(struct route, host) },
 	{ "path", read_path },
@@ -365,6 +403,8 @@ const struct key match_keys[] = {
 	{ "sni", read_sni },
 	{ "alpn", read_alpn },
 	{ "client_subject", read_subject },
+	{ "session_id", read_session_id },
+	{ "session_resumed", read_session_resumed },
 	{ "listeners", read_listeners },
 	{ 0 },
 };

@@ -1,10 +1,12 @@
 /*
- * model_route.h - routes as meant: what they match and what becomes of it (a part of model.h).
+ * model_route.h - routes as meant: what they match, what becomes of it, and the tests of that (a
+ * part of model.h).
  */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "userspace/base/addr.h"
 #include "userspace/base/err.h"
 #include "userspace/base/network.h"
 #include "userspace/http/field.h"
@@ -49,6 +51,9 @@ struct listener_name {
 /* What listeners agree on in TLS, where the client asks (RFC 7301). */
 #define ALPN_HTTP "http/1.1"
 
+/* Whether the client's TLS session had a connection before this one. */
+enum resumption { RESUMPTION_ANY, RESUMPTION_NO, RESUMPTION_YES };
+
 /* What few routes ask for. */
 struct conditions {
 	struct value_match *queries, *cookies;
@@ -61,8 +66,9 @@ struct conditions {
 	const uint16_t *countries; /* codes (route/country.h); without any: all */
 	uint32_t country_count;
 	struct place countries_at;
-	const struct value_match *subject,
-		*alpn; /* of the client's certificate; agreed. NULL: any */
+	/* Of the client's certificate; agreed; the TLS session's (base/session_id.h). NULL: any */
+	const struct value_match *subject, *alpn, *session_id;
+	enum resumption session_resumed;
 };
 
 /* Who is kept with one share of a split. */
@@ -170,5 +176,30 @@ struct route_table {
 	const struct route_index *index;    /* made by router_compile() */
 	bool asks_subject, asks_country;    /* one of its routes does; the same */
 	const struct country_db *countries; /* where one does; NULL: none does */
+	struct place at;
+};
+
+/* tests: of the configuration */
+struct expectation {
+	const char *method, *scheme, *host, *path; /* the path as written */
+	const char *query;
+	struct addr from;    /* who asks; all zero: nobody knows */
+	const char *subject; /* of the client's certificate; NULL: none */
+	uint64_t session_id; /* of the TLS session; 0: none */
+	bool session_resumed;
+	uint16_t port;
+	struct field_match *headers;
+	uint32_t header_count;
+	/* What is expected; NULL, 0: anything. */
+	const char *route, *upstream;
+	const char **endpoints; /* all that have a weight, of the first priority */
+	uint32_t endpoint_count;
+	uint32_t status; /* of our own answer */
+	const char *location;
+	const char *target; /* path and query that the endpoint gets */
+	struct field_match *sent;
+	uint32_t sent_count;
+	const char **not_sent; /* lower case */
+	uint32_t not_sent_count;
 	struct place at;
 };

@@ -1,6 +1,7 @@
 /* tests: what the file claims about itself. */
 #include <string.h>
 
+#include "userspace/base/session_id.h"
 #include "userspace/http/field.h"
 #include "userspace/http/path.h"
 #include "userspace/model/model_parts.h"
@@ -154,12 +155,22 @@ static void read_test_endpoints(struct reading *r, const struct key *key, const 
 	e->endpoint_count = read_texts(r, key, value, &e->endpoints);
 }
 
+static void read_test_session(struct reading *r, const struct key *key, const struct yaml *value,
+			      void *into)
+{
+	if (value->kind != YAML_TEXT || !session_id_parse(span_of(value->text), into))
+		finding(r, value->at, "expected %d digits of 0-9 and a-f for \"%s\", found %s",
+			SESSION_ID_DIGITS, key->name, schema_found(value));
+}
+
 #define AT(field) offsetof(struct expectation, field)
 const struct key test_keys[] = {
 	{ "request", read_request, .required = true },
 	{ "headers", read_test_headers },
 	{ "from", read_ip, AT(from) },
 	{ "client_subject", read_text, AT(subject), 0, 511 },
+	{ "session_id", read_test_session, AT(session_id) },
+	{ "session_resumed", read_bool, AT(session_resumed) },
 	{ "route", read_text, AT(route) },
 	{ "upstream", read_text, AT(upstream) },
 	{ "endpoints", read_test_endpoints },

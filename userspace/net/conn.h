@@ -40,6 +40,7 @@ struct conn {
 	 */
 	char *prelude;
 	uint16_t prelude_len;
+	bool resumed;    /* of an accepted one: its TLS session had a connection before */
 	bool connecting; /* or still in its handshake */
 	bool away;       /* another thread has its transport: nothing is to be touched or watched */
 	bool stepped;    /* it has come back, and its result was not asked for yet */

@@ -7,6 +7,7 @@
 #include "userspace/base/digits.h"
 #include "userspace/base/json_line.h"
 #include "userspace/base/must.h"
+#include "userspace/base/session_id.h"
 
 /* Limits count escaped bytes, so that the worst bytes in one field leave room for the others. */
 enum { TEXT_MAX = 160, PATH_MAX_BYTES = 768, TIME_BYTES = 27 };
@@ -15,7 +16,7 @@ enum { TEXT_MAX = 160, PATH_MAX_BYTES = 768, TIME_BYTES = 27 };
 /* clang-format off */
 #define FIELD_LIST(X) \
 	X(time) X(node) X(request_id) X(session) X(client) X(vip) X(port) X(protocol) X(tls) \
-	X(server_name) X(method) X(host) X(path) X(query) X(route) X(upstream) \
+	X(server_name) X(session_id) X(session_resumed) X(method) X(host) X(path) X(query) X(route) X(upstream) \
 	X(endpoint) X(reused) X(retries) X(status) X(bytes_in) X(bytes_out) X(idle_us) \
 	X(handshake_us) X(head_us) X(queue_us) X(connect_us) X(response_us) X(transfer_us) X(total_us) \
 	X(body_us) X(splice) X(splice_reason) X(splice_us) \
@@ -118,6 +119,16 @@ static void put_listener(struct json_line *out, const struct listener *listener)
 	put_text(out, key_vip, listener->vip->name);
 	json_line_number(out, key_port, listener->port);
 	put_text(out, key_protocol, listener_protocol_names[listener->protocol]);
+}
+
+static void put_session(struct json_line *out, const struct access_line *line)
+{
+	char id[SESSION_ID_DIGITS];
+
+	if (line->session_id)
+		json_line_word(out, key_session_id, session_id_print(line->session_id, id));
+	if (line->session_resumed)
+		json_line_true(out, key_session_resumed);
 }
 
 static void put_request(struct json_line *out, const struct access_line *line)
@@ -223,6 +234,7 @@ uint32_t access_log_format(struct access_log *log, const struct access_line *lin
 	put_listener(&j, line->listener);
 	put_text(&j, key_tls, line->tls);
 	put_text(&j, key_server_name, line->name);
+	put_session(&j, line);
 	put_request(&j, line);
 	put_endpoint(&j, line);
 	if (line->status)

@@ -41,6 +41,8 @@ struct access_line {
 	uint64_t handshake_us;     /* of TLS; 0: none, or of an exchange before */
 	uint64_t total_us;         /* 0: times are not known */
 	const char *tls, *name;    /* version and server name asked for; NULL: none */
+	uint64_t session_id;       /* of the TLS session; 0: none */
+	bool session_resumed;      /* by this connection */
 	const char *splice;        /* "full", "body" or "none"; "ended": the end of a full one */
 	const char *splice_reason; /* "" where it does not apply */
 	uint64_t splice_us;        /* of "ended": since the kernel took it over */

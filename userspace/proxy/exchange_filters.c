@@ -8,6 +8,8 @@ struct asked exchange_asked(const struct session *s)
 			       .client = &s->client,
 			       .sni = span_of(transport_tls_name(s->ends[CLIENT])),
 			       .alpn = transport_tls_alpn(s->ends[CLIENT]),
+			       .session_id = s->ends[CLIENT]->secured_as,
+			       .session_resumed = s->ends[CLIENT]->resumed,
 			       .id = access_note_piece(s->ex.note, PIECE_ID),
 			       .secure = s->ends[CLIENT]->ops != NULL,
 			       .chance = s->proxy->dealt };

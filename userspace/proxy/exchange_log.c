@@ -99,6 +99,8 @@ static void log_line_of(struct session *s, const char *splice, const char *reaso
 		.handshake_us = s->handshake_us,
 		.tls = transport_tls_version(s->ends[CLIENT]),
 		.name = transport_tls_name(s->ends[CLIENT]),
+		.session_id = s->ends[CLIENT]->secured_as,
+		.session_resumed = s->ends[CLIENT]->resumed,
 		.splice = splice,
 		.splice_reason = reason,
 		.end = (enum end_reason)ex->end,

@@ -17,6 +17,8 @@ static struct asked asked_of(const struct explain_state *state, const struct exp
 			       .alpn = span_of(ask->listener->protocol == LISTENER_HTTPS ? ALPN_HTTP
 											 : NULL),
 			       .subject = span_of(ask->subject),
+			       .session_id = ask->session_id,
+			       .session_resumed = ask->session_resumed,
 			       .id = span_make(some_id, ID_BYTES),
 			       .secure = ask->listener->protocol == LISTENER_HTTPS,
 			       .chance = state->dealt,
@@ -105,6 +107,7 @@ static struct recall recall_of(struct explain_state *state, const struct explain
 	return (struct recall){ .snapshot = ask->snapshot,
 				.upstream = out->decision.upstream,
 				.client = &ask->client,
+				.secured_as = ask->session_id,
 				.chance = &state->chance,
 				.ex = ex };
 }

@@ -25,7 +25,9 @@ struct explain_ask {
 	bool has_client;     /* else nobody knows */
 	const char *sni;     /* NULL: none */
 	const char *subject; /* of the client's certificate; NULL: none */
-	struct span head;    /* as the client would send it */
+	uint64_t session_id; /* of the TLS session; 0: none */
+	bool session_resumed;
+	struct span head; /* as the client would send it */
 };
 
 /* What is known beside the snapshot. */

@@ -38,6 +38,8 @@ struct decision decide(const struct asked *asked, struct message *msg, char *pat
 				     .sni = asked->sni,
 				     .alpn = asked->alpn,
 				     .subject = asked->subject,
+				     .session_id = asked->session_id,
+				     .session_resumed = asked->session_resumed,
 				     .client = asked->client,
 				     .listener = l,
 				     .trace = asked->trace,

@@ -24,6 +24,8 @@ struct asked {
 	struct span sni;           /* empty: none */
 	struct span alpn;          /* at NULL: none was agreed on */
 	struct span subject;       /* of the client's certificate; at NULL: none */
+	uint64_t session_id;       /* of the TLS session (base/session_id.h); 0: none */
+	bool session_resumed;
 	struct span id;            /* the request's name; empty: it has none */
 	bool secure;               /* by TLS */
 	uint64_t chance;           /* any number, for splits of those that are nobody's */

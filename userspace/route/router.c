@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/session_id.h"
 #include "userspace/route/host_match.h"
 #include "userspace/route/regex.h"
 #include "userspace/route/route_index.h"
@@ -79,6 +80,18 @@ static bool listener_matches(const struct conditions *when, const struct route_r
 	return when->listener_count == 0;
 }
 
+static bool session_id_matches(const struct value_match *want, uint64_t number)
+{
+	char text[SESSION_ID_DIGITS];
+
+	return value_match(want, session_id_print(number, text));
+}
+
+static bool resumption_matches(enum resumption want, bool resumed)
+{
+	return want == RESUMPTION_ANY || (want == RESUMPTION_YES) == resumed;
+}
+
 static bool country_matches(const struct conditions *when, uint16_t country)
 {
 	for (uint32_t i = 0; i < when->country_count; i++)
@@ -100,6 +113,10 @@ static enum route_miss conditions_miss(const struct conditions *when,
 		return MISS_ALPN;
 	if (when->subject && !value_match(when->subject, req->subject))
 		return MISS_SUBJECT;
+	if (when->session_id && !session_id_matches(when->session_id, req->session_id))
+		return MISS_SESSION_ID;
+	if (!resumption_matches(when->session_resumed, req->session_resumed))
+		return MISS_RESUMPTION;
 	if (when->clients.count > 0 &&
 	    !(req->client && network_list_has(&when->clients, req->client)))
 		return MISS_CLIENT;

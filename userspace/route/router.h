@@ -21,6 +21,8 @@ enum route_miss {
 	MISS_SNI,
 	MISS_ALPN,
 	MISS_SUBJECT,
+	MISS_SESSION_ID,
+	MISS_RESUMPTION,
 	MISS_CLIENT,
 	MISS_COUNTRY,
 	MISS_COOKIE,
@@ -59,6 +61,8 @@ struct route_request {
 	struct span sni;                 /* what the client asked for in TLS; empty: nothing */
 	struct span alpn;                /* agreed on; at NULL: none */
 	struct span subject;             /* of the client's certificate; at NULL: none */
+	uint64_t session_id;             /* of the TLS session (base/session_id.h); 0: none */
+	bool session_resumed;            /* it had a connection before this one */
 	const struct addr *client;       /* NULL: not known, in no network */
 	uint16_t country;                /* of the client (country.h); for tables that ask for it */
 	const struct listener *listener; /* NULL: none of those that routes name */

@@ -57,8 +57,10 @@ static int explain(struct conn *conn, int result, int usual)
 /* A session may be given up later, for its memory. */
 static void note_session(struct conn *conn)
 {
-	if (SSL_is_server(ssl_of(conn)))
-		conn->secured_as = tls_tickets_session(ssl_of(conn));
+	if (!SSL_is_server(ssl_of(conn)))
+		return;
+	conn->secured_as = tls_tickets_session(ssl_of(conn));
+	conn->resumed = SSL_session_reused(ssl_of(conn));
 }
 
 static int handshake(struct conn *conn)
