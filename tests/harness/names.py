@@ -27,7 +27,7 @@ def both_sockets():
 class NameServer:
     """records: {(name, type): [(ttl, data)]}; data is an address, or for SRV (priority, weight, port, target).
     silent: asks are heard and not answered. rcode: what is said of every name, unless None.
-    empty: of every name, that it has no addresses. stop(), begin(): its port is closed, and open again."""
+    empty: of every name, that it has no addresses. subset: so many of a name's records are said, by turns. stop(), begin(): its port is closed, and open again."""
 
     def __init__(self):
         self.sock, self.listener = both_sockets()
@@ -35,6 +35,7 @@ class NameServer:
         self.records, self.asked = {}, []
         self.silent, self.rcode, self.empty = False, None, False
         self.garbage, self.held = None, None
+        self.subset, self.turn = None, 0
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
         threading.Thread(target=self.serve_streams, daemon=True).start()
@@ -123,6 +124,9 @@ class NameServer:
         if self.garbage:
             return query[:2] + self.garbage
         found = [] if self.empty else self.records.get((name, kind), [])
+        if self.subset and found:
+            self.turn += self.subset
+            found = [found[(self.turn + i) % len(found)] for i in range(self.subset)]
         known = any(known == name for known, _ in self.records)
         rcode = self.rcode if self.rcode is not None else NOERROR if known else NXDOMAIN
         if rcode:

@@ -23,7 +23,7 @@ vips:
     addresses: [127.0.0.1]
     listeners: [ {{ port: {port}, protocol: http, routes: all }} ]
 node: {{ tunnel_address: 127.0.0.1 }}
-dns: {{ servers: ["127.0.0.1:{dns}"], timeout: 300ms }}
+dns: {{ servers: ["127.0.0.1:{dns}"], timeout: 300ms, hold: 1h }}
 routes:
   all:
     - {{ name: all, upstream: site, timeouts: {{ connect: 500ms, head: 500ms, total: 5s }},
@@ -79,7 +79,7 @@ def attributes(**values):
 
 
 def drill(shunt, what, put, is_found):
-    """From the moment when it breaks until all is well again; the errors that clients saw."""
+    """From the moment when it breaks until all is well again: the errors that clients saw, the retries refused."""
     before, first, began = shunt.stats(), len(shunt.clients.results), time.monotonic()
     put(shunt.dns, True)
     wait_until(is_found, f"{what} is found: {shunt.log()}")
@@ -93,10 +93,11 @@ def drill(shunt, what, put, is_found):
     recovered, after = time.monotonic() - repaired, shunt.stats()
     errors = shunt.errors(began)
     worst = max(shunt.worst_share(endpoint, repaired) for endpoint in shunt.endpoints)
-    report(what, [f"{found * 1000:.0f} ms", len(shunt.clients.results) - first, f"{sum(errors.values())} {dict(errors) or ''}",
-                  after["retries"] - before["retries"], refused(after) - refused(before), f"{recovered * 1000:.0f} ms",
-                  f"{100 * worst:.0f} %"])
-    return errors
+    gone = refused(after) - refused(before)
+    report(what, [f"{found * 1000:.0f} ms", len(shunt.clients.results) - first,
+                  f"{sum(errors.values())} {dict(errors) or ''}", after["retries"] - before["retries"], gone,
+                  f"{recovered * 1000:.0f} ms", f"{100 * worst:.0f} %"])
+    return errors, gone
 
 
 def stop(dns, broken):
@@ -104,6 +105,12 @@ def stop(dns, broken):
         dns.stop()
     else:
         dns.begin()
+
+
+def says(*addresses):
+    def put(dns, broken):
+        dns.say(NAME, *(addresses if broken else ADDRESSES))
+    return put
 
 
 @pytest.mark.parametrize("what,put", [
@@ -117,7 +124,20 @@ def stop(dns, broken):
 def test_while_nobody_says_what_the_name_is_its_endpoints_serve(shunt, what, put):
     wait_until(shunt.goes_well, "all is well before")
     snapshots, kept = shunt.log().count("is in effect"), shunt.log().count(KEPT)
-    errors = drill(shunt, what, put, lambda: shunt.name()["state"] == "failing")
+    errors, _ = drill(shunt, what, put, lambda: shunt.name()["state"] == "failing")
     assert not errors
     assert shunt.log().count(KEPT) == kept + 1
     assert shunt.log().count("is in effect") == snapshots
+
+
+@pytest.mark.parametrize("what,addresses", [
+    ("says a dead address for one of three", [DEAD, *ADDRESSES[1:]]),
+    ("says nothing but a dead address", [DEAD]),
+])
+def test_what_serves_well_is_held_while_an_answer_leads_to_nobody(shunt, what, addresses):
+    """The checks find the new one to be down, and those of before to be up."""
+    wait_until(shunt.goes_well, "all is well before")
+    down = shunt.log().count(f"{DEAD}:{shunt.endpoint} is down (")
+    errors, gone = drill(shunt, what, says(*addresses),
+                   lambda: shunt.log().count(f"{DEAD}:{shunt.endpoint} is down (") > down)
+    assert sum(errors.values()) <= gone  # on a machine that stands still

@@ -1,97 +1,14 @@
 """Endpoints that are names: looked up, followed as answers change, kept when nobody answers."""
-import http.server
-import json
 import os
 import signal
 import subprocess
-import threading
 
 import pytest
 
-from tests.harness.names import AAAA, NXDOMAIN, SERVFAIL, SRV, NameServer
-from tests.harness.plain import Plain
-from tests.harness.run import BUILD, SHUNTD, run, wait_until
+from tests.harness.named import Named, addresses
+from tests.harness.names import AAAA, NXDOMAIN, SERVFAIL, SRV
+from tests.harness.run import SHUNTD, wait_until
 from tests.harness.successor import PLACE, Successor
-
-CONFIG = """
-vips:
-  - {{ name: web, addresses: [127.0.0.1], listeners: [ {{ port: {port}, protocol: http, routes: all }} ] }}
-node: {{ tunnel_address: 127.0.0.1 }}
-dns: {{ servers: ["127.0.0.1:{dns}"], timeout: 300ms{dns_more} }}
-routes:
-  all:
-    - {{ name: srv, match: {{ path: /srv }}, upstream: srv }}
-    - {{ name: page, match: {{ path: /page }}, respond: {{ status: 200, file: {page} }} }}
-    - {{ name: all, upstream: web }}
-upstreams:
-  web: {{ endpoints: [ {{ address: "{name}:{origin}" }}{more} ] }}
-  srv: {{ endpoints: [ {{ srv: _http._tcp.example.test }} ] }}
-"""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        body = self.server.server_address[0].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        """Nothing is said."""
-
-
-class Server(http.server.ThreadingHTTPServer):
-    request_queue_size = 128
-    daemon_threads = True
-
-    def __init__(self, address, port, family):
-        self.address_family = family
-        super().__init__((address, port), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class Named(Plain):
-    """shuntd, a name server, and servers on several loopback addresses that say which they are."""
-
-    def __init__(self):
-        super().__init__()
-        self.dns = NameServer()
-        self.name, self.beside, self.dns_more, self.tests = "web.example.test", "", "", ""
-        with open(self.path("page.txt"), "w", encoding="utf-8") as out:
-            out.write("page")
-        self.endpoint = self.free_ports(1)[0]
-        self.servers = [Server(f"127.0.0.{n}", self.endpoint, 2) for n in (2, 3, 4)]
-        self.servers += [Server("::1", self.endpoint, 10)]
-
-    def close(self):
-        super().close()
-        self.dns.close()
-        for server in self.servers:
-            server.shutdown()
-            server.server_close()
-
-    def configuration(self):
-        return CONFIG.format(port=self.port, dns=self.dns.port, origin=self.endpoint, name=self.name,
-                             page=self.path("page.txt"), more=self.beside, dns_more=self.dns_more) + self.tests
-
-    def who(self, path="/", count=12):
-        """Which servers answer so many requests; None where it is shunt itself."""
-        found = set()
-        for _ in range(count):
-            got = run("curl", "-sS", "-m", "60", "-w", " %{http_code}", f"http://127.0.0.1:{self.port}{path}").stdout
-            found.add(got.split()[0] if got.endswith(" 200") else None)
-        return found
-
-    def becomes(self, want, path="/"):
-        wait_until(lambda: self.who(path) == want, f"{path} is served by {want}, not {self.who(path)}: {self.log()}")
-
-    def status(self, name="web.example.test"):
-        got = run(os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin", self.path("admin.sock"))
-        return next(one for one in json.loads(got.stdout)["names"] if one["name"] == name)
-
 
 @pytest.fixture(name="named")
 def fixture_named():
@@ -99,10 +16,6 @@ def fixture_named():
     with_names = Named()
     yield with_names
     with_names.close()
-
-
-def addresses(*numbers):
-    return {f"127.0.0.{n}" for n in numbers}
 
 
 def test_endpoints_follow_what_a_name_stands_for(named):

@@ -1,6 +1,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "tools/shuntctl/admin_get.h"
@@ -70,6 +71,16 @@ static void print_health(const json_t *health)
 	}
 }
 
+static bool has_text(const json_t *list, const char *text)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach((json_t *)list, i,
+			   one) if (strcmp(json_string_value(one), text) == 0) return true;
+	return false;
+}
+
 static void print_names(const json_t *names)
 {
 	size_t i, k;
@@ -84,7 +95,10 @@ static void print_names(const json_t *names)
 		printf("%-36s %-9s ", text_of(one, "name"), text_of(one, "state"));
 		print_span(integer(one, "for_ms"));
 		json_array_foreach(json_object_get(one, "addresses"), k, address)
-			printf(" %s", json_string_value(address));
+			printf(" %s%s", json_string_value(address),
+			       has_text(json_object_get(one, "held"), json_string_value(address))
+				       ? " (held)"
+				       : "");
 		printf("%s%s%s\n", detail[0] ? " (" : "", detail, detail[0] ? ")" : "");
 	}
 }

@@ -161,9 +161,39 @@ static void on_names_change(void *context)
 		take(d, order(d, reload_again(serving_snapshot(d->serving), &way)));
 }
 
+static bool is_meant(const struct endpoint *e, enum name_kind kind, const char *name,
+		     const struct name_answer *answer)
+{
+	struct addr address = e->address;
+
+	if (kind == NAME_HOST)
+		address.port = answer->address.port; /* which only the configuration says */
+	return addr_is(&address, &answer->address) && e->name && e->name_kind == kind &&
+	       strcmp(e->name, name) == 0;
+}
+
+/* Those that checks have not found to be down; of who is not checked nobody knows. */
+static bool may_hold(void *context, enum name_kind kind, const char *name,
+		     const struct name_answer *answer)
+{
+	const struct daemon *d = context;
+	const struct snapshot *s = d->serving ? serving_snapshot(d->serving) : NULL;
+
+	for (uint32_t i = 0; s && i < s->model->upstream_count; i++) {
+		const struct upstream *u = &s->model->upstreams[i];
+
+		for (uint32_t k = 0; u->has_names && u->health.kind && k < u->endpoint_count; k++)
+			if (is_meant(&u->endpoints[k], kind, name, answer) &&
+			    !atomic_load_explicit(&s->down[u->endpoints[k].index],
+						  memory_order_relaxed))
+				return true;
+	}
+	return false;
+}
+
 struct snapshot *daemon_first(struct daemon *d)
 {
-	struct resolver_hooks hooks = { on_names_ready, on_names_change, d };
+	struct resolver_hooks hooks = { on_names_ready, on_names_change, may_hold, d };
 	struct snapshot *first, *again;
 	struct reload_way way;
 

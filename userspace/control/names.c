@@ -7,12 +7,16 @@ struct printing {
 	uint64_t now_ms;
 };
 
-static json_t *addresses_of(const struct resolver_name *name)
+/* All that are used, or only those that the last answer did not have. */
+static json_t *addresses_of(const struct resolver_name *name, bool held)
 {
+	const struct name_set *set = name->set;
 	json_t *all = json_array();
 
-	for (uint32_t i = 0; i < name->count; i++)
-		json_array_append_new(all, json_string(addr_print(&name->answers[i].address).text));
+	for (uint32_t i = 0; i < set->count; i++)
+		if (!held || set->gone_ms[i])
+			json_array_append_new(
+				all, json_string(addr_print(&set->answers[i].address).text));
 	return all;
 }
 
@@ -24,7 +28,9 @@ static void print_one(void *context, const struct resolver_name *name)
 
 	json_object_set_new(one, "name", json_string(name->text));
 	json_object_set_new(one, "kind", json_string(name->kind == NAME_SRV ? "srv" : "host"));
-	json_object_set_new(one, "addresses", addresses_of(name));
+	json_object_set_new(one, "addresses", addresses_of(name, false));
+	json_object_set_new(one, "held", addresses_of(name, true));
+	json_object_set_new(one, "pause_ms", json_integer(name->set->pause_ms));
 	json_object_set_new(one, "state",
 			    json_string(name->failing    ? "failing"
 					: name->answered ? "answered"

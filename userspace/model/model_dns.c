@@ -12,6 +12,7 @@ enum {
 	TIMEOUT_MS_MAX = 30000,
 	TTL_MS_MIN = 1000,
 	TTL_MS_MAX = 86400000,
+	HOLD_MS_MAX = 3600000,
 	WEIGHT_MOST = 1000,
 	PRIORITY_LAST = 15
 };
@@ -58,6 +59,7 @@ const struct key dns_keys[] = {
 	{ "timeout", read_duration, offsetof(struct dns, timeout_ms), 100, TIMEOUT_MS_MAX },
 	{ "ttl_least", read_duration, offsetof(struct dns, ttl_least_ms), TTL_MS_MIN, TTL_MS_MAX },
 	{ "ttl_most", read_duration, offsetof(struct dns, ttl_most_ms), TTL_MS_MIN, TTL_MS_MAX },
+	{ "hold", read_duration, offsetof(struct dns, hold_ms), 0, HOLD_MS_MAX },
 	{ 0 },
 };
 
@@ -68,6 +70,7 @@ void build_dns(struct building *b, const struct yaml *section)
 	dns->timeout_ms = 2000;
 	dns->ttl_least_ms = TTL_MS_MIN;
 	dns->ttl_most_ms = 3600000;
+	dns->hold_ms = 10000;
 	if (section)
 		schema_read(&b->reading, dns_keys, section, dns);
 	if (dns->ttl_least_ms > dns->ttl_most_ms)

@@ -19,6 +19,7 @@ struct dns {
 	enum dns_family family;
 	uint32_t timeout_ms;                /* of one try */
 	uint32_t ttl_least_ms, ttl_most_ms; /* bounds of what answers say */
+	uint32_t hold_ms; /* for which healthy addresses stay that an answer lacks */
 };
 
 struct model_name {

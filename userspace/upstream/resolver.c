@@ -13,13 +13,18 @@ struct named {
 	struct named *next;
 	struct resolver *resolver;
 	struct timer due;
-	bool asked;        /* an answer is under way */
-	bool dropped;      /* nobody wants it: it ends with that answer */
-	bool followed;     /* what it stands for is in effect somewhere */
-	bool waited;       /* whoever wants it does not wait any longer */
+	bool asked;    /* an answer is under way */
+	bool dropped;  /* nobody wants it: it ends with that answer */
+	bool followed; /* what it stands for is in effect somewhere */
+	bool waited;   /* whoever wants it does not wait any longer */
+	bool changed;  /* and nobody was told yet */
+	uint64_t tell_ms;
 	uint32_t in_a_row; /* failures */
 	struct resolver_name is;
-	struct name_answer answers[NAME_ANSWERS_MAX];
+	struct name_set set;
+	struct timer release;                      /* of who is held */
+	struct name_answer said[NAME_ANSWERS_MAX]; /* in the log */
+	uint32_t said_count, left_out;
 	char text[DNS_NAME_MAX + 1];
 };
 
@@ -35,7 +40,6 @@ struct resolver {
 	struct timer change;
 	struct defer ready;
 	uint64_t changed_ms; /* when on_change was called last */
-	bool changing;
 };
 
 static struct named *find(const struct resolver *r, enum name_kind kind, const char *text)
@@ -51,8 +55,8 @@ static uint32_t resolution_find(void *context, enum name_kind kind, const char *
 {
 	const struct named *n = find(context, kind, name);
 
-	*out_answers = n ? n->answers : NULL;
-	return n ? n->is.count : 0;
+	*out_answers = n ? n->set.answers : NULL;
+	return n ? n->set.count : 0;
 }
 
 static bool is_known(const struct named *n)
@@ -96,25 +100,6 @@ static void on_patience(void *context)
 
 /* --- changes ------------------------------------------------------------------------------- */
 
-static void on_change(void *context)
-{
-	struct resolver *r = context;
-
-	r->changing = false;
-	r->changed_ms = loop_now_ms(r->loop);
-	r->hooks.on_change(r->hooks.context);
-}
-
-static void tell_change(struct resolver *r)
-{
-	uint64_t since = loop_now_ms(r->loop) - r->changed_ms;
-
-	if (r->changing)
-		return;
-	r->changing = true;
-	timer_start(&r->change, since < RESOLVER_PAUSE_MS ? RESOLVER_PAUSE_MS - since : 0);
-}
-
 static uint32_t count_missing(const struct name_answer *of, uint32_t of_count,
 			      const struct name_answer *in, uint32_t in_count)
 {
@@ -129,26 +114,120 @@ static uint32_t count_missing(const struct name_answer *of, uint32_t of_count,
 	return missing;
 }
 
+static void say(struct named *n)
+{
+	const struct name_set *set = &n->set;
+
+	log_line(LOG_NOTICE, "%s has %u addresses now: %u have come, %u have gone", n->text,
+		 set->count, count_missing(set->answers, set->count, n->said, n->said_count),
+		 count_missing(n->said, n->said_count, set->answers, set->count));
+	if (n->left_out)
+		log_line(LOG_WARNING, "%s has more than %d addresses; %u are not used", n->text,
+			 NAME_ANSWERS_MAX, n->left_out);
+	memcpy(n->said, set->answers, sizeof(n->said));
+	n->said_count = set->count;
+}
+
+static void tell(struct named *n, uint64_t now_ms)
+{
+	uint32_t pause_ms = n->set.pause_ms;
+
+	n->changed = false;
+	say(n);
+	name_set_told(&n->set, now_ms);
+	if (n->set.pause_ms == NAME_PAUSE_MS_MAX && pause_ms < NAME_PAUSE_MS_MAX)
+		log_line(LOG_NOTICE,
+			 "%s changes with nearly every answer: a change has to wait for up to %d s "
+			 "now; see ttl_least and hold of dns",
+			 n->text, NAME_PAUSE_MS_MAX / 1000);
+}
+
+/* All that have changed are told together, so that many which change all the time fall in step. */
+static void on_change(void *context)
+{
+	struct resolver *r = context;
+	bool changed = false;
+
+	r->changed_ms = loop_now_ms(r->loop);
+	for (struct named *n = r->first; n; n = n->next) {
+		if (!n->changed || n->dropped)
+			continue;
+		tell(n, r->changed_ms);
+		changed = true;
+	}
+	if (changed)
+		r->hooks.on_change(r->hooks.context);
+}
+
+static void plan_change(struct resolver *r)
+{
+	uint64_t now_ms = loop_now_ms(r->loop), due_ms = UINT64_MAX;
+
+	for (const struct named *n = r->first; n; n = n->next)
+		if (n->changed && n->tell_ms < due_ms)
+			due_ms = n->tell_ms;
+	if (due_ms < r->changed_ms + NAME_PAUSE_MS)
+		due_ms = r->changed_ms + NAME_PAUSE_MS;
+	timer_start(&r->change, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+static void note_change(struct named *n)
+{
+	if (!n->followed) {
+		say(n);
+		return;
+	}
+	if (n->changed)
+		return;
+	n->changed = true;
+	n->tell_ms = name_set_tell_ms(&n->set, loop_now_ms(n->resolver->loop));
+	plan_change(n->resolver);
+}
+
+static bool may_stay(void *context, const struct name_answer *answer)
+{
+	const struct named *n = context;
+	const struct resolver_hooks *hooks = &n->resolver->hooks;
+
+	return n->followed && hooks->may_hold(hooks->context, n->is.kind, n->text, answer);
+}
+
+static struct name_hold hold_of(struct named *n)
+{
+	return (struct name_hold){ n->resolver->dns.hold_ms, may_stay, n };
+}
+
+static void plan_release(struct named *n)
+{
+	struct name_hold hold = hold_of(n);
+	uint64_t now_ms = loop_now_ms(n->resolver->loop);
+	uint64_t due_ms = name_set_expires_ms(&n->set, &hold);
+
+	timer_stop(&n->release);
+	if (due_ms != UINT64_MAX)
+		timer_start(&n->release, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+static void on_release(void *context)
+{
+	struct named *n = context;
+	struct name_hold hold = hold_of(n);
+
+	if (name_set_expire(&n->set, &hold, loop_now_ms(n->resolver->loop)))
+		note_change(n);
+	plan_release(n);
+}
+
 static void take_answers(struct named *n, const struct dns_answer *a)
 {
-	size_t bytes = a->count * sizeof(a->answers[0]);
-	uint32_t come = count_missing(a->answers, a->count, n->answers, n->is.count);
-	uint32_t gone = count_missing(n->answers, n->is.count, a->answers, a->count);
-	bool same = a->count == n->is.count && memcmp(a->answers, n->answers, bytes) == 0;
+	struct name_hold hold = hold_of(n);
 
 	n->is.answered = true;
 	n->is.answered_ms = loop_now_ms(n->resolver->loop);
-	if (same)
-		return;
-	memcpy(n->answers, a->answers, bytes);
-	n->is.count = a->count;
-	log_line(LOG_NOTICE, "%s has %u addresses now: %u have come, %u have gone", n->text,
-		 a->count, come, gone);
-	if (a->left_out)
-		log_line(LOG_WARNING, "%s has more than %d addresses; %u are not used", n->text,
-			 NAME_ANSWERS_MAX, a->left_out);
-	if (n->followed)
-		tell_change(n->resolver);
+	n->left_out = a->left_out;
+	if (name_set_take(&n->set, a->answers, a->count, &hold, n->is.answered_ms))
+		note_change(n);
+	plan_release(n);
 }
 
 /* --- look-ups ------------------------------------------------------------------------------ */
@@ -156,6 +235,7 @@ static void take_answers(struct named *n, const struct dns_answer *a)
 static void free_name(struct named *n)
 {
 	timer_stop(&n->due);
+	timer_stop(&n->release);
 	free(n);
 }
 
@@ -183,7 +263,7 @@ static void take_failure(struct named *n, const struct dns_answer *a)
 
 	if (n->in_a_row++ == 0)
 		log_line(LOG_WARNING, "cannot look up %s: %s; %s", n->text, a->why,
-			 n->is.count ? "what it stood for before is kept" : "it has no endpoints");
+			 n->set.count ? "what it stood for before is kept" : "it has no endpoints");
 	n->is.failing = true;
 	n->is.why = a->why;
 	n->is.failures++;
@@ -307,9 +387,10 @@ static void add(struct resolver *r, const struct model_name *name)
 	n->resolver = r;
 	strcpy(n->text, name->text); /* DNS_NAME_MAX at most, as the model has seen to */
 	n->is = (struct resolver_name){
-		.text = n->text, .kind = name->kind, .answers = n->answers, .why = ""
+		.text = n->text, .kind = name->kind, .set = &n->set, .why = ""
 	};
 	timer_init(&n->due, r->loop, on_due, n);
+	timer_init(&n->release, r->loop, on_release, n);
 	n->next = r->first;
 	r->first = n;
 	plan(n, 0);

@@ -7,6 +7,7 @@
 #pragma once
 #include "userspace/model/model.h"
 #include "userspace/net/loop.h"
+#include "userspace/upstream/name_set.h"
 
 struct resolver;
 
@@ -14,12 +15,17 @@ struct resolver_hooks {
 	/* Each name that was wanted has been looked up, or has had RESOLVER_WAIT_MS for it. Once
 	 * after each resolver_want that returned false. */
 	void (*on_ready)(void *context);
-	/* Names stand for something else now. At most once in RESOLVER_PAUSE_MS. */
+	/* Names stand for something else now. At most once in NAME_PAUSE_MS, and more seldom while
+	 * they change all the time (name_set.h). */
 	void (*on_change)(void *context);
+	/* Whether what an answer does not have any more is known to serve well, and so may stay for
+	 * as long as dns.hold_ms says. */
+	bool (*may_hold)(void *context, enum name_kind kind, const char *name,
+			 const struct name_answer *answer);
 	void *context;
 };
 
-enum { RESOLVER_WAIT_MS = 5000, RESOLVER_PAUSE_MS = 1000 };
+enum { RESOLVER_WAIT_MS = 5000 };
 
 struct resolver *resolver_create(struct loop *loop, const struct resolver_hooks *hooks);
 void resolver_destroy(struct resolver *resolver); /* accepts NULL */
@@ -38,8 +44,7 @@ const struct resolution *resolver_resolution(const struct resolver *resolver);
 struct resolver_name {
 	const char *text;
 	enum name_kind kind;
-	uint32_t count;
-	const struct name_answer *answers;
+	const struct name_set *set;
 	bool answered;        /* at least once */
 	bool failing;         /* the last look-up did not do; what was known before is kept */
 	const char *why;      /* it is failing */
