@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from tests.harness import plain, scripted
+from tests.harness import plain, scripted, tls_raw
 from tests.net.test_balancing import Several
 
 SILENT = scripted.Answer(())
@@ -166,10 +166,19 @@ def test_without_a_line_full_is_full_at_once():
 
 class Streamed(Lined):
     """Its other port takes streams for the same upstream."""
+    STREAM = "protocol: tcp-proxy, upstream: origin"
 
     def configuration(self):
-        stream = f"- {{ port: {self.hasty}, protocol: tcp-proxy, upstream: origin }}"
+        stream = f"- {{ port: {self.hasty}, {self.STREAM} }}"
         return re.sub(r"- { port: %d,.*" % self.hasty, stream, super().configuration())
+
+    def refuses_streams(self):
+        """Whether one is closed at once, if not before it knows that it stands."""
+        try:
+            over = self.client(hasty=True).read_all()
+        except ConnectionResetError:
+            return True
+        return over.got == b"" and over.ending in ("reset", "eof")
 
     def stream(self):
         """One that its endpoint keeps: the client, and the name that it has said."""
@@ -272,21 +281,105 @@ def test_who_cannot_be_reached_costs_a_place_in_the_line_no_more():
         here[0].reset()
 
 
-def test_streams_count_and_are_limited_but_do_not_wait():
-    with Streamed(limit="max_requests: 1") as shunt:
+@pytest.mark.parametrize("limit", ["max_requests: 1", "max_connections: 1"])
+def test_streams_wait_in_the_same_line_as_requests(limit):
+    with Streamed("size: 3, timeout: 1m", limit) as shunt:
         (first, _), = shunt.hold()
-        over = shunt.client(hasty=True)
-        over.read_all()
-        assert over.got == b"" and over.ending in ("reset", "eof")
-        assert shunt.accesses()[-1]["end"] == "endpoints_full" and shunt.stats()["queued"] == 0
-        first.reset()
-        plain.wait_until(lambda: shunt.get().status == 200, "room")
-        stream = shunt.client(hasty=True)
-        name = scripted.token()
-        stream.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % name)
-        assert stream.read_answer().status == 200
+        stream, name = shunt.stream()
+        plain.wait_until(lambda: shunt.stats()["queued"] == 1, "it waits")
         (waits, last), = shunt.queue(1)
-        assert not shunt.has(last)
-        stream.reset()
-        plain.wait_until(lambda: shunt.has(last), "its turn, when the stream has ended")
+        later, late = shunt.stream()
+        later.finish()  # and wants an answer still
+        plain.wait_until(lambda: shunt.stats()["queued"] == 3, "all wait")
+        assert shunt.refuses_streams()
+        assert shunt.stats()["queue_full"] == 1 and shunt.accesses()[-1]["end"] == "queue_full"
+        for ends, begins, not_yet in (first, name, [last, late]), (stream, last, [late]), (waits, late, []):
+            ends.reset()
+            plain.wait_until(lambda n=begins: shunt.has(n), "its turn")
+            assert not any(shunt.has(one) for one in not_yet)
+        stats = shunt.stats()
+        assert (stats["queue_served"], stats["queue_left"]) == (3, 0), stats
+        plain.wait_until(lambda: len(shunt.accesses()) >= 4, "the line of a stream that has ended")
+        line = [line for line in shunt.accesses() if line["protocol"] == "tcp-proxy" and line["end"] != "queue_full"][0]
+        assert line["queue_us"] > 0, line
+        later.reset()
+
+
+@pytest.mark.parametrize("ways,more", [
+    (["reset"], ""),
+    (["finish", "reset"], ""),
+    (["finish"], ", half_closed: leaves"),
+])
+@pytest.mark.parametrize("says", [b"something that nobody reads", b""])
+def test_a_stream_that_goes_away_leaves_the_line(ways, more, says):
+    with Streamed("size: 1, timeout: 1m" + more) as shunt:
+        (first, _), = shunt.hold()
+        gone = shunt.client(hasty=True)
+        gone.send(says)
+        plain.wait_until(lambda: shunt.stats()["queued"] == 1, "it waits")
+        for way in ways:
+            getattr(gone, way)()
+        plain.wait_until(lambda: shunt.stats()["queue_left"] == 1, "it has left")
+        (waits, name), = shunt.queue(1)
+        accepted = shunt.origin.accepted
+        first.reset()
+        plain.wait_until(lambda: shunt.has(name), "the next one's turn")
+        assert shunt.origin.accepted <= accepted + 1
         waits.reset()
+
+
+def test_a_stream_waits_no_longer_than_it_may():
+    with Streamed("size: 9, timeout: 200ms") as shunt:
+        (first, _), = shunt.hold()
+        late, name = shunt.stream()
+        late.read_all()
+        assert late.got == b"" and late.ending in ("reset", "eof") and not shunt.has(name)
+        line = shunt.accesses()[-1]
+        assert line["end"] == "queue_timeout" and line["queue_us"] >= 150000, line
+        assert shunt.stats()["queue_timeouts"] == 1
+        first.reset()
+
+
+class Hidden(Streamed):
+    """Its other port takes TLS that ends at the endpoint."""
+    STREAM = "protocol: tls-passthrough, sni: { a.example: origin }"
+
+
+HELLO = tls_raw.hello(more=tls_raw.server_name("a.example"))
+
+
+def test_who_waits_for_tls_in_vain_is_told():
+    with Hidden("size: 1, timeout: 200ms") as shunt:
+        (first, _), = shunt.hold()
+        late = shunt.client(hasty=True)
+        late.send(HELLO)
+        late.read_all()
+        assert late.got == b"\x15\3\3\0\2\2\x50" and late.ending == "eof", "internal_error"
+        assert shunt.accesses()[-1]["end"] == "queue_timeout"
+        first.reset()
+
+
+def test_a_hello_waits_and_arrives_as_it_was():
+    with Hidden("size: 1, timeout: 1m") as shunt:
+        (first, _), = shunt.hold()
+        waits = shunt.client(hasty=True)
+        waits.send(HELLO)
+        plain.wait_until(lambda: shunt.stats()["queued"] == 1, "it waits")
+        first.reset()
+        plain.wait_until(lambda: [conn.data for conn in shunt.origin.unfinished()] == [HELLO], "its hello")
+        waits.reset()
+
+
+def test_a_stream_finds_another_endpoint_and_waits_for_it():
+    with Streamed(count=2) as shunt:
+        held = shunt.hold(2)
+        here, other = sorted(held, key=lambda one: not shunt.origins[0].whole(one[1]))
+        shunt.origins[0].close()
+        plain.wait_until(lambda: shunt.stats()["exchanges"] == 1, "its exchange has ended")
+        stream, name = shunt.stream()
+        plain.wait_until(lambda: shunt.stats()["queued"] == 1, "it waits for the other one")
+        other[0].reset()
+        plain.wait_until(lambda: shunt.has(name), "its turn")
+        assert shunt.stats()["upstream_connect_errors"] == 1
+        for client in stream, here[0]:
+            client.reset()

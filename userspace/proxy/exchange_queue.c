@@ -89,7 +89,7 @@ static bool on_turn(struct waiter *waiter)
 		exchange_connect(s);
 	} else {
 		stat_add(&session_stats(s)->queue_left, 1);
-		exchange_reply(s, 503, exchange_nobody(ex));
+		exchange_refuse(s, 503, exchange_nobody(ex));
 	}
 	s->held = false;
 	session_run(s);
@@ -119,8 +119,7 @@ bool exchange_must_queue(struct session *s)
 
 bool exchange_may_queue(const struct session *s)
 {
-	return s->state == SESSION_FORWARDING && s->ex.choice == ROSTER_FULL &&
-	       s->ex.upstream->queue.size > 0;
+	return s->ex.choice == ROSTER_FULL && s->ex.upstream->queue.size > 0;
 }
 
 bool exchange_reconnect(struct session *s)
@@ -143,7 +142,7 @@ bool exchange_queue(struct session *s)
 	ex->waiter.picky = ex->attempts > 0;
 	if (!wait_lines_join(s->proxy->lines, roster_tally(ex->roster), queue->size, &ex->waiter)) {
 		stat_add(&session_stats(s)->queue_full, 1);
-		exchange_reply(s, 503, END_QUEUE_FULL);
+		exchange_refuse(s, 503, END_QUEUE_FULL);
 		return false;
 	}
 	stat_add(&session_stats(s)->queued, 1);
@@ -166,7 +165,7 @@ void exchange_queue_time_out(struct session *s)
 {
 	leave_line(s);
 	stat_add(&session_stats(s)->queue_timeouts, 1);
-	exchange_reply(s, 503, END_QUEUE_TIMEOUT);
+	exchange_refuse(s, 503, END_QUEUE_TIMEOUT);
 }
 
 /* Connections that nobody here needs now may be all that keeps others from having one. */

@@ -97,3 +97,11 @@ void exchange_reply(struct session *s, uint16_t status, enum end_reason why)
 	ex->response_begun = ex->response_done = true;
 	exchange_end(s);
 }
+
+void exchange_refuse(struct session *s, uint16_t status, enum end_reason why)
+{
+	if (s->state == SESSION_HELLO)
+		passthrough_fail(s, why);
+	else
+		exchange_reply(s, status, why);
+}

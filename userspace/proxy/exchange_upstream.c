@@ -170,9 +170,9 @@ bool exchange_connect(struct session *s)
 		if (exchange_may_queue(s))
 			return exchange_queue(s);
 		if (!ex->endpoint)
-			exchange_reply(s, 503, exchange_nobody(ex));
+			exchange_refuse(s, 503, exchange_nobody(ex));
 		else
-			exchange_reply(s, 502, END_UNREACHABLE);
+			exchange_refuse(s, 502, END_UNREACHABLE);
 		return false;
 	}
 	if (!s->ends[SERVER]->connecting)
@@ -218,17 +218,12 @@ void exchange_server_lost(struct session *s, uint16_t status, enum end_reason wh
 		s->ex.detail = NULL;
 		return;
 	}
-	if (s->state == SESSION_HELLO && s->listener->protocol == LISTENER_TLS_PASSTHROUGH) {
-		session_drop_server(s);
-		passthrough_unreachable(s, why);
-		return;
-	}
-	if (s->state != SESSION_FORWARDING || s->ex.response_begun) {
+	if (s->ex.response_begun) {
 		session_fail(s, why);
 		return;
 	}
 	session_drop_server(s);
-	exchange_reply(s, status, why);
+	exchange_refuse(s, status, why);
 }
 
 static void say_unreached(const struct session *s, int error)

@@ -19,9 +19,13 @@ static void refuse(struct session *s, const char *alert, enum end_reason why)
 	session_enter(s, SESSION_DRAINING);
 }
 
-void passthrough_unreachable(struct session *s, enum end_reason why)
+void passthrough_fail(struct session *s, enum end_reason why)
 {
-	refuse(s, alert_unreachable, why);
+	session_drop_server(s);
+	if (s->listener->protocol == LISTENER_TLS_PASSTHROUGH)
+		refuse(s, alert_unreachable, why);
+	else
+		session_fail(s, why);
 }
 
 /* What is logged begins: a client that says nothing is not worth a line. */
@@ -45,7 +49,6 @@ void passthrough_begin(struct session *s, const struct upstream *wanted)
 {
 	const struct upstream *upstream = exchange_fail_over(s, wanted);
 	struct recall by = exchange_recall_by(s, upstream);
-	enum end_reason why;
 
 	s->ex.upstream = upstream;
 	s->ex.tunnels = true;
@@ -53,13 +56,7 @@ void passthrough_begin(struct session *s, const struct upstream *wanted)
 	if (s->ex.began_ms == 0)
 		begin(s);
 	exchange_reached(s, &s->ex.times.head);
-	if (session_connect(s, upstream))
-		return;
-	why = s->ex.endpoint ? END_UNREACHABLE : exchange_nobody(&s->ex);
-	if (s->listener->protocol == LISTENER_TLS_PASSTHROUGH)
-		passthrough_unreachable(s, why);
-	else
-		session_fail(s, why);
+	exchange_connect(s);
 }
 
 static void on_hello(struct session *s, const struct tls_hello *hello)
@@ -85,6 +82,10 @@ bool passthrough_hello(struct session *s)
 			return false;
 		tunnel_begin(s);
 		return true;
+	}
+	if (exchange_is_queued(s)) {
+		exchange_queue_stays(s);
+		return false;
 	}
 	got = session_read(s, CLIENT);
 	if (s->ex.began_ms == 0 && buf_len(&s->in[CLIENT]) > 0)

@@ -345,7 +345,7 @@ static void on_overdue(struct session *s)
 	case SESSION_FORWARDING:
 		if (connecting)
 			exchange_server_lost(s, 504, END_CONNECT_TIMEOUT);
-		else if (s->state == SESSION_FORWARDING)
+		else if (s->state == SESSION_FORWARDING || exchange_is_queued(s))
 			exchange_time_out(s);
 		else
 			session_fail(s, END_HELLO_TIMEOUT);

@@ -271,6 +271,8 @@ void exchange_drop_splice(struct session *s);
 /* exchange_reply.c */
 /* Our own answer instead of the endpoint's; ends the exchange. Never after response_begun. */
 void exchange_reply(struct session *s, uint16_t status, enum end_reason why);
+/* The same, also where it is to become a tunnel: there is no endpoint for it. */
+void exchange_refuse(struct session *s, uint16_t status, enum end_reason why);
 
 /* exchange_log.c */
 /* What its head (NULL: none that can be understood) says of it; an exchange has begun. */
@@ -394,8 +396,8 @@ uint64_t secure_identity(const struct session *s, const struct upstream *upstrea
 
 /* passthrough.c */
 bool passthrough_hello(struct session *s);
-/* Says so to a client that waits for TLS. */
-void passthrough_unreachable(struct session *s, enum end_reason why);
+/* It gets no endpoint. Says so to a client that waits for TLS. */
+void passthrough_fail(struct session *s, enum end_reason why);
 void passthrough_begin(struct session *s, const struct upstream *upstream);
 
 /* 0 where nobody reads the log: then it is not worth the time to ask for the time. */
