@@ -201,19 +201,17 @@ TEST(retries_have_a_share_and_a_floor)
 
 	for (int i = 0; i < 100; i++)
 		roster_enter(s.roster, 0);
-	for (int i = 0; i < 20; i++) {
-		CHECK(roster_may_retry(s.roster, false, 20, 3));
-		roster_retry_begin(s.roster);
-	}
-	CHECK(!roster_may_retry(s.roster, false, 20, 3));
-	CHECK(roster_may_retry(s.roster, true, 20, 3)); /* one of them, once more */
+	for (int i = 0; i < 20; i++)
+		CHECK(roster_retry_begin(s.roster, 20, 3));
+	CHECK(!roster_retry_begin(s.roster, 20, 3));
+	CHECK(roster_may_retry(s.roster, 20, 3)); /* one of them, once more */
 	for (int i = 0; i < 99; i++)
 		roster_leave(s.roster, 0);
+	CHECK(!roster_may_retry(s.roster, 20, 3));
 	for (int i = 0; i < 18; i++)
 		roster_retry_end(s.roster);
-	CHECK(roster_may_retry(s.roster, false, 20, 3)); /* two, of three that may always */
-	roster_retry_begin(s.roster);
-	CHECK(!roster_may_retry(s.roster, false, 20, 3));
+	CHECK(roster_retry_begin(s.roster, 20, 3)); /* two, of three that may always */
+	CHECK(!roster_retry_begin(s.roster, 20, 3));
 	for (int i = 0; i < 3; i++)
 		roster_retry_end(s.roster);
 	roster_leave(s.roster, 0);

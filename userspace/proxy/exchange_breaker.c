@@ -10,6 +10,11 @@ static const struct breaker_rules *rules_of(const struct session *s)
 	return &s->ex.upstream->breaker;
 }
 
+static struct breaker_use breaker_of(const struct session *s)
+{
+	return roster_breaker(s->ex.roster, loop_now_ms(s->proxy->options.loop));
+}
+
 static void refuse(struct session *s, enum end_reason why)
 {
 	stat_add(&session_stats(s)->breaker_refused, 1);
@@ -22,6 +27,7 @@ static bool may_enter(struct session *s)
 	const struct breaker_rules *rules = rules_of(s);
 	struct exchange *ex = &s->ex;
 	struct tally *all = roster_tally(ex->roster);
+	struct breaker_use breaker = breaker_of(s);
 	enum breaker_pass pass;
 
 	if (rules->active > 0 && !tally_enter(&all->active, rules->active)) {
@@ -33,8 +39,9 @@ static bool may_enter(struct session *s)
 		refuse(s, END_BREAKER_FULL);
 		return false;
 	}
-	ex->pending = rules->pending > 0;
-	pass = breaker_ask(roster_breaker(ex->roster), rules, loop_now_ms(s->proxy->options.loop));
+	roster_pending(ex->roster, true);
+	ex->pending = true;
+	pass = breaker_ask(&breaker);
 	if (pass == BREAKER_REFUSED) {
 		refuse(s, END_BREAKER_OPEN);
 		return false;
@@ -71,8 +78,11 @@ void exchange_enter(struct session *s)
 
 static void settle(struct session *s)
 {
-	if (s->ex.pending)
+	if (!s->ex.pending)
+		return;
+	if (rules_of(s)->pending > 0)
 		tally_leave(&roster_tally(s->ex.roster)->pending);
+	roster_pending(s->ex.roster, false);
 	s->ex.pending = false;
 }
 
@@ -91,15 +101,18 @@ void exchange_breaker_end(struct session *s)
 	if (ex->admitted)
 		tally_leave(&roster_tally(ex->roster)->active);
 	if (ex->trial)
-		breaker_drop(roster_breaker(ex->roster));
+		breaker_drop(breaker_of(s).of);
 	ex->admitted = ex->trial = false;
 }
 
 uint64_t exchange_breaker_left_ms(const struct session *s)
 {
-	return s->ex.roster ? breaker_left_ms(roster_breaker(s->ex.roster),
-					      loop_now_ms(s->proxy->options.loop))
-			    : 0;
+	struct breaker_use breaker;
+
+	if (!s->ex.roster)
+		return 0;
+	breaker = breaker_of(s);
+	return breaker_left_ms(breaker.of, breaker.now_ms);
 }
 
 /* Who does worse than the others, now that a window is over. */
@@ -126,21 +139,20 @@ static void eject_outliers(struct session *s, uint64_t now_ms)
 void exchange_note_result(struct session *s, enum exchange_result result)
 {
 	struct exchange *ex = &s->ex;
-	struct breaker *b = roster_breaker(ex->roster);
-	uint64_t now_ms = loop_now_ms(s->proxy->options.loop);
-	bool trial = ex->trial, changed;
+	struct breaker_use breaker = breaker_of(s);
+	enum breaker_change change;
+	bool trial = ex->trial;
 
-	eject_outliers(s, now_ms);
+	eject_outliers(s, breaker.now_ms);
 	ex->trial = false;
-	changed = result == RESULT_CUT
-			  ? breaker_spoil(b, rules_of(s), now_ms)
-			  : breaker_note(b, rules_of(s), now_ms, trial, result == RESULT_BAD);
-	if (!changed)
+	change = result == RESULT_CUT ? breaker_spoil(&breaker)
+				      : breaker_note(&breaker, trial, result == RESULT_BAD);
+	if (change == BREAKER_STAYS)
 		return;
-	stat_add(b->state == BREAKER_CLOSED ? &session_stats(s)->breaker_closed
-					    : &session_stats(s)->breaker_opened,
+	stat_add(change == BREAKER_CLOSES ? &session_stats(s)->breaker_closed
+					  : &session_stats(s)->breaker_opened,
 		 1);
 	LOG_OFTEN(LOG_WARNING, "upstream %s: its breaker %s", ex->upstream->name,
-		  b->state == BREAKER_CLOSED ? "closes: it answers again"
-					     : "opens: too much has failed");
+		  change == BREAKER_CLOSES ? "closes: it answers again"
+					   : "opens: too much has failed");
 }

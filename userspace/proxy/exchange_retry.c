@@ -21,8 +21,15 @@ static bool is_whole(const struct session *s)
 	return unsent || s->out[SERVER].pinned;
 }
 
-/* What speaks against it, as the counter of that; NULL: nothing: a place is chosen, or all others
- * are full and it may wait. */
+/* One exchange more is in a retry, or one of these once more. */
+static bool begin(struct exchange *ex, const struct retry *retry)
+{
+	return ex->retries > 0 ? roster_may_retry(ex->roster, retry->budget, retry->budget_least)
+			       : roster_retry_begin(ex->roster, retry->budget, retry->budget_least);
+}
+
+/* What speaks against it, as the counter of that; NULL: nothing, and it has begun: a place is
+ * chosen, or all others are full and it may wait. */
 static atomic_uint_fast64_t *refusal(struct session *s, const struct retry *retry)
 {
 	struct stats *stats = session_stats(s);
@@ -34,12 +41,14 @@ static atomic_uint_fast64_t *refusal(struct session *s, const struct retry *retr
 	if (!is_whole(s))
 		return ex->method_again ? &stats->retries_refused_body
 					: &stats->retries_refused_method;
-	if (!roster_may_retry(ex->roster, ex->retries > 0, retry->budget, retry->budget_least))
+	if (!begin(ex, retry))
 		return &stats->retries_refused_budget;
 	ex->chosen = exchange_choose(s, ex->upstream) == ROSTER_FOUND;
-	if (!ex->chosen && !exchange_may_queue(s))
-		return &stats->retries_refused_nobody;
-	return NULL;
+	if (ex->chosen || exchange_may_queue(s))
+		return NULL;
+	if (ex->retries == 0)
+		roster_retry_end(ex->roster);
+	return &stats->retries_refused_nobody;
 }
 
 /* Half of it and a part by chance, so that those who failed together do not return together. */
@@ -67,8 +76,7 @@ bool exchange_retry(struct session *s, enum retry_cause cause, uint16_t status)
 		stat_add(refused, 1);
 		return false;
 	}
-	if (ex->retries++ == 0)
-		roster_retry_begin(ex->roster);
+	ex->retries++;
 	ex->retried = false;
 	if (ex->chosen)
 		exchange_placed(s);

@@ -68,6 +68,7 @@ static void choose(const struct explain_state *state, const struct explain_ask *
 {
 	const struct upstream *u = out->decision.upstream;
 	struct roster *r = roster_take(state->rosters, ask->snapshot, u, state->now_ms);
+	struct breaker_use breaker = roster_breaker(r, state->now_ms);
 	uint64_t chance = state->chance;
 	struct roster_ask whom = { .now_ms = state->now_ms,
 				   .random = balance_mix(&chance),
@@ -87,7 +88,7 @@ static void choose(const struct explain_state *state, const struct explain_ask *
 	out->foreign = ex->foreign;
 	out->asked = true;
 	out->answer = roster_pick(r, &whom, &out->place);
-	if (out->decision.route && !breaker_may(roster_breaker(r), &u->breaker, state->now_ms)) {
+	if (out->decision.route && !breaker_may(&breaker)) {
 		out->answer = ROSTER_UNFIT;
 		set_end(out, END_BREAKER_OPEN, 503);
 	} else if (out->answer == ROSTER_FULL && out->decision.route && u->queue.size > 0) {

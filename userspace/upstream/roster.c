@@ -19,7 +19,12 @@ struct rosters {
 	const struct snapshot *snapshot; /* only compared */
 };
 
-static uint64_t name_of(const struct upstream *u, const struct endpoint *e)
+uint64_t roster_name(const struct upstream *u)
+{
+	return XXH3_64bits(u->name, strlen(u->name));
+}
+
+uint64_t roster_place_name(const struct upstream *u, const struct endpoint *e)
 {
 	struct {
 		uint64_t upstream;
@@ -28,7 +33,7 @@ static uint64_t name_of(const struct upstream *u, const struct endpoint *e)
 	} id;
 
 	memset(&id, 0, sizeof(id)); /* padding is hashed too */
-	id.upstream = XXH3_64bits(u->name, strlen(u->name));
+	id.upstream = roster_name(u);
 	id.address = e->address;
 	id.vni = e->vpc ? e->vpc->vni : 0;
 	return XXH3_64bits(&id, sizeof(id));
@@ -60,21 +65,22 @@ static void member_give(struct rosters *all, struct member *m)
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
+	shards_give(m->shard);
 	tally_give(m->tally);
 	free(m);
 }
 
-static struct crowd *crowd_take(struct rosters *all, const char *name)
+static struct crowd *crowd_take(struct rosters *all, uint64_t name)
 {
-	uint64_t hash = XXH3_64bits(name, strlen(name));
-	struct crowd **at = &all->crowds[hash % TABLE];
+	struct crowd **at = &all->crowds[name % TABLE];
 
-	while (*at && (*at)->name != hash)
+	while (*at && (*at)->name != name)
 		at = &(*at)->next;
 	if (!*at) {
 		*at = must_alloc(sizeof(**at));
-		(*at)->name = hash;
-		(*at)->tally = tally_take(hash, NULL);
+		(*at)->name = name;
+		(*at)->tally = tally_take(name, NULL);
+		(*at)->shard = shards_take(&(*at)->tally->shards);
 	}
 	(*at)->refs++;
 	return *at;
@@ -89,6 +95,7 @@ static void crowd_give(struct rosters *all, struct crowd *c)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
+	shards_give(c->shard);
 	tally_give(c->tally);
 	free(c);
 }
@@ -102,12 +109,18 @@ static struct roster *roster_create(struct rosters *all, const struct snapshot *
 	r->upstream = upstream;
 	r->snapshot = snapshot;
 	r->refs = 1;
-	r->crowd = crowd_take(all, upstream->name);
+	r->crowd = crowd_take(all, roster_name(upstream));
 	r->members = must_alloc((upstream->endpoint_count + 1) * sizeof(r->members[0]));
 	r->list = must_alloc(upstream->endpoint_count * sizeof(r->list[0]));
-	for (uint32_t i = 0; i < upstream->endpoint_count; i++)
-		r->members[i] = member_take(all, name_of(upstream, &upstream->endpoints[i]),
-					    r->crowd->tally, since_ms);
+	for (uint32_t i = 0; i < upstream->endpoint_count; i++) {
+		struct member *m =
+			member_take(all, roster_place_name(upstream, &upstream->endpoints[i]),
+				    r->crowd->tally, since_ms);
+
+		if (!m->shard && (upstream->eject.rate > 0 || upstream->eject.slow > 0))
+			m->shard = shards_take(&m->tally->shards);
+		r->members[i] = m;
+	}
 	return r;
 }
 
@@ -197,7 +210,8 @@ bool roster_is_down(const struct roster *r, uint32_t place, uint64_t now_ms)
 
 bool roster_is_ejected(const struct roster *r, uint32_t place, uint64_t now_ms)
 {
-	return now_ms < r->members[place]->ejected_until_ms;
+	return court_has_away(r->crowd->tally->court, now_ms) &&
+	       now_ms < standing_until_ms(&r->members[place]->tally->standing);
 }
 
 /* Of what is new; before it warms up. */
@@ -206,16 +220,18 @@ uint32_t roster_whole_weight(const struct roster *r, uint32_t place)
 	return snapshot_weight(r->snapshot, &r->upstream->endpoints[place]);
 }
 
-/* Its share of what is new, while it warms up. */
+/* Its share of what is new, while it warms up: after it was away, or left alone by all workers. */
 uint32_t roster_weight_now(const struct roster *r, uint32_t place, uint64_t now_ms)
 {
-	uint64_t whole_ms = r->upstream->slow_start_ms;
-	uint64_t since_ms = r->members[place]->fit_since_ms, gone_ms;
+	const struct member *m = r->members[place];
+	uint64_t whole_ms = r->upstream->slow_start_ms, since_ms, gone_ms;
 	uint32_t weight = roster_whole_weight(r, place);
 
 	if (whole_ms == 0)
 		return weight;
-	gone_ms = now_ms - since_ms;
+	since_ms = standing_until_ms(&m->tally->standing);
+	since_ms = since_ms > m->fit_since_ms ? since_ms : m->fit_since_ms;
+	gone_ms = now_ms - since_ms; /* beyond all where it is asked though it is left alone */
 	if (since_ms == 0 || gone_ms >= whole_ms)
 		return weight * RAMP;
 	return weight * (uint32_t)(1 + gone_ms * (RAMP - 1) / whole_ms);
@@ -356,7 +372,7 @@ bool roster_enter(struct roster *r, uint32_t place)
 	if (most > 0 && !tally_enter(&r->members[place]->tally->active, most))
 		return false;
 	r->members[place]->active++;
-	r->active++;
+	shard_add(&r->crowd->shard->active, 1);
 	return true;
 }
 
@@ -366,25 +382,42 @@ void roster_leave(struct roster *r, uint32_t place)
 	if (r->upstream->endpoints[place].max_requests > 0)
 		tally_leave(&r->members[place]->tally->active);
 	r->members[place]->active--;
-	r->active--;
+	shard_add(&r->crowd->shard->active, UINT32_MAX);
 }
 
-bool roster_may_retry(const struct roster *r, bool again, uint32_t percent, uint32_t least)
+void roster_pending(struct roster *r, bool more)
 {
-	uint64_t share = (uint64_t)r->active * percent / 100;
-
-	return r->retrying - again < (share > least ? share : least);
+	shard_add(&r->crowd->shard->pending, more ? 1 : UINT32_MAX);
 }
 
-void roster_retry_begin(struct roster *r)
+/* How many may be in a retry now. */
+static uint32_t retries_most(const struct roster *r, uint32_t percent, uint32_t least)
 {
-	r->retrying++;
+	uint64_t share = (uint64_t)shards_sum(&r->crowd->tally->shards).active * percent / 100;
+
+	return share > least ? (uint32_t)share : least;
+}
+
+bool roster_may_retry(const struct roster *r, uint32_t percent, uint32_t least)
+{
+	return atomic_load(&r->crowd->tally->retrying) <= retries_most(r, percent, least);
+}
+
+bool roster_retry_begin(struct roster *r, uint32_t percent, uint32_t least)
+{
+	atomic_uint *retrying = &r->crowd->tally->retrying;
+	uint32_t most = retries_most(r, percent, least), now = atomic_load(retrying);
+
+	do
+		if (now >= most)
+			return false;
+	while (!atomic_compare_exchange_weak(retrying, &now, now + 1));
+	return true;
 }
 
 void roster_retry_end(struct roster *r)
 {
-	MUST(r->retrying > 0);
-	r->retrying--;
+	tally_leave(&r->crowd->tally->retrying);
 }
 
 struct tally *roster_tally(const struct roster *r)
@@ -392,9 +425,12 @@ struct tally *roster_tally(const struct roster *r)
 	return r->crowd->tally;
 }
 
-struct breaker *roster_breaker(const struct roster *r)
+struct breaker_use roster_breaker(const struct roster *r, uint64_t now_ms)
 {
-	return &r->crowd->breaker;
+	struct tally *t = r->crowd->tally;
+
+	return (struct breaker_use){ &t->court->breaker, &r->upstream->breaker, &t->shards,
+				     r->crowd->shard, now_ms };
 }
 
 struct tally *roster_place_tally(const struct roster *r, uint32_t place)
@@ -410,19 +446,20 @@ uint32_t roster_active(const struct roster *r, uint32_t place)
 struct roster_state roster_look(struct roster *r, uint32_t place, uint64_t now_ms)
 {
 	const struct member *m = r->members[place];
+	uint64_t until_ms = standing_until_ms(&m->tally->standing);
 	uint32_t weight = roster_whole_weight(r, place);
 	struct roster_ask nobody = { .now_ms = now_ms };
 	struct roster_state state = {
 		.down = roster_is_down(r, place, now_ms),
 		.full = is_full(r, &nobody, place),
 		.active = m->active,
-		.failures = m->failures,
+		.failures = standing_failures(&m->tally->standing),
 		.percent = 100,
 		.order = r->snapshot->orders[r->upstream->endpoints[place].index]
 	};
 
-	if (now_ms < m->ejected_until_ms)
-		state.ejected_ms = m->ejected_until_ms - now_ms;
+	if (now_ms < until_ms)
+		state.ejected_ms = until_ms - now_ms;
 	if (weight > 0 && r->upstream->slow_start_ms > 0)
 		state.percent = roster_weight_now(r, place, now_ms) * 100 / (weight * RAMP);
 	return state;

@@ -1,9 +1,9 @@
 /*
  * roster.h - what a worker knows of its upstreams' endpoints, and whom it gives the next exchange.
  *
- * Knows who is busy, who has just come back, and who has failed too often. What is known of an
- * endpoint outlives snapshots: it is found again by upstream, address and vpc. Belongs to one
- * worker; time and chance come as arguments.
+ * Knows who is busy and who has just come back. Who has failed too often it knows with all other
+ * workers: see standing.h. What is known of an endpoint outlives snapshots: it is found again by
+ * upstream, address and vpc. Belongs to one worker; time and chance come as arguments.
  */
 #pragma once
 #include "userspace/snapshot/snapshot.h"
@@ -12,7 +12,7 @@
 struct rosters;
 struct roster;
 struct tally;
-struct breaker;
+struct breaker_use;
 
 struct rosters *rosters_create(void);
 /* All rosters that were taken must have been given back. */
@@ -64,30 +64,33 @@ enum roster_answer roster_pick(struct roster *roster, const struct roster_ask *a
 /* An exchange begins there, and ends. False: others were faster, and it has all that it may. */
 bool roster_enter(struct roster *roster, uint32_t place);
 void roster_leave(struct roster *roster, uint32_t place);
-/* Whether one more may be in a retry, beside those that are: a share of all, or the least that may
- * anyway. again: the one that asks is among them. */
-bool roster_may_retry(const struct roster *roster, bool again, uint32_t percent, uint32_t least);
-void roster_retry_begin(struct roster *roster);
+/* One without a connection yet more, or less. */
+void roster_pending(struct roster *roster, bool more);
+/* One more is in a retry, or false: of all that all workers have there so great a share is, and no
+ * fewer than may anyway. may: whether one of them may try once more. */
+bool roster_retry_begin(struct roster *roster, uint32_t percent, uint32_t least);
+bool roster_may_retry(const struct roster *roster, uint32_t percent, uint32_t least);
 void roster_retry_end(struct roster *roster);
 /* What all workers have there: of the upstream, of one endpoint. Valid as long as the roster. */
 struct tally *roster_tally(const struct roster *roster);
 struct tally *roster_place_tally(const struct roster *roster, uint32_t place);
-struct breaker *roster_breaker(const struct roster *roster);
+struct breaker_use roster_breaker(const struct roster *roster, uint64_t now_ms);
 bool roster_place_is_own(const struct roster *roster, uint32_t place); /* of the node's zone */
 uint32_t roster_active(const struct roster *roster, uint32_t place);
 
 /* What is known of an endpoint now. */
 struct roster_state {
-	bool down; /* by its checks */
-	bool full; /* of requests or connections, in all workers */
-	uint32_t active, failures;
+	bool down;           /* by its checks */
+	bool full;           /* of requests or connections, in all workers */
+	uint32_t active;     /* in this one */
+	uint32_t failures;   /* in a row, in all */
 	uint32_t percent;    /* of its weight, while it warms up; else 100 */
 	uint64_t ejected_ms; /* that are left; 0: it is not */
 	struct endpoint_order order;
 };
 struct roster_state roster_look(struct roster *roster, uint32_t place, uint64_t now_ms);
 
-/* What came of it. True where this has just ejected the endpoint. */
+/* What came of it. True where this has just ejected the endpoint: one of all workers is told. */
 bool roster_failed(struct roster *roster, uint32_t place, uint64_t now_ms);
 /* A good answer has begun, after so long; and what became of it: it broke off, or was whole. */
 void roster_answered(struct roster *roster, uint32_t place, uint64_t took_ms);
@@ -98,6 +101,6 @@ void roster_served(struct roster *roster, uint32_t place);
 enum eject_cause { EJECT_NOT, EJECT_RATE, EJECT_SLOW };
 
 /* After each result, until it says EJECT_NOT: who has just been ejected as it did worse than the
- * others in the window that has ended. */
+ * others in the window that has ended, by what all workers saw. */
 enum eject_cause roster_outlier(struct roster *roster, uint64_t now_ms, uint32_t *out_place);
 bool roster_is_ejected(const struct roster *roster, uint32_t place, uint64_t now_ms);

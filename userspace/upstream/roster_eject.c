@@ -1,10 +1,7 @@
-/* Who is left alone: after failing in a row, or for doing worse than the others. */
+/* Who is left alone by all workers: after failing in a row, or for doing worse than the others. */
 #include "userspace/upstream/roster_parts.h"
 
-enum {
-	DOUBLINGS = 6,     /* of the time of an ejection */
-	SLOWER_LEAST = 20, /* milliseconds: what is less is nobody's fault */
-};
+enum { SLOWER_LEAST = 20 /* milliseconds: what is less is nobody's fault */ };
 
 /* Whether one more may be away. */
 static bool may_eject(const struct roster *r, uint64_t now_ms)
@@ -21,37 +18,36 @@ static bool may_eject(const struct roster *r, uint64_t now_ms)
 	return away * 100 <= all * u->eject.most_percent;
 }
 
-static void eject(struct roster *r, struct member *m, uint64_t now_ms)
+/* Under the lock, so that no more than may are away, and each is ejected once. */
+static bool eject(struct roster *r, uint32_t place, uint64_t now_ms)
 {
-	uint64_t time_ms = r->upstream->eject.time_ms;
-
-	/* Who was well for long is not held to what was before. */
-	if (m->ejections > 0 && now_ms - m->ejected_until_ms > time_ms << DOUBLINGS)
-		m->ejections = 0;
-	m->ejected_until_ms = now_ms + (time_ms << m->ejections);
-	m->fit_since_ms = m->ejected_until_ms; /* then it warms up */
-	if (m->ejections < DOUBLINGS)
-		m->ejections++;
-	m->failures = 0;
+	if (roster_is_ejected(r, place, now_ms) || !may_eject(r, now_ms))
+		return false;
+	court_eject(r->crowd->tally->court, &r->members[place]->tally->standing, now_ms,
+		    r->upstream->eject.time_ms);
+	return true;
 }
 
 void roster_answered(struct roster *r, uint32_t place, uint64_t took_ms)
 {
-	struct sample *s = &r->members[place]->sample;
+	struct shard *own = r->members[place]->shard;
 
-	s->tried++;
-	s->answered++;
-	s->answered_ms += took_ms;
+	if (!own)
+		return;
+	shard_add(&own->tried, 1);
+	shard_add(&own->answered, 1);
+	shard_add_ms(&own->answered_ms, took_ms);
 }
 
 void roster_served(struct roster *r, uint32_t place)
 {
-	r->members[place]->failures = 0;
+	standing_served(&r->members[place]->tally->standing);
 }
 
 bool roster_failed(struct roster *r, uint32_t place, uint64_t now_ms)
 {
-	r->members[place]->sample.tried++;
+	if (r->members[place]->shard)
+		shard_add(&r->members[place]->shard->tried, 1);
 	return roster_cut(r, place, now_ms);
 }
 
@@ -59,42 +55,46 @@ bool roster_cut(struct roster *r, uint32_t place, uint64_t now_ms)
 {
 	const struct eject *rules = &r->upstream->eject;
 	struct member *m = r->members[place];
+	struct standing *all = &m->tally->standing;
+	struct court *court = r->crowd->tally->court;
+	bool ejected;
 
-	m->sample.failed++;
-	if (rules->failures == 0 || roster_is_ejected(r, place, now_ms) ||
-	    ++m->failures < rules->failures || !may_eject(r, now_ms))
+	if (m->shard)
+		shard_add(&m->shard->failed, 1);
+	/* Where as many are away as may be, who goes on failing needs no lock to learn it. */
+	if (rules->failures == 0 || standing_failed(all, now_ms) < rules->failures ||
+	    !may_eject(r, now_ms))
 		return false;
-	eject(r, m, now_ms);
-	return true;
+	pthread_mutex_lock(&court->lock);
+	ejected = standing_failures(all) >= rules->failures && eject(r, place, now_ms);
+	pthread_mutex_unlock(&court->lock);
+	return ejected;
 }
 
-static struct sample of_all(const struct roster *r)
+/* What each did in the window that is over; it stands still while it is compared. */
+static void end_window(struct roster *r)
 {
-	struct sample sum = { 0 };
+	struct court *court = r->crowd->tally->court;
 
+	court->all = (struct counts){ 0 };
 	for (uint32_t i = 0; i < r->upstream->endpoint_count; i++) {
-		const struct sample *s = &r->members[i]->sample;
+		struct tally *t = r->members[i]->tally;
+		struct counts now = shards_sum(&t->shards);
 
-		sum.tried += s->tried;
-		sum.failed += s->failed;
-		sum.answered += s->answered;
-		sum.answered_ms += s->answered_ms;
+		t->standing.window = counts_since(&now, &t->standing.then);
+		t->standing.then = now;
+		court->all.tried += t->standing.window.tried;
+		court->all.failed += t->standing.window.failed;
+		court->all.answered += t->standing.window.answered;
+		court->all.answered_ms += t->standing.window.answered_ms;
 	}
-	return sum;
-}
-
-/* Samples stand still while they are compared. */
-static struct sample but(const struct sample *all, const struct sample *own)
-{
-	return (struct sample){ .tried = all->tried - own->tried,
-				.failed = all->failed - own->failed,
-				.answered = all->answered - own->answered,
-				.answered_ms = all->answered_ms - own->answered_ms };
+	court->looked = 0;
+	court->compares = true;
 }
 
 /* own failed% >= others' failed% + rate */
-static bool fails_more(const struct eject *rules, const struct sample *own,
-		       const struct sample *others)
+static bool fails_more(const struct eject *rules, const struct counts *own,
+		       const struct counts *others)
 {
 	return rules->rate > 0 && own->tried >= rules->least && others->tried >= rules->least &&
 	       (uint64_t)own->failed * 100 * others->tried >=
@@ -102,8 +102,8 @@ static bool fails_more(const struct eject *rules, const struct sample *own,
 			       own->tried;
 }
 
-static bool is_slower(const struct eject *rules, const struct sample *own,
-		      const struct sample *others)
+static bool is_slower(const struct eject *rules, const struct counts *own,
+		      const struct counts *others)
 {
 	uint64_t own_ms, others_ms;
 
@@ -114,37 +114,47 @@ static bool is_slower(const struct eject *rules, const struct sample *own,
 	return own_ms >= others_ms * rules->slow && own_ms >= others_ms + SLOWER_LEAST;
 }
 
-static void begin_window(struct roster *r, uint64_t now_ms)
+/* The next that does worse, from where whoever looked before has stopped. */
+static enum eject_cause compare(struct roster *r, uint64_t now_ms, uint32_t *out_place)
 {
-	r->crowd->window_ms = now_ms;
-	r->crowd->looked = 0;
-	for (uint32_t i = 0; i < r->upstream->endpoint_count; i++)
-		r->members[i]->sample = (struct sample){ 0 };
+	const struct eject *rules = &r->upstream->eject;
+	struct court *court = r->crowd->tally->court;
+
+	while (court->looked < r->upstream->endpoint_count) {
+		uint32_t i = court->looked++;
+		const struct counts *own = &r->members[i]->tally->standing.window;
+		struct counts others = counts_since(&court->all, own);
+		bool fails = fails_more(rules, own, &others);
+
+		if (roster_is_ejected(r, i, now_ms) || !(fails || is_slower(rules, own, &others)))
+			continue;
+		if (!eject(r, i, now_ms))
+			break; /* nor may any of the others */
+		*out_place = i;
+		return fails ? EJECT_RATE : EJECT_SLOW;
+	}
+	court->compares = false;
+	atomic_store(&court->window_ms, now_ms);
+	return EJECT_NOT;
 }
 
 enum eject_cause roster_outlier(struct roster *r, uint64_t now_ms, uint32_t *out_place)
 {
 	const struct eject *rules = &r->upstream->eject;
-	struct crowd *c = r->crowd;
-	struct sample all;
+	struct court *court = r->crowd->tally->court;
+	enum eject_cause cause = EJECT_NOT;
 
-	if ((rules->rate == 0 && rules->slow == 0) || now_ms - c->window_ms < rules->window_ms)
+	if ((rules->rate == 0 && rules->slow == 0) ||
+	    now_ms < atomic_load_explicit(&court->window_ms, memory_order_relaxed) +
+			     rules->window_ms)
 		return EJECT_NOT;
-	all = of_all(r);
-	while (c->looked < r->upstream->endpoint_count) {
-		uint32_t i = c->looked++;
-		const struct sample *own = &r->members[i]->sample;
-		struct sample others = but(&all, own);
-		bool fails = fails_more(rules, own, &others);
-
-		if (roster_is_ejected(r, i, now_ms) || !(fails || is_slower(rules, own, &others)))
-			continue;
-		if (!may_eject(r, now_ms))
-			break; /* nor may any of the others */
-		eject(r, r->members[i], now_ms);
-		*out_place = i;
-		return fails ? EJECT_RATE : EJECT_SLOW;
+	pthread_mutex_lock(&court->lock);
+	/* It may just have been looked at by somebody else. */
+	if (now_ms >= atomic_load(&court->window_ms) + rules->window_ms) {
+		if (!court->compares)
+			end_window(r);
+		cause = compare(r, now_ms, out_place);
 	}
-	begin_window(r, now_ms);
-	return EJECT_NOT;
+	pthread_mutex_unlock(&court->lock);
+	return cause;
 }

@@ -2,33 +2,22 @@
  * roster_parts.h - what rosters are made of (upstream/ only).
  */
 #pragma once
-#include "userspace/upstream/breaker.h"
 #include "userspace/upstream/roster.h"
 #include "userspace/upstream/tally.h"
 
 enum { RAMP = 64 /* steps of a slow start, and the least of a weight in it */ };
 
-/* What came of exchanges with an endpoint in one window. */
-struct sample {
-	uint32_t tried, failed;
-	uint32_t answered;
-	uint64_t answered_ms; /* took all of these together */
-};
-
-/* An endpoint. Rosters of several snapshots may have the same one. */
+/* An endpoint, to this worker. Rosters of several snapshots may have the same one. */
 struct member {
 	struct member *next;
 	uint64_t name; /* 64 bits of a hash: the identity itself */
 	uint32_t refs;
 	uint32_t active; /* of this worker */
 	struct tally *tally;
+	struct shard *shard; /* of the tally's; NULL: its results were never compared */
 	int64_t credit;
-	uint64_t fit_since_ms; /* 0: always was, as far as anybody knows */
+	uint64_t fit_since_ms; /* 0: always was, as far as anybody knows; but for ejections */
 	bool was_away;         /* down, or not to serve */
-	uint32_t failures;     /* in a row */
-	uint32_t ejections;    /* that each lasted longer than the one before */
-	uint64_t ejected_until_ms;
-	struct sample sample;
 };
 
 /* An upstream; again of several snapshots. */
@@ -37,16 +26,13 @@ struct crowd {
 	uint64_t name;
 	uint32_t refs;
 	struct tally *tally;
-	struct breaker breaker;
-	uint64_t window_ms; /* since when its members' samples are taken */
-	uint32_t looked;    /* members that were compared since they are complete */
+	struct shard *shard; /* of the tally's */
 };
 
 struct roster {
 	const struct upstream *upstream;
 	const struct snapshot *snapshot; /* borrowed, like upstream */
 	uint32_t refs;
-	uint32_t active, retrying; /* exchanges, of all endpoints */
 	struct crowd *crowd;
 	struct member **members; /* ends in NULL */
 	struct candidate *list;
@@ -62,6 +48,9 @@ struct census {
 	uint64_t own, own_fit;
 };
 
+/* By these all workers find them. */
+uint64_t roster_name(const struct upstream *u);
+uint64_t roster_place_name(const struct upstream *u, const struct endpoint *e);
 /* Notices who has come back. */
 bool roster_is_down(const struct roster *r, uint32_t place, uint64_t now_ms);
 uint32_t roster_whole_weight(const struct roster *r, uint32_t place);

@@ -64,9 +64,10 @@ bool roster_place_is_own(const struct roster *r, uint32_t place)
  */
 static uint32_t able(const struct roster *r, uint64_t now_ms)
 {
+	struct breaker_use breaker = roster_breaker(r, now_ms);
 	uint32_t most = 0;
 
-	if (!breaker_may(&r->crowd->breaker, &r->upstream->breaker, now_ms))
+	if (!breaker_may(&breaker))
 		return 0;
 	for (uint32_t i = 0; i < r->upstream->endpoint_count; i++) {
 		uint32_t whole = roster_whole_weight(r, i), now;

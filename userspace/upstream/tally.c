@@ -1,11 +1,12 @@
 #include "userspace/upstream/tally.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "userspace/base/must.h"
 
-enum { HOMES = 4096, LINE_BYTES = 64 };
+enum { HOMES = 4096 };
 
 /* As many as there are endpoints and upstreams in the snapshots that are in use: these are bounded.
  */
@@ -21,10 +22,12 @@ struct tally *tally_take(uint64_t name, struct tally *of)
 	while (*at && (*at)->name != name)
 		at = &(*at)->next;
 	if (!*at) {
-		/* No two share a cache line: workers write them all the time. */
-		*at = aligned_alloc(LINE_BYTES, LINE_BYTES);
+		/* No two share a cache line. */
+		*at = aligned_alloc(SHARD_BYTES, sizeof(**at));
 		MUST(*at);
-		**at = (struct tally){ .name = name, .of = of ? tally_ref(of) : NULL };
+		**at = (struct tally){ .name = name,
+				       .of = of ? tally_ref(of) : NULL,
+				       .court = of ? NULL : court_create() };
 	}
 	atomic_fetch_add(&(*at)->refs, 1);
 	pthread_mutex_unlock(&lock);
@@ -56,6 +59,8 @@ void tally_give(struct tally *tally)
 			at = &(*at)->next;
 		*at = tally->next;
 		of = tally->of;
+		shards_fini(&tally->shards);
+		court_destroy(tally->court);
 		free(tally);
 	}
 	pthread_mutex_unlock(&lock);
@@ -75,4 +80,4 @@ void tally_leave(atomic_uint *count)
 	MUST(atomic_fetch_sub_explicit(count, 1, memory_order_acq_rel) > 0);
 }
 
-_Static_assert(sizeof(struct tally) <= LINE_BYTES, "one cache line");
+_Static_assert(offsetof(struct tally, shards) == SHARD_BYTES, "one line for what is written often");
