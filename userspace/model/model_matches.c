@@ -8,7 +8,7 @@
 #include "userspace/model/model_parts.h"
 #include "userspace/route/regex.h"
 
-enum { PATH_BYTES_MAX = 4096, VALUE_BYTES_MAX = 1024, MATCHES_MAX = 32 };
+enum { PATH_BYTES_MAX = 4096, VALUE_BYTES_MAX = 1024, MATCHES_MAX = 32, METHODS_MAX = 64 };
 
 static void read_host(struct reading *r, const struct key *key, const struct yaml *value,
 		      void *into)
@@ -92,6 +92,11 @@ static void read_methods(struct reading *r, const struct key *key, const struct 
 	(void)key;
 	if (!schema_is(r, value, YAML_LIST, "a list of methods such as [GET, POST]"))
 		return;
+	if (value->count > METHODS_MAX) {
+		finding(r, value->at, "expected at most %d methods, found %u", METHODS_MAX,
+			value->count);
+		return;
+	}
 	route->methods = arena_take(r->arena, value->count * sizeof(route->methods[0]));
 	for (const struct yaml *v = value->first; v; v = v->next)
 		if (v->kind == YAML_TEXT && v->text[0] && span_is_all(span_of(v->text), BYTE_TOKEN))
@@ -242,7 +247,7 @@ static void read_headers(struct reading *r, const struct key *key, const struct 
 	struct route *route = into;
 
 	(void)key;
-	route->header_count = read_values(r, value, true, &route->headers);
+	route->header_count = (uint16_t)read_values(r, value, true, &route->headers);
 }
 
 /* What most routes do not have is made where it is asked for. */

@@ -38,7 +38,7 @@ extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], ti
 	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
 extern const struct key quic_keys[], rate_keys[], guard_keys[], health_keys[], health_udp_keys[],
 	health_expect_keys[], eject_keys[], retry_keys[], route_timeout_keys[], persistence_keys[],
-	queue_keys[], breaker_keys[], dns_keys[];
+	queue_keys[], breaker_keys[], dns_keys[], limit_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
@@ -118,6 +118,10 @@ void read_guard(struct reading *r, const struct key *key, const struct yaml *val
 		void *into); /* struct guard */
 void read_retry(struct reading *r, const struct key *key, const struct yaml *value,
 		void *into); /* const struct retry * */
+void read_limits(struct reading *r, const struct key *key, const struct yaml *value,
+		 void *into); /* struct route_limits * */
+/* Once a route is read: what of its limits is used up. */
+void build_limits(struct building *b, const struct route_table *table, struct route *route);
 void read_route_timeout(struct reading *r, const struct key *key, const struct yaml *value,
 			void *into); /* const struct route_timeouts * */
 void read_route_timeouts(struct reading *r, const struct key *key, const struct yaml *value,

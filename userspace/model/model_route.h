@@ -14,6 +14,7 @@
 struct regex;
 struct retry;
 struct route_index;
+struct route_limits;
 struct upstream;
 struct country_db;
 
@@ -158,12 +159,13 @@ struct route {
 	const struct retry *retry;             /* NULL: none */
 	const struct route_timeouts *timeouts; /* NULL: the listener's and upstream's */
 	struct splice_rates *splice_rates;     /* NULL: any */
+	struct route_limits *limits;           /* NULL: none */
 	struct place at;
-	uint32_t method_count, header_count;
-	uint32_t order; /* of writing */
+	uint32_t order : 31;    /* of writing */
+	uint32_t ends_path : 1; /* of those of its host and path, which are neighbours, the last */
 	enum splice_policy splice;
+	uint16_t method_count, header_count;
 	uint16_t status; /* ROUTE_REDIRECT, ROUTE_RESPOND */
-	bool ends_path;  /* of those of its host and path, which are neighbours, the last */
 	enum path_kind path_kind : 8;
 	enum route_action action : 8;
 };

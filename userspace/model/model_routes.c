@@ -146,6 +146,7 @@ const struct key route_keys[] = {
 	{ "respond", read_respond },
 	{ "timeout", read_route_timeout, offsetof(struct route, timeouts) },
 	{ "timeouts", read_route_timeouts, offsetof(struct route, timeouts) },
+	{ "limits", read_limits, offsetof(struct route, limits) },
 	{ "splice", read_splice, offsetof(struct route, splice) },
 	{ "splice_rate", read_rate, 0, SPLICE_RATE_LEAST, SPLICE_RATE_MOST },
 	{ "splice_rate_per_source", read_source_rate, 0, SPLICE_RATE_LEAST, SPLICE_RATE_MOST },
@@ -196,8 +197,9 @@ void build_routes(struct building *b, const struct yaml *section)
 		for (const struct yaml *item = v->first; item; item = item->next) {
 			struct route *route = &table->routes[table->count];
 
-			route->order = table->count++;
+			route->order = table->count++ & INT32_MAX;
 			build_route(b, item, route);
+			build_limits(b, table, route);
 		}
 		if (b->reading.findings->count == 0)
 			router_compile(m->arena, table);

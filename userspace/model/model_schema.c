@@ -30,6 +30,7 @@ const struct schema_section model_schema[] = {
 	{ "upstream", upstream_keys },
 	{ "retry", retry_keys },
 	{ "route timeouts", route_timeout_keys },
+	{ "route limits", limit_keys },
 	{ "eject", eject_keys },
 	{ "persistence", persistence_keys },
 	{ "queue", queue_keys },

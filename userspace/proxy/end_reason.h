@@ -18,6 +18,11 @@
 	X(BAD_FIELD, "bad_field", "a field's name has an underscore")                               \
 	X(OVERLOADED, "overloaded", "there is no room for this request now")                       \
 	X(NO_ROUTE, "no_route", "no route matches this host and path")                             \
+	X(BODY_LIMIT, "body_limit", "the body is longer than this route takes")                    \
+	X(ROUTE_FULL, "route_full", "this route has as many requests as it takes at once")         \
+	X(ROUTE_RATE, "route_rate", "this route has more requests than it takes in a time")        \
+	X(SOURCE_FULL, "source_full", "you have as many requests as this route takes of one client at once") \
+	X(SOURCE_RATE, "source_rate", "you send more requests than this route takes of one client") \
 	X(NO_NAME, "no_name", "no upstream for this server name")                                  \
 	X(BAD_HELLO, "bad_hello", "what came is no ClientHello")                                   \
 	X(HELLO_TIMEOUT, "hello_timeout", "no ClientHello came in time")                           \

@@ -68,6 +68,8 @@ static bool request_body_step(struct session *s)
 			exchange_reply(s, h1_reject_status(reject), END_BAD_BODY);
 		return true;
 	}
+	if (exchange_quota_ends_body(s))
+		return true;
 	if (ex->request_done) {
 		exchange_reached(s, &ex->times.body);
 		ex->asked_ms = loop_now_ms(s->proxy->options.loop);

@@ -127,6 +127,8 @@ static void act(struct session *s, struct message *msg)
 	ask_subject(s, &asked, subject);
 	decision = decide(&asked, msg, s->proxy->path, sizeof(s->proxy->path));
 	ex->route = decision.route;
+	if (exchange_quota_refuses(s, msg))
+		return;
 	if (decision.kind != DECIDED_UPSTREAM) {
 		answer(s, msg, &decision);
 		return;

@@ -185,6 +185,7 @@ void exchange_forget(struct session *s)
 		roster_served(s->ex.roster, s->ex.place);
 	exchange_queue_quit(s);
 	exchange_leave(s);
+	exchange_quota_leave(s);
 	exchange_breaker_end(s);
 	if (s->ex.retries > 0)
 		roster_retry_end(s->ex.roster);

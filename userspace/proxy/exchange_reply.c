@@ -23,7 +23,9 @@ static struct span error_text(const struct exchange *ex, uint16_t status, enum e
 static bool is_for_later(enum end_reason end)
 {
 	return end == END_OVERLOADED || end == END_ENDPOINTS_FULL || end == END_QUEUE_FULL ||
-	       end == END_QUEUE_TIMEOUT || end == END_BREAKER_FULL || end == END_BREAKER_OPEN;
+	       end == END_QUEUE_TIMEOUT || end == END_BREAKER_FULL || end == END_BREAKER_OPEN ||
+	       end == END_ROUTE_FULL || end == END_ROUTE_RATE || end == END_SOURCE_FULL ||
+	       end == END_SOURCE_RATE;
 }
 
 /* What an answer of ours to this exchange says besides; returns how many. */
@@ -38,7 +40,7 @@ static uint32_t reply_fields(const struct session *s, uint16_t status,
 	if (ex->route && ex->route->action == ROUTE_REDIRECT && status == ex->route->status)
 		set[count++] = (struct field){ .name = SPAN("Location"), .value = ex->location };
 	if (is_for_later((enum end_reason)ex->end)) {
-		uint64_t s_left = (exchange_breaker_left_ms(s) + 999) / 1000;
+		uint64_t s_left = (exchange_breaker_left_ms(s) + ex->later_ms + 999) / 1000;
 
 		snprintf(later, SECONDS_TEXT_MAX, "%llu",
 			 (unsigned long long)(s_left ? s_left : 1));

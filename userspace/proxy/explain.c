@@ -1,5 +1,6 @@
 #include "userspace/proxy/explain.h"
 
+#include "userspace/base/clock.h"
 #include "userspace/proxy/session.h"
 #include "userspace/upstream/breaker.h"
 
@@ -113,6 +114,28 @@ static struct recall recall_of(struct explain_state *state, const struct explain
 				.ex = ex };
 }
 
+static bool is_limited(const struct explain_ask *ask, const struct message *msg,
+		       const struct route *route, struct explained *out)
+{
+	const struct route_limits *limits = route ? route->limits : NULL;
+	enum quota_answer answer;
+	struct quota_refusal refusal;
+
+	if (!limits)
+		return false;
+	if (msg->framing == BODY_LENGTH && msg->content_length > limits->body_bytes) {
+		set_end(out, END_BODY_LIMIT, 413);
+		return true;
+	}
+	answer = quota_look(limits, ask->has_client ? &ask->client : NULL,
+			    clock_ns(CLOCK_MONOTONIC));
+	if (answer == QUOTA_PASS)
+		return false;
+	refusal = exchange_quota_refusal(answer);
+	set_end(out, refusal.end, refusal.status);
+	return true;
+}
+
 static void explain_exchange(const struct explain_state *before, const struct explain_ask *ask,
 			     struct message *msg, struct explained *out)
 {
@@ -125,6 +148,8 @@ static void explain_exchange(const struct explain_state *before, const struct ex
 	struct h1_writer w;
 
 	*d = decide(&asked, msg, out->path, sizeof(out->path));
+	if (is_limited(ask, msg, d->route, out))
+		return;
 	if (d->kind != DECIDED_UPSTREAM) {
 		set_end(out, exchange_refusal(d->kind), d->status);
 		if (d->route && d->route->action == ROUTE_REDIRECT)

@@ -16,6 +16,7 @@
 #include "userspace/proxy/proxy.h"
 #include "userspace/proxy/request_id.h"
 #include "userspace/route/decide.h"
+#include "userspace/route/quota.h"
 #include "userspace/splice/handover.h"
 #include "userspace/upstream/idle_pool.h"
 #include "userspace/upstream/roster.h"
@@ -61,6 +62,8 @@ struct exchange {
 	uint64_t asked_ms;                /* since when the endpoint is to answer */
 	bool good;                        /* its answer has begun, and well so far */
 	bool trial, admitted, pending;    /* exchange_breaker.c's: what is to be given back */
+	bool rationed;                    /* of its route's limits; likewise */
+	uint32_t later_ms;                /* after which another request may pass these */
 	uint64_t hash;                    /* of what makes requests go together */
 	uint32_t place;                   /* of endpoint in its upstream */
 	uint32_t kept;                    /* the place that the client's cookie names, if any: */
@@ -331,6 +334,18 @@ enum exchange_result { RESULT_GOOD, RESULT_BAD, RESULT_CUT };
 void exchange_note_result(struct session *s, enum exchange_result result);
 void exchange_breaker_end(struct session *s);
 uint64_t exchange_breaker_left_ms(const struct session *s);
+
+/* exchange_quota.c: what its route takes of clients. */
+/* True: it has been answered, as it is too long or one too many. */
+bool exchange_quota_refuses(struct session *s, const struct message *msg);
+/* True: the body has become longer than it may; it has been answered or cut. */
+bool exchange_quota_ends_body(struct session *s);
+void exchange_quota_leave(struct session *s);
+struct quota_refusal {
+	enum end_reason end;
+	uint16_t status;
+};
+struct quota_refusal exchange_quota_refusal(enum quota_answer answer); /* not of QUOTA_PASS */
 
 /* exchange_queue.c: waiting until there is room. */
 void exchange_queue_init(struct proxy *proxy);

@@ -44,6 +44,11 @@
 	X(queue_full) \
 	X(queue_timeouts) \
 	X(queue_left) \
+	X(limited_body) \
+	X(limited_requests) \
+	X(limited_source_requests) \
+	X(limited_rate) \
+	X(limited_source_rate) \
 	X(timeouts) \
 	X(slow_clients) \
 	X(slow_endpoints) \

@@ -1,0 +1,258 @@
+#include "userspace/route/quota.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <xxhash.h>
+
+#include "userspace/base/must.h"
+
+enum { HOMES = 256, ROWS = 3, COLUMNS = 1 << 17, LINE_BYTES = 64 };
+
+/*
+ * A rate is kept as the time at which what was let in would be used up at that rate (the generic
+ * cell rate algorithm, ITU-T I.371): one number, one compare-and-swap, and no clockwork.
+ */
+struct quota {
+	atomic_uint under_way;
+	atomic_uint_fast64_t used_until_ns;
+	uint64_t name;
+	uint32_t refs;
+	struct quota *next;
+};
+
+struct sketches {
+	uint64_t seeds[ROWS];
+	atomic_uint_fast64_t used_until_ns[ROWS][COLUMNS];
+	atomic_uint under_way[ROWS][COLUMNS];
+};
+
+static struct quota *homes[HOMES];
+static struct sketches *sketches;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Pages that nobody's source falls into are never touched. */
+static void make_sketches(void)
+{
+	sketches = must_alloc(sizeof(*sketches));
+	MUST(getrandom(sketches->seeds, sizeof(sketches->seeds), 0) == sizeof(sketches->seeds));
+}
+
+struct quota *quota_take(uint64_t name)
+{
+	struct quota **at;
+
+	pthread_mutex_lock(&lock);
+	if (!sketches)
+		make_sketches();
+	at = &homes[name % HOMES];
+	while (*at && (*at)->name != name)
+		at = &(*at)->next;
+	if (!*at) {
+		*at = aligned_alloc(LINE_BYTES, LINE_BYTES);
+		MUST(*at);
+		**at = (struct quota){ .name = name };
+	}
+	(*at)->refs++;
+	pthread_mutex_unlock(&lock);
+	return *at;
+}
+
+void quota_give(struct quota *quota)
+{
+	struct quota **at;
+
+	pthread_mutex_lock(&lock);
+	if (--quota->refs == 0) {
+		at = &homes[quota->name % HOMES];
+		while (*at != quota)
+			at = &(*at)->next;
+		*at = quota->next;
+		free(quota);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+struct columns {
+	uint32_t at[ROWS];
+};
+
+static struct columns columns_of(const struct quota *quota, const struct addr *source)
+{
+	size_t len = addr_is_v4(source) ? 16 : 8; /* a /64 is one site's */
+	struct columns c;
+
+	for (int row = 0; row < ROWS; row++)
+		c.at[row] = (uint32_t)(XXH3_64bits_withSeed(source->ip, len,
+							    sketches->seeds[row] ^ quota->name) %
+				       COLUMNS);
+	return c;
+}
+
+/* How long one more would have to wait: 0 where it need not. */
+static uint64_t wait_ns(const struct request_rate *rate, uint64_t used_until, uint64_t now)
+{
+	uint64_t ahead = rate->interval_ns * (rate->burst - 1);
+
+	return used_until > now + ahead ? used_until - now - ahead : 0;
+}
+
+static uint64_t one_more(const struct request_rate *rate, uint64_t used_until, uint64_t now)
+{
+	return (used_until > now ? used_until : now) + rate->interval_ns;
+}
+
+static bool rate_take(atomic_uint_fast64_t *at, const struct request_rate *rate, uint64_t now,
+		      uint64_t *out_wait)
+{
+	uint64_t was = atomic_load_explicit(at, memory_order_relaxed);
+
+	do {
+		*out_wait = wait_ns(rate, was, now);
+		if (*out_wait > 0)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(
+		at, &was, one_more(rate, was, now), memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+static uint64_t source_used_until(const struct columns *c)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int row = 0; row < ROWS; row++) {
+		uint64_t until = atomic_load_explicit(&sketches->used_until_ns[row][c->at[row]],
+						      memory_order_relaxed);
+
+		least = until < least ? until : least;
+	}
+	return least;
+}
+
+/* Each row has taken at least what this source has; workers at once may let in one more each. */
+static bool source_rate_take(const struct columns *c, const struct request_rate *rate, uint64_t now,
+			     uint64_t *out_wait)
+{
+	*out_wait = wait_ns(rate, source_used_until(c), now);
+	if (*out_wait > 0)
+		return false;
+	for (int row = 0; row < ROWS; row++) {
+		atomic_uint_fast64_t *at = &sketches->used_until_ns[row][c->at[row]];
+		uint64_t was = atomic_load_explicit(at, memory_order_relaxed);
+
+		while (!atomic_compare_exchange_weak_explicit(at, &was, one_more(rate, was, now),
+							      memory_order_relaxed,
+							      memory_order_relaxed))
+			;
+	}
+	return true;
+}
+
+static void source_leave(const struct columns *c)
+{
+	for (int row = 0; row < ROWS; row++)
+		atomic_fetch_sub_explicit(&sketches->under_way[row][c->at[row]], 1,
+					  memory_order_relaxed);
+}
+
+static uint32_t source_under_way(const struct columns *c)
+{
+	uint32_t least = UINT32_MAX;
+
+	for (int row = 0; row < ROWS; row++) {
+		uint32_t n = atomic_load_explicit(&sketches->under_way[row][c->at[row]],
+						  memory_order_relaxed);
+
+		least = n < least ? n : least;
+	}
+	return least;
+}
+
+static bool source_take(const struct columns *c, uint32_t most)
+{
+	uint32_t least = UINT32_MAX;
+
+	for (int row = 0; row < ROWS; row++) {
+		uint32_t before = atomic_fetch_add_explicit(&sketches->under_way[row][c->at[row]],
+							    1, memory_order_relaxed);
+
+		least = before < least ? before : least;
+	}
+	if (least < most)
+		return true;
+	source_leave(c);
+	return false;
+}
+
+static bool counts_source(const struct route_limits *limits, const struct addr *source)
+{
+	return limits->source_requests > 0 && source;
+}
+
+/* Sources first: what one of them is refused takes nothing from the others. */
+enum quota_answer quota_enter(const struct route_limits *limits, const struct addr *source,
+			      uint64_t now_ns, uint64_t *out_wait_ns)
+{
+	struct quota *q = limits->quota;
+	struct columns c = { 0 };
+
+	*out_wait_ns = 0;
+	if (source && (limits->source_rate.interval_ns > 0 || limits->source_requests > 0))
+		c = columns_of(q, source);
+	if (source && limits->source_rate.interval_ns > 0 &&
+	    !source_rate_take(&c, &limits->source_rate, now_ns, out_wait_ns))
+		return QUOTA_SOURCE_RATE;
+	if (counts_source(limits, source) && !source_take(&c, limits->source_requests))
+		return QUOTA_SOURCE_FULL;
+	if (limits->requests > 0 &&
+	    atomic_fetch_add_explicit(&q->under_way, 1, memory_order_relaxed) >= limits->requests) {
+		quota_leave(limits, source);
+		return QUOTA_FULL;
+	}
+	if (limits->rate.interval_ns > 0 &&
+	    !rate_take(&q->used_until_ns, &limits->rate, now_ns, out_wait_ns)) {
+		quota_leave(limits, source);
+		return QUOTA_RATE;
+	}
+	return QUOTA_PASS;
+}
+
+void quota_leave(const struct route_limits *limits, const struct addr *source)
+{
+	struct columns c;
+
+	if (limits->requests > 0)
+		MUST(atomic_fetch_sub_explicit(&limits->quota->under_way, 1, memory_order_relaxed) >
+		     0);
+	if (counts_source(limits, source)) {
+		c = columns_of(limits->quota, source);
+		source_leave(&c);
+	}
+}
+
+enum quota_answer quota_look(const struct route_limits *limits, const struct addr *source,
+			     uint64_t now_ns)
+{
+	const struct quota *q = limits->quota;
+
+	if (source) {
+		struct columns c = columns_of(q, source);
+
+		if (limits->source_rate.interval_ns > 0 &&
+		    wait_ns(&limits->source_rate, source_used_until(&c), now_ns) > 0)
+			return QUOTA_SOURCE_RATE;
+		if (limits->source_requests > 0 && source_under_way(&c) >= limits->source_requests)
+			return QUOTA_SOURCE_FULL;
+	}
+	if (limits->requests > 0 &&
+	    atomic_load_explicit(&q->under_way, memory_order_relaxed) >= limits->requests)
+		return QUOTA_FULL;
+	if (limits->rate.interval_ns > 0 &&
+	    wait_ns(&limits->rate, atomic_load_explicit(&q->used_until_ns, memory_order_relaxed),
+		    now_ns) > 0)
+		return QUOTA_RATE;
+	return QUOTA_PASS;
+}
+
+_Static_assert(sizeof(struct quota) <= LINE_BYTES, "workers write it: it has a line of its own");
