@@ -171,12 +171,16 @@ class Plain:
         with open(self.path("log"), encoding="utf-8") as lines:
             return lines.read()
 
-    def stats(self):
-        """The counters of all workers."""
+    def told(self):
+        """What shuntctl status says."""
         asked = subprocess.run(
             [os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin", self.path("admin.sock")],
             capture_output=True, text=True, check=True)
-        return json.loads(asked.stdout)["stats"]
+        return json.loads(asked.stdout)
+
+    def stats(self):
+        """The counters of all workers."""
+        return self.told()["stats"]
 
     def exchanges(self):
         """How many have ended; 0 where nobody can be asked."""

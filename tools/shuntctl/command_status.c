@@ -142,6 +142,9 @@ static void print_table(const json_t *status)
 	print_health(json_object_get(status, "health"));
 	print_names(json_object_get(status, "names"));
 	print_numbers("proxy", json_object_get(status, "stats"));
+	if (json_is_real(json_object_get(status, "amplification")))
+		printf("  %-26s %15.3f\n", "amplification",
+		       json_real_value(json_object_get(status, "amplification")));
 	print_numbers("splices", splices);
 	print_numbers("not spliced, because", json_object_get(splices, "refused"));
 	if (json_object_get(status, "traffic"))

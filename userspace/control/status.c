@@ -94,6 +94,15 @@ static json_t *splices_of(const struct status *s)
 	return all;
 }
 
+/* Connections that were taken or made for each exchange that asked anybody: 1.0 without retries. */
+static json_t *amplification_of(const struct stats *stats)
+{
+	uint64_t asked = stat_read(&stats->asked);
+	uint64_t taken = stat_read(&stats->upstream_connects) + stat_read(&stats->upstream_reused);
+
+	return asked > 0 ? json_real((double)taken / (double)asked) : json_null();
+}
+
 char *status_print(const struct status *s)
 {
 	json_t *all = json_object();
@@ -108,10 +117,11 @@ char *status_print(const struct status *s)
 	json_object_set_new(all, "access_lines_lost", number(s->access_lines_lost));
 	json_object_set_new(all, "accept_queues_pressed", number(s->accept_pressed));
 	json_object_set_new(all, "accept_queues_pressed_times", number(s->accept_pressed_times));
+	json_object_set_new(all, "amplification", amplification_of(&s->stats));
 	json_object_set_new(all, "counters", counters_of(s));
 	json_object_set_new(all, "stats", stats_of(&s->stats));
 	json_object_set_new(all, "splices", splices_of(s));
-	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
 	json_decref(all);
 	return text;
 }

@@ -20,7 +20,7 @@ static struct conn *take_idle(struct session *s, const struct endpoint *to)
 	if (!conn)
 		return NULL;
 	s->ex.reused = true;
-	s->ex.tries++;
+	stat_add(&session_stats(s)->asked, s->ex.tries++ == 0);
 	exchange_connected(s);
 	stat_add(&session_stats(s)->upstream_reused, 1);
 	return conn;
@@ -101,7 +101,7 @@ static struct conn *connect_new(struct session *s, const struct endpoint *to)
 	struct conn_tunnel tunnel;
 	struct conn *conn = NULL;
 
-	s->ex.tries++;
+	stat_add(&session_stats(s)->asked, s->ex.tries++ == 0);
 	stat_add(&session_stats(s)->upstream_connects, 1);
 	if (to->vpc) {
 		if (!find_tunnel(s, to, &tunnel)) {

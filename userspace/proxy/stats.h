@@ -16,6 +16,7 @@
 	X(replies_own) \
 	X(bytes_in) \
 	X(bytes_out) \
+	X(asked) \
 	X(upstream_connects) \
 	X(upstream_connect_errors) \
 	X(upstream_reused) \
