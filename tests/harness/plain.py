@@ -171,7 +171,7 @@ class Plain:
         with open(self.path("log"), encoding="utf-8") as lines:
             return lines.read()
 
-    def told(self):
+    def daemon_status(self):
         """What shuntctl status says."""
         asked = subprocess.run(
             [os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin", self.path("admin.sock")],
@@ -180,7 +180,7 @@ class Plain:
 
     def stats(self):
         """The counters of all workers."""
-        return self.told()["stats"]
+        return self.daemon_status()["stats"]
 
     def exchanges(self):
         """How many have ended; 0 where nobody can be asked."""

@@ -56,10 +56,10 @@ def test_an_endpoint_that_is_gone_costs_no_client_anything():
 def test_a_stalled_endpoint_costs_its_time_and_no_error():
     with Several(2, route=", timeout: 100ms" + retry("on: [timeout]")) as shunt:
         shunt.origins[0].answers = Says(scripted.Answer(()))
-        assert shunt.told()["amplification"] is None
+        assert shunt.daemon_status()["amplification"] is None
         assert asked(shunt, 6) == [200] * 6
         assert shunt.stats()["retries"] == 3
-        assert shunt.told()["amplification"] == 1.5 and shunt.stats()["asked"] == 6
+        assert shunt.daemon_status()["amplification"] == 1.5 and shunt.stats()["asked"] == 6
 
 
 @pytest.mark.parametrize("rules,method,length,status,why", [
