@@ -27,7 +27,8 @@ def both_sockets():
 class NameServer:
     """records: {(name, type): [(ttl, data)]}; data is an address, or for SRV (priority, weight, port, target).
     silent: asks are heard and not answered. rcode: what is said of every name, unless None.
-    empty: of every name, that it has no addresses. subset: so many of a name's records are said, by turns. stop(), begin(): its port is closed, and open again."""
+    empty: of every name, that it has no addresses. subset: so many of a name's records are said, by turns. reply: by name, what makes the datagrams
+    that answer a query. cut_off: names that must be asked for by TCP, which closes. stop(), begin(): its port is closed, and open again."""
 
     def __init__(self):
         self.sock, self.listener = both_sockets()
@@ -36,6 +37,7 @@ class NameServer:
         self.silent, self.rcode, self.empty = False, None, False
         self.garbage, self.held = None, None
         self.subset, self.turn = None, 0
+        self.reply, self.cut_off = {}, set()
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
         threading.Thread(target=self.serve_streams, daemon=True).start()
@@ -81,9 +83,13 @@ class NameServer:
                 return
             if not query:
                 return
-            if not self.silent:
+            name = self.name_of(query)
+            if name in self.reply:
+                for answer in self.reply[name](query):
+                    self.sock.sendto(answer, client)
+            elif not self.silent:
                 answer = self.answer(query)
-                if len(answer) > DATAGRAM:  # to be asked for by TCP
+                if name in self.cut_off or len(answer) > DATAGRAM:  # to be asked for by TCP
                     answer = query[:2] + b"\x83\x80" + struct.pack("!HHHH", 1, 0, 0, 0) + self.question(query)
                 self.sock.sendto(answer, client)
 
@@ -96,8 +102,11 @@ class NameServer:
                 return
             with conn:
                 conn.settimeout(10)
-                query = conn.makefile("rb")
-                answer = self.answer(query.read(struct.unpack("!H", query.read(2))[0]))
+                stream = conn.makefile("rb")
+                query = stream.read(struct.unpack("!H", stream.read(2))[0])
+                if self.name_of(query) in self.cut_off:
+                    continue
+                answer = self.answer(query)
                 conn.sendall(struct.pack("!H", len(answer)) + answer)
                 conn.recv(1)  # until the client has it
 
@@ -109,17 +118,22 @@ class NameServer:
             at += query[at] + 1
         return query[12:at + 5]
 
+    @classmethod
+    def name_of(cls, query):
+        question, labels, at = cls.question(query), [], 0
+        while question[at]:
+            labels.append(question[at + 1:at + 1 + question[at]].decode().lower())
+            at += question[at] + 1
+        return ".".join(labels)
+
     def data(self, kind, value):
         if kind == SRV:
             return struct.pack("!HHH", *value[:3]) + wire_name(value[3])
         return socket.inet_pton(socket.AF_INET if kind == A else socket.AF_INET6, value)
 
     def answer(self, query):
-        question, labels, at = self.question(query), [], 0
-        while question[at]:
-            labels.append(question[at + 1:at + 1 + question[at]].decode().lower())
-            at += question[at] + 1
-        name, kind = ".".join(labels), struct.unpack_from("!H", question, at + 1)[0]
+        question, name = self.question(query), self.name_of(query)
+        kind = struct.unpack_from("!H", question, len(question) - 4)[0]
         self.asked.append((name, kind))
         if self.garbage:
             return query[:2] + self.garbage

@@ -126,7 +126,7 @@ def test_while_nobody_says_what_the_name_is_its_endpoints_serve(shunt, what, put
     snapshots, kept = shunt.log().count("is in effect"), shunt.log().count(KEPT)
     errors, _ = drill(shunt, what, put, lambda: shunt.name()["state"] == "failing")
     assert not errors
-    assert shunt.log().count(KEPT) == kept + 1
+    assert shunt.log().count(KEPT) > kept
     assert shunt.log().count("is in effect") == snapshots
 
 

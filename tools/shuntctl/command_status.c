@@ -76,8 +76,11 @@ static bool has_text(const json_t *list, const char *text)
 	size_t i;
 	json_t *one;
 
-	json_array_foreach((json_t *)list, i,
-			   one) if (strcmp(json_string_value(one), text) == 0) return true;
+	json_array_foreach((json_t *)list, i, one)
+	{
+		if (strcmp(json_string_value(one), text) == 0)
+			return true;
+	}
 	return false;
 }
 
@@ -99,6 +102,8 @@ static void print_names(const json_t *names)
 			       has_text(json_object_get(one, "held"), json_string_value(address))
 				       ? " (held)"
 				       : "");
+		if (json_is_integer(json_object_get(one, "change_in_ms")))
+			printf(" (in effect in %lld ms)", integer(one, "change_in_ms"));
 		printf("%s%s%s\n", detail[0] ? " (" : "", detail, detail[0] ? ")" : "");
 	}
 }

@@ -24,12 +24,15 @@ static void print_one(void *context, const struct resolver_name *name)
 {
 	struct printing *p = context;
 	json_t *one = json_object();
+	uint64_t tell = name->tell_ms > p->now_ms ? name->tell_ms - p->now_ms : 0;
 	uint64_t due = name->due_ms > p->now_ms ? name->due_ms - p->now_ms : 0;
 
 	json_object_set_new(one, "name", json_string(name->text));
 	json_object_set_new(one, "kind", json_string(name->kind == NAME_SRV ? "srv" : "host"));
 	json_object_set_new(one, "addresses", addresses_of(name, false));
 	json_object_set_new(one, "held", addresses_of(name, true));
+	json_object_set_new(one, "change_in_ms",
+			    name->tell_ms ? json_integer((json_int_t)tell) : json_null());
 	json_object_set_new(one, "pause_ms", json_integer(name->set->pause_ms));
 	json_object_set_new(one, "state",
 			    json_string(name->failing    ? "failing"

@@ -43,6 +43,27 @@ static void read_servers(struct reading *r, const struct key *key, const struct 
 	}
 }
 
+/* Copied, as who looks names up outlives the model; without padding that is not 0, as whether it is
+ * another one is told by its bytes. */
+static void read_allowed(struct reading *r, const struct key *key, const struct yaml *value,
+			 void *into)
+{
+	struct network_list list = { 0 };
+	struct dns *dns = into;
+
+	read_networks(r, key, value, &list);
+	if (list.count > DNS_NETWORKS_MAX) {
+		finding(r, value->at, "expected at most %d networks for \"%s\", found %u",
+			DNS_NETWORKS_MAX, key->name, list.count);
+		return;
+	}
+	for (uint32_t i = 0; i < list.count; i++) {
+		memcpy(dns->allow[i].ip, list.networks[i].ip, sizeof(dns->allow[i].ip));
+		dns->allow[i].bits = list.networks[i].bits;
+	}
+	dns->allow_count = list.count;
+}
+
 static void read_family(struct reading *r, const struct key *key, const struct yaml *value,
 			void *into)
 {
@@ -59,6 +80,7 @@ const struct key dns_keys[] = {
 	{ "timeout", read_duration, offsetof(struct dns, timeout_ms), 100, TIMEOUT_MS_MAX },
 	{ "ttl_least", read_duration, offsetof(struct dns, ttl_least_ms), TTL_MS_MIN, TTL_MS_MAX },
 	{ "ttl_most", read_duration, offsetof(struct dns, ttl_most_ms), TTL_MS_MIN, TTL_MS_MAX },
+	{ "allow", read_allowed },
 	{ "hold", read_duration, offsetof(struct dns, hold_ms), 0, HOLD_MS_MAX },
 	{ 0 },
 };

@@ -15,7 +15,8 @@ enum {
 	TRIES = 2,
 	SERVERS_TEXT_MAX = 512,
 	DATAGRAM_BYTES = 1232 /* passes unfragmented */,
-	TARGET_MAX = 1025
+	TARGET_MAX = 1025,
+	RECORDS_MAX = 1024 /* of an answer that are looked at */
 };
 
 struct dns_socket {
@@ -44,6 +45,9 @@ struct question {
 	struct dns_answer answer;
 	void (*on_answer)(void *context, const struct dns_answer *answer);
 	void *context;
+	struct name_answer
+		*all; /* RECORDS_MAX; which of them are used does not depend on their order */
+	uint32_t all_count;
 	struct target *targets; /* NAME_SRV */
 	uint32_t target_count;
 	uint32_t target; /* that is asked for now */
@@ -176,22 +180,27 @@ static int compare(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct name_answer));
 }
 
-static void sort(struct dns_answer *a)
+/* Each once, in order, so that too many are cut alike however the server turns them. */
+static void settle(struct question *q)
 {
-	uint32_t kept = 0;
+	struct dns_answer *a = &q->answer;
 
-	qsort(a->answers, a->count, sizeof(a->answers[0]), compare);
-	for (uint32_t i = 0; i < a->count; i++)
-		if (!i || !addr_is(&a->answers[i].address, &a->answers[kept - 1].address))
-			a->answers[kept++] = a->answers[i];
-	a->count = kept;
+	qsort(q->all, q->all_count, sizeof(q->all[0]), compare);
+	for (uint32_t i = 0; i < q->all_count; i++) {
+		if (i && addr_is(&q->all[i].address, &q->all[i - 1].address))
+			continue;
+		if (a->count < NAME_ANSWERS_MAX)
+			a->answers[a->count++] = q->all[i];
+		else
+			a->left_out++;
+	}
 }
 
 static void finish(struct question *q)
 {
 	struct dns_answer *a = &q->answer;
 
-	sort(a);
+	settle(q);
 	if (a->status == DNS_ANSWERED && a->count == 0) {
 		a->status = DNS_NO_SUCH_NAME;
 		a->why = "it has no address that can be used";
@@ -199,6 +208,7 @@ static void finish(struct question *q)
 	if (!q->channel->ending)
 		q->on_answer(q->context, a);
 	free(q->targets);
+	free(q->all);
 	free(q);
 }
 
@@ -217,14 +227,21 @@ static void shorten_ttl(struct dns_answer *a, uint32_t ttl_s)
 		a->ttl_s = ttl_s;
 }
 
-/* Neither "any" nor multicast is where a server can be. */
-static bool may_be_endpoint(const struct addr *a)
+/* Not "this host" (RFC 1122, 3.2.1.3), nor multicast and what is beyond. */
+static bool can_be_endpoint(const struct addr *a)
 {
 	uint32_t first = ntohl(a->ip[3]);
 
 	if (addr_is_v4(a))
-		return first && first >> 28 < 14;
+		return first >> 24 && first >> 28 < 14;
 	return (a->ip[0] | a->ip[1] | a->ip[2] | a->ip[3]) && ntohl(a->ip[0]) >> 24 != 0xff;
+}
+
+static bool may_be_endpoint(const struct dns *dns, const struct addr *a)
+{
+	struct network_list allowed = { dns->allow, dns->allow_count };
+
+	return can_be_endpoint(a) && (!allowed.count || network_list_has(&allowed, a));
 }
 
 static void add(struct question *q, const struct ares_addrinfo_node *node, uint16_t port)
@@ -233,12 +250,20 @@ static void add(struct question *q, const struct ares_addrinfo_node *node, uint1
 	const struct target *t = q->targets ? &q->targets[q->target] : NULL;
 	struct name_answer one = { .weight = t ? t->weight : 0, .priority = t ? t->priority : 0 };
 
-	if (!addr_from_sockaddr(node->ai_addr, &one.address) || !may_be_endpoint(&one.address))
+	if (!addr_from_sockaddr(node->ai_addr, &one.address))
 		return;
+	one.address.port = 0;
+	if (!may_be_endpoint(&q->channel->dns, &one.address)) {
+		if (a->refused++ == 0)
+			a->refused_first = one.address;
+		return;
+	}
 	one.address.port = htons(port);
 	shorten_ttl(a, node->ai_ttl > 0 ? (uint32_t)node->ai_ttl : 0);
-	if (a->count < NAME_ANSWERS_MAX)
-		a->answers[a->count++] = one;
+	if (!q->all)
+		q->all = must_alloc(RECORDS_MAX * sizeof(q->all[0]));
+	if (q->all_count < RECORDS_MAX)
+		q->all[q->all_count++] = one;
 	else
 		a->left_out++;
 }
@@ -318,7 +343,7 @@ static void read_targets(struct question *q, const unsigned char *bytes, int len
 
 	if (ns_initparse(bytes, len, &message) != 0)
 		return;
-	q->targets = must_alloc(NAME_ANSWERS_MAX * sizeof(q->targets[0]));
+	q->targets = must_alloc(RECORDS_MAX * sizeof(q->targets[0]));
 	for (int i = 0; i < ns_msg_count(message, ns_s_an); i++) {
 		struct target target;
 
@@ -327,18 +352,22 @@ static void read_targets(struct question *q, const unsigned char *bytes, int len
 		shorten_ttl(&q->answer, ns_rr_ttl(record));
 		if (!read_target(&message, &record, &target))
 			continue;
-		if (q->target_count < NAME_ANSWERS_MAX)
+		if (q->target_count < RECORDS_MAX)
 			q->targets[q->target_count++] = target;
 		else
 			q->answer.left_out++;
 	}
 }
 
+/* Those of the last priority are the first to be left out where there are too many. */
 static int compare_targets(const void *a, const void *b)
 {
 	const struct target *x = a, *y = b;
+	int by_name = strcmp(x->name, y->name);
 
-	return strcmp(x->name, y->name) ? strcmp(x->name, y->name) : (int)x->port - (int)y->port;
+	if (x->priority != y->priority)
+		return (int)x->priority - (int)y->priority;
+	return by_name ? by_name : (int)x->port - (int)y->port;
 }
 
 static void on_services(void *context, int status, int timeouts, unsigned char *bytes, int len)
@@ -356,6 +385,10 @@ static void on_services(void *context, int status, int timeouts, unsigned char *
 		return;
 	}
 	qsort(q->targets, q->target_count, sizeof(q->targets[0]), compare_targets);
+	if (q->target_count > NAME_ANSWERS_MAX) {
+		q->answer.left_out += q->target_count - NAME_ANSWERS_MAX;
+		q->target_count = NAME_ANSWERS_MAX;
+	}
 	ask_addresses(q, q->targets[0].name);
 }
 

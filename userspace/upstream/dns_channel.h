@@ -22,6 +22,8 @@ struct dns_answer {
 	uint32_t ttl_s;  /* the shortest of all records; DNS_ANSWERED only */
 	uint32_t count;
 	uint32_t left_out;                            /* beyond NAME_ANSWERS_MAX */
+	uint32_t refused;                             /* nobody can or may be there */
+	struct addr refused_first;                    /* of these, with refused */
 	struct name_answer answers[NAME_ANSWERS_MAX]; /* in order of their bytes; each once */
 };
 

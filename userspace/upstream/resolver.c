@@ -13,18 +13,17 @@ struct named {
 	struct named *next;
 	struct resolver *resolver;
 	struct timer due;
-	bool asked;    /* an answer is under way */
-	bool dropped;  /* nobody wants it: it ends with that answer */
-	bool followed; /* what it stands for is in effect somewhere */
-	bool waited;   /* whoever wants it does not wait any longer */
-	bool changed;  /* and nobody was told yet */
-	uint64_t tell_ms;
+	bool asked;        /* an answer is under way */
+	bool dropped;      /* nobody wants it: it ends with that answer */
+	bool followed;     /* what it stands for is in effect somewhere */
+	bool waited;       /* whoever wants it does not wait any longer */
+	bool changed;      /* and nobody was told yet */
 	uint32_t in_a_row; /* failures */
 	struct resolver_name is;
 	struct name_set set;
 	struct timer release;                      /* of who is held */
 	struct name_answer said[NAME_ANSWERS_MAX]; /* in the log */
-	uint32_t said_count, left_out;
+	uint32_t said_count, left_out, refused;
 	char text[DNS_NAME_MAX + 1];
 };
 
@@ -133,6 +132,7 @@ static void tell(struct named *n, uint64_t now_ms)
 	uint32_t pause_ms = n->set.pause_ms;
 
 	n->changed = false;
+	n->is.tell_ms = 0;
 	say(n);
 	name_set_told(&n->set, now_ms);
 	if (n->set.pause_ms == NAME_PAUSE_MS_MAX && pause_ms < NAME_PAUSE_MS_MAX)
@@ -164,8 +164,8 @@ static void plan_change(struct resolver *r)
 	uint64_t now_ms = loop_now_ms(r->loop), due_ms = UINT64_MAX;
 
 	for (const struct named *n = r->first; n; n = n->next)
-		if (n->changed && n->tell_ms < due_ms)
-			due_ms = n->tell_ms;
+		if (n->changed && n->is.tell_ms < due_ms)
+			due_ms = n->is.tell_ms;
 	if (due_ms < r->changed_ms + NAME_PAUSE_MS)
 		due_ms = r->changed_ms + NAME_PAUSE_MS;
 	timer_start(&r->change, due_ms > now_ms ? due_ms - now_ms : 0);
@@ -180,7 +180,7 @@ static void note_change(struct named *n)
 	if (n->changed)
 		return;
 	n->changed = true;
-	n->tell_ms = name_set_tell_ms(&n->set, loop_now_ms(n->resolver->loop));
+	n->is.tell_ms = name_set_tell_ms(&n->set, loop_now_ms(n->resolver->loop));
 	plan_change(n->resolver);
 }
 
@@ -284,6 +284,18 @@ static void take_success(struct named *n, const struct dns_answer *a)
 	plan(n, ttl_ms > dns->ttl_most_ms ? dns->ttl_most_ms : ttl_ms);
 }
 
+/* Once while it is so, whatever else the answer says. */
+static void say_refused(struct named *n, const struct dns_answer *a)
+{
+	if (a->refused && !n->refused)
+		log_line(LOG_WARNING,
+			 "%s: %u of its addresses are not used, such as %s: no server can be "
+			 "there, or \"allow\" of dns lacks it",
+			 n->text, a->refused, addr_print(&a->refused_first).text);
+	if (a->status == DNS_ANSWERED || a->refused)
+		n->refused = a->refused;
+}
+
 static void on_answer(void *context, const struct dns_answer *answer)
 {
 	struct named *n = context;
@@ -299,6 +311,7 @@ static void on_answer(void *context, const struct dns_answer *answer)
 		drop(at);
 		return;
 	}
+	say_refused(n, answer);
 	if (answer->status == DNS_ANSWERED)
 		take_success(n, answer);
 	else

@@ -50,6 +50,7 @@ struct resolver_name {
 	const char *why;      /* it is failing */
 	uint64_t answered_ms; /* when the answer came that is in use */
 	uint64_t due_ms;      /* when it is asked again */
+	uint64_t tell_ms;     /* when a change takes effect that waits; 0: none does */
 	uint64_t lookups, failures;
 };
 
