@@ -129,7 +129,9 @@ class Explaining(Plain):
         self.endpoints.close()
 
     def table(self, routes):
-        """With actions of many kinds, and networks that clients here are in."""
+        """With actions of many kinds, and networks that clients here are in; often one for the rest."""
+        if self.source.random() < 0.6:
+            routes.append({"name": "rest", "match": {}, "upstream": "u"})
         for route in routes:
             del route["upstream"]
             route |= action(self.source)

@@ -72,6 +72,8 @@ static json_t *answer(const json_t *line)
 	json_t *list = json_array(), *request;
 	size_t i;
 
+	if (model)
+		model_forget_root(model); /* as shuntd does: nothing of it may be needed */
 	json_array_foreach(json_object_get(line, "requests"), i, request) if (model)
 		json_array_append_new(list, find(model, request));
 	for (i = 0; i < findings.count; i++)

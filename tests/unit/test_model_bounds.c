@@ -30,7 +30,7 @@ static struct route_timeouts timeouts_of(const char *text)
 	struct route_timeouts got;
 
 	CHECK_STR(findings.list[0].text, "");
-	got = *model->tables[0].routes[0].timeouts;
+	got = *model->tables[0].routes[0].conduct->timeouts;
 	model_destroy(model);
 	return got;
 }

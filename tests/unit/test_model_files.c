@@ -144,6 +144,35 @@ TEST(what_two_files_both_say_is_refused_with_both_places)
 	}
 }
 
+TEST(a_model_needs_nothing_of_what_it_was_read_from)
+{
+	static const char text[] = "upstreams: { a: { balance: maglev, endpoints: [ { address: "
+				   "\"10.0.0.1:80\" } ] } }\n"
+				   "routes: { r: [ { name: one, match: { host: B.example.com, "
+				   "path: /x/*, methods: [GET] },"
+				   " retry: { attempts: 2 }, timeout: 3s, splice_threshold: 1MB, "
+				   "splice: off, upstream: a } ] }\n";
+	struct findings findings = { 0 };
+	struct model *model = model_load_text("f", text, sizeof(text) - 1, &findings);
+	const struct route *route;
+
+	CHECK(model && model->root);
+	model_forget_root(model); /* with it, whatever points there is found by ASan */
+	CHECK(!model->root);
+	route = &model->tables[0].routes[0];
+	CHECK_STR(route->name, "one");
+	CHECK_STR(route->host, "b.example.com");
+	CHECK_STR(route->path, "/x");
+	CHECK_STR(route->methods[0], "GET");
+	CHECK_STR(route->at.file, "f");
+	CHECK_STR(route->upstream->name, "a");
+	CHECK_INT(route->splice, SPLICE_OFF);
+	CHECK_INT(route_conduct(route)->splice_threshold, 1 << 20);
+	CHECK_INT(route_conduct(route)->timeouts->head_ms, 3000);
+	CHECK(route_conduct(route)->retry);
+	model_destroy(model);
+}
+
 TEST(what_is_no_configuration_is_refused_with_its_path)
 {
 	struct findings findings = { 0 };

@@ -1,6 +1,7 @@
 /*
  * route_bench - what a look-up costs: 100 to 100000 routes, half of them exact paths and half
  * prefixes, asked at random; how long compiling takes and how much memory; a thousand expressions.
+ * And the largest of them as files, as shuntd reads them: time, and all the memory that stays.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -126,6 +127,70 @@ static double median_ns(const struct bench *b, bool regex)
 	return ns[BATCHES / 2];
 }
 
+/* --- from files ---------------------------------------------------------------------------- */
+
+enum { FILES = 20, ROUTES_EACH = 5000, HOSTS = 1000, LINE_MAX_BYTES = 160 };
+
+static struct source write_file(uint32_t file)
+{
+	char *text = must_alloc(ROUTES_EACH * LINE_MAX_BYTES);
+	size_t len = (size_t)sprintf(
+		text, "%sroutes:\n  r:\n",
+		file == 0 ? "upstreams: { u: { endpoints: [ { address: \"192.0.2.1:80\" } ] } }\n"
+			  : "");
+
+	for (uint32_t i = file * ROUTES_EACH; i < (file + 1) * ROUTES_EACH; i++)
+		len += (size_t)sprintf(text + len,
+				       "  - { name: route-%u, match: { host: host-%u.example.com, "
+				       "path: /api/v2/service-%u/items-%u%s }, upstream: u }\n",
+				       i, i % HOSTS, i / HOSTS, i, i / HOSTS % 2 ? "" : "/*");
+	return (struct source){ .name = "file", .text = text, .len = len };
+}
+
+static double bytes_of_texts(const struct route_table *t)
+{
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; i < t->count; i++)
+		bytes += strlen(t->routes[i].name) + strlen(t->routes[i].host) +
+			 strlen(t->routes[i].path) + 3;
+	return (double)bytes;
+}
+
+static void print_files(void)
+{
+	struct source files[FILES];
+	struct findings findings = { 0 };
+	double count = (double)FILES * ROUTES_EACH, bytes, texts, read_ms, build_ms;
+	struct model *model, *again;
+	uint64_t began;
+	size_t before;
+
+	for (uint32_t i = 0; i < FILES; i++)
+		files[i] = write_file(i);
+	before = heap();
+	began = clock_ns(CLOCK_MONOTONIC);
+	model = model_load_sources(files, FILES, &findings);
+	read_ms = (double)(clock_ns(CLOCK_MONOTONIC) - began) / 1e6;
+	MUST(model);
+	began = clock_ns(CLOCK_MONOTONIC);
+	again = model_again(model, NULL, &findings);
+	build_ms = (double)(clock_ns(CLOCK_MONOTONIC) - began) / 1e6;
+	model_destroy(again);
+	bytes = (double)(heap() - before);
+	texts = bytes_of_texts(&model->tables[0]);
+	printf("  %.0f of %u hosts in %d files: %.0f ms to read and build, of which %.0f build; "
+	       "%.0f bytes a route while names may change",
+	       count, HOSTS, FILES, read_ms, build_ms, bytes / count);
+	model_forget_root(model);
+	bytes = (double)(heap() - before);
+	printf(", else %.0f, %.0f of them its strings: %.0f beyond\n", bytes / count, texts / count,
+	       (bytes - texts) / count);
+	model_destroy(model);
+	for (uint32_t i = 0; i < FILES; i++)
+		free((char *)files[i].text);
+}
+
 int main(void)
 {
 	static const uint32_t counts[] = { 100, 1000, 10000, 100000 };
@@ -151,5 +216,6 @@ int main(void)
 	       "reading)\n",
 	       median_ns(&b, true), b.compile_ms);
 	arena_destroy(b.arena);
+	print_files();
 	return 0;
 }

@@ -43,28 +43,33 @@ void arena_destroy(struct arena *arena)
 	free(arena);
 }
 
-void *arena_take(struct arena *arena, size_t bytes)
+/* align: a power of two, ALIGN at most. */
+static void *take(struct arena *arena, size_t bytes, size_t align)
 {
-	size_t want = (bytes + ALIGN - 1) / ALIGN * ALIGN;
 	struct chunk *chunk = arena->first;
-	void *out;
+	size_t at = chunk ? (chunk->used + align - 1) & ~(align - 1) : 0;
 
-	if (!chunk || chunk->cap - chunk->used < want) {
-		size_t cap = want > CHUNK_BYTES ? want : CHUNK_BYTES;
+	if (!chunk || at > chunk->cap || chunk->cap - at < bytes) {
+		size_t cap = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
 
 		chunk = must_alloc(sizeof(*chunk) + cap);
 		chunk->cap = cap;
 		chunk->next = arena->first;
 		arena->first = chunk;
+		at = 0;
 	}
-	out = chunk->bytes + chunk->used;
-	chunk->used += want;
-	return out;
+	chunk->used = at + bytes;
+	return chunk->bytes + at;
+}
+
+void *arena_take(struct arena *arena, size_t bytes)
+{
+	return take(arena, bytes, ALIGN);
 }
 
 char *arena_text(struct arena *arena, struct span text)
 {
-	char *copy = arena_take(arena, text.len + 1);
+	char *copy = take(arena, text.len + 1, 1); /* there are many, and most are short */
 
 	if (text.len > 0)
 		memcpy(copy, text.at, text.len);

@@ -1,6 +1,6 @@
 /*
- * arena.h - memory that ends whole. Zeroed, aligned for any type; running out is fatal (arena
- * holders are configuration and start). One thread at a time.
+ * arena.h - memory that ends whole. Zeroed, aligned for any type but texts, which are packed;
+ * running out is fatal (arena holders are configuration and start). One thread at a time.
  */
 #pragma once
 #include <stddef.h>

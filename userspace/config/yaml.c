@@ -2,9 +2,14 @@
 
 #include <libfyaml.h>
 #include <string.h>
+#include <xxhash.h>
+
+enum { SHARED = 1024, SHARED_BYTES_MAX = 31 };
 
 struct builder {
-	struct arena *arena;
+	struct yaml_room room;
+	/* Short texts, by hash: keys above all are there again and again. */
+	const char *shared[SHARED];
 	struct fy_parser *parser;
 	struct fy_diag *diag;
 	const char *file;
@@ -38,6 +43,18 @@ static bool syntax_error(struct builder *b)
 	return err_at(b->err, at, "this is no valid YAML: %s", error->msg);
 }
 
+/* One that is there already, or a copy. */
+static const char *share(struct builder *b, struct span text)
+{
+	const char **at = &b->shared[XXH3_64bits(text.at, text.len) % SHARED];
+
+	if (text.len > SHARED_BYTES_MAX)
+		return arena_text(b->room.texts, text);
+	if (!*at || !span_is(span_of(*at), text))
+		*at = arena_text(b->room.texts, text);
+	return *at;
+}
+
 static bool take_text(struct builder *b, struct fy_event *event, struct yaml *out)
 {
 	struct fy_token *token = event->scalar.value;
@@ -47,7 +64,7 @@ static bool take_text(struct builder *b, struct fy_event *event, struct yaml *ou
 	if (text && memchr(text, 0, len))
 		return err_at(b->err, out->at, "expected text, found a NUL byte in it");
 	out->kind = YAML_TEXT;
-	out->text = arena_text(b->arena, span_make(text ? text : "", text ? len : 0));
+	out->text = share(b, span_make(text ? text : "", text ? len : 0));
 	out->plain = !token || fy_token_scalar_style(token) == FYSS_PLAIN;
 	return true;
 }
@@ -150,7 +167,7 @@ static bool build_map(struct builder *b, struct yaml *map, uint32_t depth)
 /* Frees the event. */
 static struct yaml *build(struct builder *b, struct fy_event *event, uint32_t depth)
 {
-	struct yaml *node = arena_take(b->arena, sizeof(*node));
+	struct yaml *node = arena_take(b->room.nodes, sizeof(*node));
 	enum fy_event_type type = event->type;
 	bool done = false;
 
@@ -266,12 +283,12 @@ static struct yaml *build_document(struct builder *b)
 	return root;
 }
 
-struct yaml *yaml_parse(struct arena *arena, const char *file, const char *text, size_t len,
-			struct err *err)
+struct yaml *yaml_parse(const struct yaml_room *room, const char *file, const char *text,
+			size_t len, struct err *err)
 {
 	struct fy_diag_cfg quiet;
 	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG };
-	struct builder b = { .arena = arena, .file = file, .err = err };
+	struct builder b = { .room = *room, .file = file, .err = err };
 	struct yaml *root = NULL;
 
 	if (len > YAML_BYTES_MAX) {
@@ -307,7 +324,7 @@ const struct yaml *yaml_get(const struct yaml *map, const char *key)
 }
 
 struct copying {
-	struct arena *arena;
+	struct yaml_room room;
 	const char *from, *to; /* the last file's name: most nodes are of the same */
 };
 
@@ -315,7 +332,7 @@ static struct place copy_place(struct copying *c, struct place at)
 {
 	if (at.file && at.file != c->from) {
 		c->from = at.file;
-		c->to = arena_text(c->arena, span_of(at.file));
+		c->to = arena_text(c->room.texts, span_of(at.file));
 	}
 	if (at.file)
 		at.file = c->to;
@@ -325,16 +342,16 @@ static struct place copy_place(struct copying *c, struct place at)
 /* As deep as the document, which is bounded. */
 static struct yaml *copy_node(struct copying *c, const struct yaml *from)
 {
-	struct yaml *to = arena_take(c->arena, sizeof(*to));
+	struct yaml *to = arena_take(c->room.nodes, sizeof(*to));
 	struct yaml **last = &to->first;
 
 	*to = *from;
 	to->at = copy_place(c, from->at);
 	to->first = to->next = NULL;
 	if (from->text)
-		to->text = arena_text(c->arena, span_of(from->text));
+		to->text = arena_text(c->room.texts, span_of(from->text));
 	if (from->key) {
-		to->key = arena_text(c->arena, span_of(from->key));
+		to->key = arena_text(c->room.texts, span_of(from->key));
 		to->key_at = copy_place(c, from->key_at);
 	}
 	for (const struct yaml *v = from->first; v; v = v->next) {
@@ -344,9 +361,9 @@ static struct yaml *copy_node(struct copying *c, const struct yaml *from)
 	return to;
 }
 
-struct yaml *yaml_copy(struct arena *arena, const struct yaml *from)
+struct yaml *yaml_copy(const struct yaml_room *room, const struct yaml *from)
 {
-	struct copying c = { .arena = arena };
+	struct copying c = { .room = *room };
 
 	return from ? copy_node(&c, from) : NULL;
 }

@@ -33,10 +33,15 @@ struct yaml {
 	struct place key_at;
 };
 
-/* Everything is in the arena. NULL and one sentence where it cannot be read. */
-struct yaml *yaml_parse(struct arena *arena, const char *file, const char *text, size_t len,
-			struct err *err);
+/* Where trees are put. Texts are for whoever builds from a tree to keep: they may live longer. */
+struct yaml_room {
+	struct arena *nodes, *texts;
+};
+
+/* file: borrowed. NULL and one sentence where it cannot be read. */
+struct yaml *yaml_parse(const struct yaml_room *room, const char *file, const char *text,
+			size_t len, struct err *err);
 /* Whole, with all its texts; NULL of NULL. Names of files too. */
-struct yaml *yaml_copy(struct arena *arena, const struct yaml *from);
+struct yaml *yaml_copy(const struct yaml_room *room, const struct yaml *from);
 /* The value of a key, or NULL. */
 const struct yaml *yaml_get(const struct yaml *map, const char *key);

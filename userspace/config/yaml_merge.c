@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-struct yaml *yaml_merge_begin(struct arena *arena, const char *name)
+struct yaml *yaml_merge_begin(const struct yaml_room *room, const char *name)
 {
-	struct yaml *root = arena_take(arena, sizeof(*root));
+	struct yaml *root = arena_take(room->nodes, sizeof(*root));
 
 	root->kind = YAML_MAP;
-	root->at = (struct place){ arena_text(arena, span_of(name)), 1, 1 };
+	root->at = (struct place){ arena_text(room->texts, span_of(name)), 1, 1 };
 	return root;
 }
 

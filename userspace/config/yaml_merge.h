@@ -8,6 +8,6 @@
 #include "userspace/config/yaml.h"
 
 /* An empty map to merge into. */
-struct yaml *yaml_merge_begin(struct arena *arena, const char *name);
+struct yaml *yaml_merge_begin(const struct yaml_room *room, const char *name);
 /* Takes from, whose nodes belong to into afterwards. False and a sentence at the first clash. */
 bool yaml_merge(struct yaml *into, struct yaml *from, struct err *err);

@@ -157,7 +157,7 @@ static void on_names_change(void *context)
 	/* It is told once only: who does not serve yet, or not alone, remembers that. */
 	if (!d->health || succession_is_under_way(d->succession))
 		d->reload_later = true;
-	else
+	else if (serving_snapshot(d->serving)->model->name_count > 0)
 		take(d, order(d, reload_again(serving_snapshot(d->serving), &way)));
 }
 

@@ -31,6 +31,9 @@ static struct snapshot *take(struct model *model, const char *file, struct findi
 	struct snapshot *snapshot = model ? snapshot_create(model, way->number) : NULL;
 	struct err err;
 
+	/* Only what names stand for becomes another without a file. */
+	if (model && model->name_count == 0)
+		model_forget_root(model);
 	if (snapshot && snapshot_secure(snapshot, way->strict, findings) &&
 	    tls_tickets_use(model->node.ticket_keys, &err) && state_dir_open(way->state, &err) &&
 	    snapshot_name_endpoints(snapshot, way->state, &err)) {

@@ -3,7 +3,7 @@
  *
  * Knows what may be configured and what each value means. Knows nothing of YAML (model_build fills
  * it) nor of sockets and maps. A model is immutable once built and lives as long as its snapshot;
- * all of it is in one arena.
+ * all of it but its root is in one arena.
  */
 #pragma once
 #include <stdbool.h>
@@ -403,8 +403,7 @@ struct node {
 };
 
 enum { FLOWS_LIMIT = 1 << 26, SPLICES_LIMIT = 1 << 20 };
-enum { CONNECTIONS_LIMIT = 1 << 20, HANDSHAKES_LIMIT = 65536 };
-enum { LOG_HEADERS_MAX = 8 };
+enum { CONNECTIONS_LIMIT = 1 << 20, HANDSHAKES_LIMIT = 65536, LOG_HEADERS_MAX = 8 };
 
 struct log_config {
 	enum log_level level; /* the most that is said */
@@ -446,8 +445,8 @@ struct model {
 	uint32_t name_count;
 	struct country_db *countries; /* node.countries; NULL: none */
 	bool read;                    /* from files, and not made again from what was read */
-	const struct yaml *root;      /* what it was built from */
-	struct arena *arena;
+	const struct yaml *root;      /* what it was built from; NULL: forgotten */
+	struct arena *arena, *nodes;  /* in which root is */
 };
 
 /*
@@ -458,8 +457,7 @@ struct model *model_load(const char *path, struct findings *out_findings);
 /* The same with what names stand for; NULL: nothing yet, as in the others. */
 struct model *model_load_resolved(const char *path, const struct resolution *resolution,
 				  struct findings *out_findings);
-/* What `model` was built from, once more, with what names stand for now: whatever is in the files
- * meanwhile. `model` may end before the new one. */
+/* From the root of `model`, with what names stand for now; `model` may end before the new one. */
 struct model *model_again(const struct model *model, const struct resolution *resolution,
 			  struct findings *out_findings);
 /* As model_load, from memory; name stands in the findings. For tests and fuzzing. */
@@ -473,5 +471,7 @@ struct source {
 struct model *model_load_sources(const struct source *sources, uint32_t count,
 				 struct findings *out_findings);
 void model_destroy(struct model *model);
+/* Its root, which takes more than all that was made of it. */
+void model_forget_root(struct model *model);
 
 extern const char *const listener_protocol_names[LISTENER_PROTOCOLS];

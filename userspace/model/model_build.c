@@ -179,35 +179,41 @@ static void build(struct building *b, const struct yaml *root)
 		model_check(b);
 }
 
-/* Takes the arena; root: NULL where the first finding says why. */
-static struct model *load(struct arena *arena, const struct yaml *root, const struct model *before,
-			  const struct resolution *resolution, struct findings *findings)
+static struct yaml_room room_create(void)
 {
-	struct building b = { .model = arena_take(arena, sizeof(struct model)),
+	return (struct yaml_room){ .nodes = arena_create(), .texts = arena_create() };
+}
+
+/* Takes what is in the room; root: NULL where the first finding says why. */
+static struct model *load(const struct yaml_room *room, const struct yaml *root,
+			  const struct model *before, const struct resolution *resolution,
+			  struct findings *findings)
+{
+	struct building b = { .model = arena_take(room->texts, sizeof(struct model)),
 			      .resolution = resolution,
 			      .before = before };
 
-	b.model->arena = arena;
+	b.model->arena = room->texts;
+	b.model->nodes = room->nodes;
 	b.model->root = root;
-	b.reading = (struct reading){ .arena = arena, .findings = findings, .context = &b };
+	b.reading = (struct reading){ .arena = room->texts, .findings = findings, .context = &b };
 	findings->count = root ? 0 : 1;
 	if (root)
 		build(&b, root);
 	if (findings->count == 0)
 		return b.model;
-	country_close(b.model->countries);
-	arena_destroy(arena);
+	model_destroy(b.model);
 	return NULL;
 }
 
 struct model *model_load_text(const char *name, const char *text, size_t len,
 			      struct findings *out_findings)
 {
-	struct arena *arena = arena_create();
+	struct yaml_room room = room_create();
 
 	out_findings->more = 0;
-	return load(arena,
-		    yaml_parse(arena, arena_text(arena, span_of(name)), text, len,
+	return load(&room,
+		    yaml_parse(&room, arena_text(room.texts, span_of(name)), text, len,
 			       &out_findings->list[0]),
 		    NULL, NULL, out_findings);
 }
@@ -215,11 +221,11 @@ struct model *model_load_text(const char *name, const char *text, size_t len,
 struct model *model_load_resolved(const char *path, const struct resolution *resolution,
 				  struct findings *out_findings)
 {
-	struct arena *arena = arena_create();
+	struct yaml_room room = room_create();
 	struct model *model;
 
 	out_findings->more = 0;
-	model = load(arena, model_files_read(arena, path, &out_findings->list[0]), NULL, resolution,
+	model = load(&room, model_files_read(&room, path, &out_findings->list[0]), NULL, resolution,
 		     out_findings);
 	if (model)
 		model->read = true;
@@ -234,19 +240,19 @@ struct model *model_load(const char *path, struct findings *out_findings)
 struct model *model_again(const struct model *model, const struct resolution *resolution,
 			  struct findings *out_findings)
 {
-	struct arena *arena = arena_create();
+	struct yaml_room room = room_create();
 
 	out_findings->more = 0;
-	return load(arena, yaml_copy(arena, model->root), model, resolution, out_findings);
+	return load(&room, yaml_copy(&room, model->root), model, resolution, out_findings);
 }
 
 struct model *model_load_sources(const struct source *sources, uint32_t count,
 				 struct findings *out_findings)
 {
-	struct arena *arena = arena_create();
+	struct yaml_room room = room_create();
 
 	out_findings->more = 0;
-	return load(arena, model_files_merge(arena, sources, count, &out_findings->list[0]), NULL,
+	return load(&room, model_files_merge(&room, sources, count, &out_findings->list[0]), NULL,
 		    NULL, out_findings);
 }
 
@@ -254,6 +260,14 @@ void model_destroy(struct model *model)
 {
 	if (!model)
 		return;
+	model_forget_root(model);
 	country_close(model->countries);
 	arena_destroy(model->arena);
+}
+
+void model_forget_root(struct model *model)
+{
+	arena_destroy(model->nodes);
+	model->nodes = NULL;
+	model->root = NULL;
 }

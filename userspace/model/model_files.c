@@ -31,7 +31,7 @@ static char *read_open(int fd, const char *file, size_t *out_len, struct err *er
 	return text;
 }
 
-static struct yaml *read_file(struct arena *arena, const char *file, struct err *err)
+static struct yaml *read_file(const struct yaml_room *room, const char *file, struct err *err)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct yaml *root = NULL;
@@ -52,7 +52,7 @@ static struct yaml *read_file(struct arena *arena, const char *file, struct err 
 	}
 	text = read_open(fd, file, &len, err);
 	if (text)
-		root = yaml_parse(arena, arena_text(arena, span_of(file)), text, len, err);
+		root = yaml_parse(room, arena_text(room->texts, span_of(file)), text, len, err);
 	free(text);
 close_fd:
 	close(fd);
@@ -118,9 +118,9 @@ bool file_list_init(struct file_list *list, const char *path, struct err *err)
 	return true;
 }
 
-const struct yaml *model_files_read(struct arena *arena, const char *path, struct err *err)
+const struct yaml *model_files_read(const struct yaml_room *room, const char *path, struct err *err)
 {
-	struct yaml *whole = yaml_merge_begin(arena, path);
+	struct yaml *whole = yaml_merge_begin(room, path);
 	struct file_list list;
 	struct yaml *root = NULL;
 	bool done = true;
@@ -128,7 +128,7 @@ const struct yaml *model_files_read(struct arena *arena, const char *path, struc
 	if (!file_list_init(&list, path, err))
 		return NULL;
 	for (uint32_t i = 0; i < list.count && done; i++) {
-		root = read_file(arena, list.paths[i], err);
+		root = read_file(room, list.paths[i], err);
 		done = root && (list.count == 1 || yaml_merge(whole, root, err));
 	}
 	if (list.count > 1)
@@ -137,15 +137,15 @@ const struct yaml *model_files_read(struct arena *arena, const char *path, struc
 	return done ? root : NULL;
 }
 
-const struct yaml *model_files_merge(struct arena *arena, const struct source *sources,
+const struct yaml *model_files_merge(const struct yaml_room *room, const struct source *sources,
 				     uint32_t count, struct err *err)
 {
-	struct yaml *whole = yaml_merge_begin(arena, "sources"), *root;
+	struct yaml *whole = yaml_merge_begin(room, "sources"), *root;
 
 	for (uint32_t i = 0; i < count; i++) {
-		const char *name = arena_text(arena, span_of(sources[i].name));
+		const char *name = arena_text(room->texts, span_of(sources[i].name));
 
-		root = yaml_parse(arena, name, sources[i].text, sources[i].len, err);
+		root = yaml_parse(room, name, sources[i].text, sources[i].len, err);
 		if (!root || (count > 1 && !yaml_merge(whole, root, err)))
 			return NULL;
 		if (count == 1)

@@ -18,11 +18,12 @@ bool file_list_init(struct file_list *list, const char *path, struct err *err);
 void file_list_fini(struct file_list *list);
 
 /*
- * Everything that path holds, as one document in the arena; NULL and one sentence otherwise. Of a
+ * Everything that path holds, as one document; NULL and one sentence otherwise. Of a
  * directory: its *.yaml, *.yml and *.json in the order of their names, without hidden ones.
  */
-const struct yaml *model_files_read(struct arena *arena, const char *path, struct err *err);
+const struct yaml *model_files_read(const struct yaml_room *room, const char *path,
+				    struct err *err);
 /* The same of texts. */
 struct source;
-const struct yaml *model_files_merge(struct arena *arena, const struct source *sources,
+const struct yaml *model_files_merge(const struct yaml_room *room, const struct source *sources,
 				     uint32_t count, struct err *err);

@@ -80,14 +80,15 @@ static void give(void *quota)
 	quota_give(quota);
 }
 
-void build_limits(struct building *b, const struct route_table *table, struct route *route)
+void build_limits(struct building *b, const struct route_table *table, const struct route *route)
 {
 	struct span name = span_of(route->name), of = span_of(table->name);
+	struct route_limits *limits = route_conduct(route)->limits;
 	uint64_t hash;
 
-	if (!route->limits)
+	if (!limits)
 		return;
 	hash = XXH3_64bits_withSeed(name.at, name.len, XXH3_64bits(of.at, of.len));
-	route->limits->quota = quota_take(hash);
-	arena_at_end(b->model->arena, give, route->limits->quota);
+	limits->quota = quota_take(hash);
+	arena_at_end(b->model->arena, give, limits->quota);
 }

@@ -30,7 +30,7 @@ static void check_path(struct reading *r, const struct yaml *value, const char *
 	/* Whether "%2F" comes here, the listeners that use the table know. */
 	struct path_rules rules = { .slashes = PATH_SLASHES_KEEP };
 	size_t len = strlen(path), normal_len;
-	char *normal = arena_take(r->arena, len + 1);
+	char normal[PATH_BYTES_MAX];
 
 	if (strchr(path, '*') || strpbrk(path, "?#") ||
 	    (len > 0 && !path_normalise(span_of(path), rules, normal, len, &normal_len)))
@@ -60,7 +60,7 @@ static void read_path(struct reading *r, const struct key *key, const struct yam
 {
 	struct route *route = into;
 	size_t len = value->kind == YAML_TEXT ? strlen(value->text) : 0;
-	char *path;
+	const char *path;
 
 	if (value->kind == YAML_MAP) {
 		schema_read(r, match_path_keys, value, route);
@@ -71,11 +71,11 @@ static void read_path(struct reading *r, const struct key *key, const struct yam
 			key->name, schema_found(value));
 		return;
 	}
-	path = arena_text(r->arena, span_of(value->text));
+	path = value->text;
 	route->path_kind = PATH_EXACT;
 	if (len >= 2 && strcmp(path + len - 2, "/*") == 0) {
 		route->path_kind = PATH_PREFIX;
-		path[len - 2] = 0;
+		path = arena_text(r->arena, span_make(path, len - 2));
 	}
 	if (route->path_kind == PATH_PREFIX && segments(path) > PREFIX_SEGMENTS_MAX)
 		finding(r, value->at, "expected at most %d segments before /*, found %u",

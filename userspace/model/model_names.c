@@ -94,6 +94,7 @@ const char *host_of(struct reading *r, const struct yaml *value, bool wildcard)
 {
 	const char *name = value->kind == YAML_TEXT ? value->text : "";
 	char *lower;
+	size_t i = 0;
 
 	if (wildcard && strncmp(name, "*.", 2) == 0)
 		name += 2;
@@ -104,6 +105,10 @@ const char *host_of(struct reading *r, const struct yaml *value, bool wildcard)
 			schema_found(value));
 		return NULL;
 	}
+	while (value->text[i] && value->text[i] == span_lower(value->text[i]))
+		i++;
+	if (!value->text[i])
+		return value->text; /* there are many */
 	lower = arena_text(r->arena, span_of(value->text));
 	for (char *c = lower; *c; c++)
 		*c = (char)tolower((unsigned char)*c);

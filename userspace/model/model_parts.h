@@ -121,7 +121,7 @@ void read_retry(struct reading *r, const struct key *key, const struct yaml *val
 void read_limits(struct reading *r, const struct key *key, const struct yaml *value,
 		 void *into); /* struct route_limits * */
 /* Once a route is read: what of its limits is used up. */
-void build_limits(struct building *b, const struct route_table *table, struct route *route);
+void build_limits(struct building *b, const struct route_table *table, const struct route *route);
 void read_route_timeout(struct reading *r, const struct key *key, const struct yaml *value,
 			void *into); /* const struct route_timeouts * */
 void read_route_timeouts(struct reading *r, const struct key *key, const struct yaml *value,

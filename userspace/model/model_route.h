@@ -128,7 +128,16 @@ struct splice_rates {
 	uint64_t all, source;
 };
 
-/* There may be many: what is rare is behind a pointer. */
+/* How its exchanges are made; most routes have one that says nothing. */
+struct conduct {
+	/* Bytes of a body from which on it is spliced; 0: the proxy's, and only where it pays. */
+	uint64_t splice_threshold;
+	const struct retry *retry;         /* NULL: none */
+	struct route_timeouts *timeouts;   /* NULL: the listener's and upstream's */
+	struct splice_rates *splice_rates; /* NULL: any */
+	struct route_limits *limits;       /* NULL: none */
+};
+
 enum { ANSWER_FIELDS_MAX = 8, ANSWER_BYTES_MAX = 24576 };
 
 /* What is said in place of an endpoint. */
@@ -139,6 +148,7 @@ struct fixed_answer {
 	uint32_t field_count;
 };
 
+/* There may be a hundred thousand: what is rare is behind a pointer. */
 struct route {
 	const char *name;
 	const char *host; /* lower case; NULL: any; "*.example.com" matches any labels below */
@@ -154,21 +164,23 @@ struct route {
 		const struct place_change *place;  /* ROUTE_REDIRECT */
 		const struct fixed_answer *answer; /* ROUTE_RESPOND */
 	};
-	/* Bytes of a body from which on it is spliced; 0: the proxy's, and only where it pays. */
-	uint64_t splice_threshold;
-	const struct retry *retry;             /* NULL: none */
-	const struct route_timeouts *timeouts; /* NULL: the listener's and upstream's */
-	struct splice_rates *splice_rates;     /* NULL: any */
-	struct route_limits *limits;           /* NULL: none */
+	struct conduct *conduct; /* NULL: the usual; route_conduct() */
 	struct place at;
 	uint32_t order : 31;    /* of writing */
 	uint32_t ends_path : 1; /* of those of its host and path, which are neighbours, the last */
-	enum splice_policy splice;
 	uint16_t method_count, header_count;
 	uint16_t status; /* ROUTE_REDIRECT, ROUTE_RESPOND */
+	enum splice_policy splice : 8;
 	enum path_kind path_kind : 8;
 	enum route_action action : 8;
 };
+
+static inline const struct conduct *route_conduct(const struct route *route)
+{
+	static const struct conduct usual;
+
+	return route && route->conduct ? route->conduct : &usual;
+}
 
 /* A named list of routes, sorted by precedence (DESIGN.md, "Route precedence"). */
 struct route_table {

@@ -119,11 +119,60 @@ static void read_redirect(struct reading *r, const struct key *key, const struct
 	check_redirect(r, value, change);
 }
 
+static struct conduct *conduct_of(struct reading *r, struct route *route)
+{
+	if (!route->conduct)
+		route->conduct = arena_take(r->arena, sizeof(*route->conduct));
+	return route->conduct;
+}
+
+static void read_its_timeout(struct reading *r, const struct key *key, const struct yaml *value,
+			     void *into)
+{
+	read_route_timeout(r, key, value, &conduct_of(r, into)->timeouts);
+}
+
+static void read_its_timeouts(struct reading *r, const struct key *key, const struct yaml *value,
+			      void *into)
+{
+	read_route_timeouts(r, key, value, &conduct_of(r, into)->timeouts);
+}
+
+static void read_its_retry(struct reading *r, const struct key *key, const struct yaml *value,
+			   void *into)
+{
+	read_retry(r, key, value, &conduct_of(r, into)->retry);
+}
+
+static void read_its_limits(struct reading *r, const struct key *key, const struct yaml *value,
+			    void *into)
+{
+	read_limits(r, key, value, &conduct_of(r, into)->limits);
+}
+
+static void read_threshold(struct reading *r, const struct key *key, const struct yaml *value,
+			   void *into)
+{
+	read_size(r, key, value, &conduct_of(r, into)->splice_threshold);
+}
+
+/* enum splice_policy is a bit-field of a route. */
+static void read_its_splice(struct reading *r, const struct key *key, const struct yaml *value,
+			    void *into)
+{
+	enum splice_policy policy = SPLICE_AUTO;
+
+	read_splice(r, key, value, &policy);
+	((struct route *)into)->splice = policy;
+}
+
 static struct splice_rates *rates_of(struct reading *r, struct route *route)
 {
-	if (!route->splice_rates)
-		route->splice_rates = arena_take(r->arena, sizeof(*route->splice_rates));
-	return route->splice_rates;
+	struct conduct *conduct = conduct_of(r, route);
+
+	if (!conduct->splice_rates)
+		conduct->splice_rates = arena_take(r->arena, sizeof(*conduct->splice_rates));
+	return conduct->splice_rates;
 }
 
 static void read_rate(struct reading *r, const struct key *key, const struct yaml *value,
@@ -144,17 +193,16 @@ const struct key route_keys[] = {
 	{ "upstream", read_upstream },
 	{ "redirect", read_redirect },
 	{ "respond", read_respond },
-	{ "timeout", read_route_timeout, offsetof(struct route, timeouts) },
-	{ "timeouts", read_route_timeouts, offsetof(struct route, timeouts) },
-	{ "limits", read_limits, offsetof(struct route, limits) },
-	{ "splice", read_splice, offsetof(struct route, splice) },
+	{ "timeout", read_its_timeout },
+	{ "timeouts", read_its_timeouts },
+	{ "limits", read_its_limits },
+	{ "splice", read_its_splice },
 	{ "splice_rate", read_rate, 0, SPLICE_RATE_LEAST, SPLICE_RATE_MOST },
 	{ "splice_rate_per_source", read_source_rate, 0, SPLICE_RATE_LEAST, SPLICE_RATE_MOST },
-	{ "splice_threshold", read_size, offsetof(struct route, splice_threshold), THRESHOLD_LEAST,
-	  THRESHOLD_MOST },
+	{ "splice_threshold", read_threshold, 0, THRESHOLD_LEAST, THRESHOLD_MOST },
 	{ "split", read_split },
 	{ "sticky", read_sticky },
-	{ "retry", read_retry, offsetof(struct route, retry) },
+	{ "retry", read_its_retry },
 	{ "filters", read_filters },
 	{ 0 },
 };

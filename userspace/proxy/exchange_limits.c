@@ -5,7 +5,9 @@ static const struct route_timeouts *of_route(const struct session *s)
 {
 	static const struct route_timeouts none;
 
-	return s->ex.route && s->ex.route->timeouts ? s->ex.route->timeouts : &none;
+	const struct route_timeouts *own = route_conduct(s->ex.route)->timeouts;
+
+	return own ? own : &none;
 }
 
 void exchange_limits_begin(struct session *s)

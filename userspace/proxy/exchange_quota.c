@@ -42,7 +42,7 @@ static void refuse_body(struct session *s)
 
 bool exchange_quota_refuses(struct session *s, const struct message *msg)
 {
-	const struct route_limits *limits = s->ex.route ? s->ex.route->limits : NULL;
+	const struct route_limits *limits = route_conduct(s->ex.route)->limits;
 	struct exchange *ex = &s->ex;
 	struct quota_refusal refusal;
 	enum quota_answer answer;
@@ -68,13 +68,13 @@ bool exchange_quota_refuses(struct session *s, const struct message *msg)
 void exchange_quota_leave(struct session *s)
 {
 	if (s->ex.rationed)
-		quota_leave(s->ex.route->limits, &s->client);
+		quota_leave(route_conduct(s->ex.route)->limits, &s->client);
 	s->ex.rationed = false;
 }
 
 bool exchange_quota_ends_body(struct session *s)
 {
-	const struct route_limits *limits = s->ex.route ? s->ex.route->limits : NULL;
+	const struct route_limits *limits = route_conduct(s->ex.route)->limits;
 
 	if (!limits || s->ex.bytes_in <= limits->body_bytes)
 		return false;

@@ -64,7 +64,7 @@ static uint32_t backoff_ms(struct session *s, const struct retry *retry)
 bool exchange_retry(struct session *s, enum retry_cause cause, uint16_t status)
 {
 	struct exchange *ex = &s->ex;
-	const struct retry *retry = ex->route ? ex->route->retry : NULL;
+	const struct retry *retry = route_conduct(ex->route)->retry;
 	atomic_uint_fast64_t *refused;
 	uint32_t pause_ms;
 
@@ -130,7 +130,7 @@ void exchange_resume(struct session *s)
 void exchange_hold(struct session *s, const struct message *msg)
 {
 	struct exchange *ex = &s->ex;
-	const struct retry *retry = ex->route->retry;
+	const struct retry *retry = route_conduct(ex->route)->retry;
 	bool body = message_has_body(msg);
 	bool fits =
 		retry && (msg->framing != BODY_LENGTH || msg->content_length <= retry->body_bytes);
@@ -143,7 +143,7 @@ void exchange_hold(struct session *s, const struct message *msg)
 
 void exchange_hold_no_longer(struct session *s)
 {
-	const struct retry *retry = s->ex.route->retry;
+	const struct retry *retry = route_conduct(s->ex.route)->retry;
 
 	if (s->out[SERVER].pinned && retry && s->ex.bytes_in > retry->body_bytes)
 		buf_unpin(&s->out[SERVER], &s->proxy->blocks);

@@ -16,7 +16,9 @@ enum {
 
 uint64_t exchange_splice_threshold(const struct route *route)
 {
-	return route->splice_threshold ? route->splice_threshold : SPLICE_THRESHOLD;
+	uint64_t own = route_conduct(route)->splice_threshold;
+
+	return own ? own : SPLICE_THRESHOLD;
 }
 
 static uint64_t threshold(const struct exchange *ex)
@@ -59,7 +61,7 @@ static enum splice_reason begin(struct session *s, enum side from)
 		.unwritten = buf_len(&s->in[from]),
 		.left = h1_body_left(body_from(s, from)) - buf_len(&s->in[from]),
 		.least = threshold(&s->ex),
-		.anywhere = s->ex.route->splice_threshold > 0,
+		.anywhere = route_conduct(s->ex.route)->splice_threshold > 0,
 		.worker = s->proxy->options.worker,
 		.name = s->ex.upstream->name,
 		.rate = tunnel_rate(s),

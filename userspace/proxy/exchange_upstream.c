@@ -191,7 +191,7 @@ static bool try_again(struct session *s)
 
 	if (ex->response_begun || !(unsent || stale))
 		return !heard && exchange_retry(s, RETRY_RESET, 0);
-	if (unsent && ex->route && ex->route->retry)
+	if (unsent && route_conduct(ex->route)->retry)
 		return exchange_retry(s, RETRY_CONNECT, 0);
 	session_drop_server(s);
 	ex->times.connected = 0;

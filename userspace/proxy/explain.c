@@ -117,7 +117,7 @@ static struct recall recall_of(struct explain_state *state, const struct explain
 static bool is_limited(const struct explain_ask *ask, const struct message *msg,
 		       const struct route *route, struct explained *out)
 {
-	const struct route_limits *limits = route ? route->limits : NULL;
+	const struct route_limits *limits = route_conduct(route)->limits;
 	enum quota_answer answer;
 	struct quota_refusal refusal;
 

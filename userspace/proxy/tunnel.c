@@ -42,7 +42,8 @@ struct splice_rate tunnel_rate(const struct session *s)
 {
 	const struct listener *l = s->listener;
 	const struct route *route = s->ex.route;
-	const struct splice_rates *rates = route ? route->splice_rates : &l->splice_rates;
+	const struct splice_rates *rates =
+		route ? route_conduct(route)->splice_rates : &l->splice_rates;
 
 	if (!rates)
 		return (struct splice_rate){ 0 };
