@@ -20,7 +20,7 @@ struct command_options {
 	const char *upstream;
 	const char *interval, *timeout; /* the texts of options; NULL: not given */
 	const char *vip, *reason, *endpoint, *rate, *count, *packet, *device;
-	const char *from, *config, *at, *request_id, *subject, *session_id;
+	const char *from, *config, *at, *request_id, *subject, *session_id, *alpn;
 	const char *headers[HEADERS_GIVEN_MAX]; /* of the request that is asked about */
 	uint32_t header_count;
 	uint32_t interval_ms; /* 0: no rates */

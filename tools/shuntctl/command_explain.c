@@ -197,10 +197,11 @@ static const char *too_much(const struct command_options *options)
 		return "expected one of a request, --request-id and --packet, found more";
 	if (options->at && options->config)
 		return "expected one of --at and --config, found both";
-	if (!options->operand &&
-	    (options->header_count > 0 || options->from || options->at || options->config ||
-	     options->subject || options->vip || options->session_id || options->session_resumed))
-		return "-H, --from, --subject, --session-id, --session-resumed, --vip, --at and "
+	if (!options->operand && (options->header_count > 0 || options->from || options->at ||
+				  options->config || options->subject || options->vip ||
+				  options->session_id || options->session_resumed || options->alpn))
+		return "-H, --from, --subject, --session-id, --session-resumed, --alpn, --vip, "
+		       "--at and "
 		       "--config are for a request such as 'GET https://www.example.com/', found "
 		       "none";
 	return NULL;

@@ -28,7 +28,7 @@ static json_t *query_of(const struct command_options *options, struct err *err)
 	json_object_set_new(query, "session_resumed", json_boolean(options->session_resumed));
 	if (good && put(query, "request", options->operand) && put(query, "from", options->from) &&
 	    put(query, "subject", options->subject) && put(query, "vip", options->vip) &&
-	    put(query, "session_id", options->session_id))
+	    put(query, "session_id", options->session_id) && put(query, "alpn", options->alpn))
 		return query;
 	json_decref(query);
 	err_set(err, "what is asked is no UTF-8; write other bytes of a path as %%XX");

@@ -61,6 +61,7 @@ static const char help[] =
 	"  --session-id ID  explain: of the TLS session, 16 digits, such as the access log says\n"
 	"  --session-resumed\n"
 	"                   explain: by a connection that resumes its TLS session\n"
+	"  --alpn LIST      explain: of protocols that the client offers, such as h2,http/1.1\n"
 	"  --config FILE    explain: by that configuration, not by the one that runs\n"
 	"  --dev DEVICE     explain: where it comes in, if several are attached\n"
 	"  --help, --version\n"
@@ -108,6 +109,7 @@ static const struct option {
 	{ "--config", "explain", AT(config) },
 	{ "--subject", "explain", AT(subject) },
 	{ "--session-id", "explain", AT(session_id) },
+	{ "--alpn", "explain", AT(alpn) },
 	{ "--vip", "explain", AT(vip) },
 	{ "--upstream", "flows", AT(upstream) },
 #undef AT

@@ -34,6 +34,49 @@ static json_t *print_candidates(const struct explained *e)
 	return list;
 }
 
+/* "www.example.com [h2, http/1.1]" */
+static json_t *print_entry_name(const struct sni_route *entry)
+{
+	char name[512];
+	size_t len = (size_t)snprintf(name, sizeof(name), "%s", entry->name);
+
+	for (uint32_t i = 0; i < entry->protocol_count && len < sizeof(name); i++)
+		len += (size_t)snprintf(name + len, sizeof(name) - len, "%s%s", i ? ", " : " [",
+					entry->protocols[i]);
+	if (entry->protocol_count > 0 && len < sizeof(name))
+		snprintf(name + len, sizeof(name) - len, "]");
+	return text(span_of(name));
+}
+
+/* Entries for names that the client's fits. */
+static void print_entries(json_t *all, const struct explain_told *t)
+{
+	const struct explained *e = t->explained;
+	json_t *list = json_array();
+	uint32_t more = 0;
+
+	for (uint32_t i = 0; i < t->listener->sni_count; i++) {
+		const struct sni_route *entry = &t->listener->sni[i];
+		enum sni_miss miss = sni_match_try(entry, &e->hello);
+		json_t *one;
+
+		if (miss == SNI_MISS_NAME)
+			continue;
+		if (json_array_size(list) == EXPLAIN_TRIES_MAX) {
+			more++;
+			continue;
+		}
+		one = json_pack("{s:o, s:i, s:b, s:b, s:s}", "route", print_entry_name(entry),
+				"line", (int)entry->at.line, "matches", miss == SNI_MISS_NONE,
+				"taken", entry == e->entry, "why",
+				explain_words_entry(entry, e).text);
+		json_array_append_new(list, one);
+	}
+	json_object_set_new(all, "candidates", list);
+	json_object_set_new(all, "candidates_not_shown", json_integer(more));
+	json_object_set_new(all, "route", e->entry ? print_entry_name(e->entry) : json_null());
+}
+
 static void print_listener(json_t *all, const struct explain_told *t)
 {
 	const struct listener *l = t->listener;
@@ -187,6 +230,8 @@ json_t *explain_print(const struct explain_told *t)
 		json_object_set_new(all, "certificate", json_string(e->certificate->name));
 	if (t->listener->routes)
 		print_route(all, e);
+	if (t->listener->protocol == LISTENER_TLS_PASSTHROUGH)
+		print_entries(all, t);
 	print_end(all, e);
 	if (!e->decision.upstream)
 		return all;

@@ -159,6 +159,20 @@ static bool read_session(const json_t *asked, struct explain_query *q, struct er
 	return true;
 }
 
+static bool read_alpn(struct arena *arena, const json_t *asked, struct explain_query *q,
+		      struct err *err)
+{
+	const char *alpn = json_string_value(json_object_get(asked, "alpn"));
+	struct sni_ask unused = { .protocol_count = 0 };
+
+	if (alpn && !sni_match_offer(&unused, span_of(alpn)))
+		return err_set(err,
+			       "expected at most %d protocols such as h2,http/1.1, found \"%s\"",
+			       SNI_OFFERED_MAX, alpn);
+	q->alpn = alpn ? arena_text(arena, span_of(alpn)) : NULL;
+	return true;
+}
+
 bool explain_query_read(struct arena *arena, const json_t *asked, struct explain_query *out,
 			struct err *err)
 {
@@ -176,7 +190,8 @@ bool explain_query_read(struct arena *arena, const json_t *asked, struct explain
 	if (from && !addr_parse_ip(span_of(from), &out->client))
 		return err_set(err, "expected an address such as 198.51.100.7, found \"%s\"", from);
 	out->has_client = from != NULL;
-	return read_session(asked, out, err) && read_request(arena, asked, out, err);
+	return read_session(asked, out, err) && read_alpn(arena, asked, out, err) &&
+	       read_request(arena, asked, out, err);
 }
 
 static bool may_have(const struct explain_query *q, const struct listener *l)
@@ -214,6 +229,7 @@ struct explain_ask explain_query_ask(const struct explain_query *query, struct s
 				     .client = query->client,
 				     .has_client = query->has_client,
 				     .sni = query->sni,
+				     .alpn = query->alpn,
 				     .subject = query->subject,
 				     .session_id = query->session_id,
 				     .session_resumed = query->session_resumed,

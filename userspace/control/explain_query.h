@@ -2,8 +2,8 @@
  * explain_query.h - a request that somebody asks about, and which listener would have it.
  *
  * {"request": "GET https://www.example.com/x", "headers": ["Name: value"], "from": ADDRESS, "vip":
- * NAME, "subject": TEXT, "session_id": DIGITS, "session_resumed": BOOL}: all but the request may be
- * left out. Pure; everything is in the arena.
+ * NAME, "subject": TEXT, "session_id": DIGITS, "session_resumed": BOOL, "alpn": "h2,http/1.1"}: all
+ * but the request may be left out. Pure; everything is in the arena.
  */
 #pragma once
 #include <jansson.h>
@@ -16,6 +16,7 @@ struct explain_query {
 	const char *request; /* as it was asked */
 	const char *vip;     /* NULL: any */
 	const char *sni;     /* NULL: none */
+	const char *alpn;    /* what the client offers (sni_match_offer); NULL: http/1.1 alone */
 	const char *subject; /* of the client's certificate; NULL: none */
 	uint64_t session_id; /* of the TLS session; 0: none */
 	bool session_resumed;

@@ -30,6 +30,7 @@ static struct errand *errand_create(const struct explain_ask *ask)
 	memcpy(head, ask->head.at, ask->head.len);
 	errand->ask.head.at = head;
 	errand->ask.sni = ask->sni ? strdup(ask->sni) : NULL;
+	errand->ask.alpn = ask->alpn ? strdup(ask->alpn) : NULL;
 	errand->ask.subject = ask->subject ? strdup(ask->subject) : NULL;
 	return errand;
 }
@@ -43,6 +44,7 @@ static void errand_unref(void *context)
 	snapshot_unref(errand->ask.snapshot);
 	free((char *)errand->ask.head.at);
 	free((char *)errand->ask.sni);
+	free((char *)errand->ask.alpn);
 	free((char *)errand->ask.subject);
 	free(errand);
 }

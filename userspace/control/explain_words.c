@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 __attribute__((format(printf, 1, 2))) static struct explain_text words(const char *fmt, ...)
 {
@@ -95,6 +96,17 @@ struct explain_text explain_words_try(const struct route_try *tried, const struc
 		return words("it matches, and nothing more specific does");
 	return words("it matches, but \"%s\" %s", taken->name,
 		     rules[router_rule(taken, tried->route)]);
+}
+
+struct explain_text explain_words_entry(const struct sni_route *entry, const struct explained *e)
+{
+	if (sni_match_try(entry, &e->hello) == SNI_MISS_PROTOCOL)
+		return words("the client offers none of its protocols (ALPN)");
+	if (entry == e->entry)
+		return words("it matches, and nothing more specific does");
+	return words("it matches, but \"%s\" (line %u) %s", e->entry->name, e->entry->at.line,
+		     strcmp(entry->name, e->entry->name) == 0 ? "is written first"
+							      : "is more specific");
 }
 
 const char *explain_words_action(const struct explained *e)

@@ -12,6 +12,8 @@ struct explain_text {
 /* Why a route was taken or not. taken: NULL where none was. */
 struct explain_text explain_words_try(const struct route_try *tried, const struct route *taken);
 /* Why an endpoint was asked. */
+/* Of one whose name fits. */
+struct explain_text explain_words_entry(const struct sni_route *entry, const struct explained *e);
 struct explain_text explain_words_deed(const struct deed *deed);
 const char *explain_words_action(const struct explained *e);
 struct explain_text explain_words_split(const struct split *split);

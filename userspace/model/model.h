@@ -277,9 +277,16 @@ struct upstream {
 	struct place at;
 };
 
+/* Of one name and one protocol; in bytes (RFC 7301, 3.1). */
+enum { SNI_ENTRIES_MAX = 16, SNI_PROTOCOLS_MAX = 16, ALPN_BYTES_MAX = 255 };
+
+/* Those of one name stand together, in the order of writing. */
 struct sni_route {
 	const char *name; /* lower case; "*.x" by suffix; "default" */
 	const struct upstream *upstream;
+	const char **protocols; /* one of which the client offers (ALPN); NULL: any */
+	uint32_t protocol_count;
+	struct place at;
 };
 
 /* All in milliseconds; every stage of a session has one. */

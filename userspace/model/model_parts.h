@@ -38,7 +38,7 @@ extern const struct key top_keys[], node_keys[], vip_keys[], listener_keys[], ti
 	upstream_tls_keys[], forwarded_keys[], log_keys[], request_id_keys[], requests_keys[];
 extern const struct key quic_keys[], rate_keys[], guard_keys[], health_keys[], health_udp_keys[],
 	health_expect_keys[], eject_keys[], retry_keys[], route_timeout_keys[], persistence_keys[],
-	queue_keys[], breaker_keys[], dns_keys[], limit_keys[];
+	queue_keys[], breaker_keys[], dns_keys[], limit_keys[], sni_keys[];
 
 /* By name, with a finding that names the nearest one where there is none. */
 const struct upstream *building_upstream(struct building *b, const struct yaml *name);
@@ -82,6 +82,8 @@ void read_listener_tls(struct reading *r, const struct key *key, const struct ya
 		       void *into); /* struct listener_tls */
 void read_upstream_tls(struct reading *r, const struct key *key, const struct yaml *value,
 		       void *into); /* struct upstream_tls */
+void read_server_names(struct reading *r, const struct key *key, const struct yaml *value,
+		       void *into); /* struct listener */
 void read_forwarded(struct reading *r, const struct key *key, const struct yaml *value,
 		    void *into); /* struct listener_forwarded */
 void read_health(struct reading *r, const struct key *key, const struct yaml *value,

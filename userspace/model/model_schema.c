@@ -10,6 +10,7 @@ const struct schema_section model_schema[] = {
 	{ "guard", guard_keys },
 	{ "vip", vip_keys },
 	{ "listener", listener_keys },
+	{ "sni", sni_keys },
 	{ "quic", quic_keys },
 	{ "forwarded", forwarded_keys },
 	{ "requests", requests_keys },

@@ -78,24 +78,6 @@ static void read_ring(struct reading *r, const struct key *key, const struct yam
 		++*ring;
 }
 
-static void read_sni(struct reading *r, const struct key *key, const struct yaml *value, void *into)
-{
-	struct listener *l = into;
-	struct sni_route *routes;
-
-	(void)key;
-	if (!schema_is(r, value, YAML_MAP, "a map of server names and upstreams"))
-		return;
-	routes = arena_take(r->arena, value->count * sizeof(*routes));
-	for (const struct yaml *v = value->first; v; v = v->next) {
-		struct yaml name = { .kind = YAML_TEXT, .at = v->key_at, .text = v->key };
-
-		routes[l->sni_count].name = host_of(r, &name, true);
-		routes[l->sni_count++].upstream = building_upstream(building_of(r), v);
-	}
-	l->sni = routes;
-}
-
 const struct key timeout_keys[] = {
 	{ "head", read_duration, offsetof(struct timeouts, head_ms), 1, STAGE_MS_MAX },
 	{ "idle", read_duration, offsetof(struct timeouts, idle_ms), 1, STAGE_MS_MAX },
@@ -169,7 +151,7 @@ const struct key listener_keys[] = {
 	{ "port", read_port, offsetof(struct listener, port), 1, 65535, true },
 	{ "protocol", read_protocol, offsetof(struct listener, protocol), .required = true },
 	{ "routes", read_table, offsetof(struct listener, routes) },
-	{ "sni", read_sni },
+	{ "sni", read_server_names },
 	{ "upstream", read_upstream, offsetof(struct listener, upstream) },
 	{ "forward", read_forward, offsetof(struct listener, forward) },
 	{ "ring", read_ring, offsetof(struct listener, ring), RING_MIN, RING_MAX },

@@ -24,6 +24,7 @@
 	X(SOURCE_FULL, "source_full", "you have as many requests as this route takes of one client at once") \
 	X(SOURCE_RATE, "source_rate", "you send more requests than this route takes of one client") \
 	X(NO_NAME, "no_name", "no upstream for this server name")                                  \
+	X(NO_PROTOCOL, "no_protocol", "this server name is served for other protocols (ALPN)")      \
 	X(BAD_HELLO, "bad_hello", "what came is no ClientHello")                                   \
 	X(HELLO_TIMEOUT, "hello_timeout", "no ClientHello came in time")                           \
 	X(HEAD_TOO_LARGE, "head_too_large", "the head does not fit with what we must add")         \

@@ -1,6 +1,7 @@
 #include "userspace/proxy/explain.h"
 
 #include "userspace/base/clock.h"
+#include "userspace/base/must.h"
 #include "userspace/proxy/session.h"
 #include "userspace/upstream/breaker.h"
 
@@ -9,14 +10,28 @@ enum { ID_BYTES = 32 };
 /* The names of requests are told by their length only: nobody knows the next one. */
 static const char some_id[] = "00000000000000000000000000000000";
 
+static struct sni_ask hello_of(const struct explain_ask *ask)
+{
+	struct sni_ask hello = { .name = span_of(ask->sni) };
+
+	MUST(sni_match_offer(&hello, ask->alpn ? span_of(ask->alpn) : SPAN(ALPN_HTTP)));
+	return hello;
+}
+
+static struct span agreed_on(const struct listener *l, const struct sni_ask *hello)
+{
+	return l->protocol == LISTENER_HTTPS && hello->protocol_count > 0
+		       ? SPAN(ALPN_HTTP)
+		       : (struct span){ NULL, 0 };
+}
+
 static struct asked asked_of(const struct explain_state *state, const struct explain_ask *ask,
 			     struct explained *out)
 {
 	return (struct asked){ .listener = ask->listener,
 			       .client = ask->has_client ? &ask->client : NULL,
 			       .sni = span_of(ask->sni),
-			       .alpn = span_of(ask->listener->protocol == LISTENER_HTTPS ? ALPN_HTTP
-											 : NULL),
+			       .alpn = agreed_on(ask->listener, &out->hello),
 			       .subject = span_of(ask->subject),
 			       .session_id = ask->session_id,
 			       .session_resumed = ask->session_resumed,
@@ -201,13 +216,17 @@ static void explain_tunnel(const struct explain_state *before, const struct expl
 	struct exchange ex = { 0 };
 	struct recall by;
 
+	enum sni_miss miss = SNI_MISS_NONE;
+
 	out->tunnels = true;
-	out->decision.upstream = l->protocol == LISTENER_TLS_PASSTHROUGH
-					 ? router_find_sni(l, span_of(ask->sni))
-					 : l->upstream;
+	out->decision.upstream = l->upstream;
+	if (l->protocol == LISTENER_TLS_PASSTHROUGH) {
+		out->entry = sni_match_find(l, &out->hello, &miss);
+		out->decision.upstream = out->entry ? out->entry->upstream : NULL;
+	}
 	by = recall_of(&state, ask, out, &ex);
 	if (!out->decision.upstream) {
-		set_end(out, END_NO_NAME, 0);
+		set_end(out, miss == SNI_MISS_PROTOCOL ? END_NO_PROTOCOL : END_NO_NAME, 0);
 		return;
 	}
 	exchange_hash(&by, NULL, (struct span){ 0 });
@@ -220,9 +239,14 @@ void explain(const struct explain_state *state, const struct explain_ask *ask,
 	const struct tls_server *server = ask->snapshot->servers[ask->listener->index];
 
 	*out = (struct explained){ .trace = { .tries = out->tries, .room = EXPLAIN_TRIES_MAX } };
+	out->hello = hello_of(ask);
 	if (server)
 		out->certificate = tls_server_certificate(server, ask->sni);
-	if (ask->listener->routes)
+	/* As in the handshake: a client that names protocols, and none of ours, is told so. */
+	if (ask->listener->protocol == LISTENER_HTTPS && out->hello.protocol_count > 0 &&
+	    !sni_match_offers(&out->hello, SPAN(ALPN_HTTP)))
+		set_end(out, END_NO_PROTOCOL, 0);
+	else if (ask->listener->routes)
 		explain_http(state, ask, out);
 	else
 		explain_tunnel(state, ask, out);

@@ -9,6 +9,7 @@
 #include "userspace/proxy/end_reason.h"
 #include "userspace/proxy/proxy.h"
 #include "userspace/route/decide.h"
+#include "userspace/route/sni_match.h"
 #include "userspace/splice/splice_reason.h"
 #include "userspace/upstream/roster.h"
 
@@ -24,6 +25,7 @@ struct explain_ask {
 	struct addr client;
 	bool has_client;     /* else nobody knows */
 	const char *sni;     /* NULL: none */
+	const char *alpn;    /* as sni_match_offer() takes it; NULL: http/1.1 alone */
 	const char *subject; /* of the client's certificate; NULL: none */
 	uint64_t session_id; /* of the TLS session; 0: none */
 	bool session_resumed;
@@ -49,6 +51,8 @@ struct explained {
 	bool tunnels;        /* ends as one, or may */
 	struct decision decision;
 	struct route_trace trace;
+	struct sni_ask hello;                  /* what the client says in TLS */
+	const struct sni_route *entry;         /* of tls-passthrough; NULL: none */
 	const struct certificate *certificate; /* NULL: no TLS, or not known */
 	struct span location;                  /* of a redirect */
 	struct span head;                      /* as the endpoint gets it */

@@ -1,12 +1,15 @@
 /* Tunnels that are no HTTP: by the name in the ClientHello, or always to one upstream. */
 #include "userspace/base/must.h"
 #include "userspace/proxy/session.h"
-#include "userspace/route/router.h"
+#include "userspace/route/sni_match.h"
 #include "userspace/tls/tls_hello.h"
 
 /* RFC 8446, 6: a fatal alert, so that the client says more than "connection reset". */
 static const char alert_unknown_name[] = { 21, 3, 3, 0, 2, 2, 112 };
+static const char alert_no_protocol[] = { 21, 3, 3, 0, 2, 2, 120 }; /* RFC 7301, 3.2 */
 static const char alert_unreachable[] = { 21, 3, 3, 0, 2, 2, 80 };
+
+_Static_assert((int)TLS_HELLO_ALPN_MAX <= (int)SNI_OFFERED_MAX, "all of a hello's fit");
 
 static void refuse(struct session *s, const char *alert, enum end_reason why)
 {
@@ -61,13 +64,19 @@ void passthrough_begin(struct session *s, const struct upstream *wanted)
 
 static void on_hello(struct session *s, const struct tls_hello *hello)
 {
-	struct span name = tls_hello_name(hello);
-	const struct upstream *upstream = router_find_sni(s->listener, name);
+	struct sni_ask ask = { .name = tls_hello_name(hello), .protocol_count = hello->alpn_count };
+	const struct sni_route *entry;
+	enum sni_miss miss;
 
-	access_note_put(s->ex.note, PIECE_HOST, name);
+	for (unsigned i = 0; i < hello->alpn_count; i++)
+		ask.protocols[i] = tls_hello_alpn(hello, i);
+	entry = sni_match_find(s->listener, &ask, &miss);
+	access_note_put(s->ex.note, PIECE_HOST, ask.name);
 	exchange_reached(s, &s->ex.times.head);
-	if (upstream)
-		passthrough_begin(s, upstream);
+	if (entry)
+		passthrough_begin(s, entry->upstream);
+	else if (miss == SNI_MISS_PROTOCOL)
+		refuse(s, alert_no_protocol, END_NO_PROTOCOL);
 	else
 		refuse(s, alert_unknown_name, END_NO_NAME);
 }

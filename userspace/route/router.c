@@ -390,22 +390,3 @@ void router_compile(struct arena *arena, struct route_table *table)
 		table->asks_country |= when && when->country_count > 0;
 	}
 }
-
-const struct upstream *router_find_sni(const struct listener *listener, struct span name)
-{
-	const struct upstream *best = NULL, *fallback = NULL;
-	uint64_t rank = 0;
-
-	for (uint32_t i = 0; i < listener->sni_count; i++) {
-		const struct sni_route *sni = &listener->sni[i];
-
-		if (strcmp(sni->name, "default") == 0)
-			fallback = sni->upstream;
-		else if (name.len > 0 && host_match(sni->name, name) &&
-			 host_rank(sni->name) > rank) {
-			best = sni->upstream;
-			rank = host_rank(sni->name);
-		}
-	}
-	return best ? best : fallback;
-}

@@ -80,5 +80,3 @@ void router_compile(struct arena *arena, struct route_table *table);
 int router_compare(const struct route *a, const struct route *b);
 /* The rule that decides that. */
 enum route_rule router_rule(const struct route *a, const struct route *b);
-/* For tls-passthrough: exact, then longest "*." suffix, then "default"; NULL where none. */
-const struct upstream *router_find_sni(const struct listener *listener, struct span name);
