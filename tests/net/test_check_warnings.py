@@ -72,3 +72,39 @@ def test_a_table_of_many_is_told_of_in_twenty_lines(tmp_path):
     got = run(SHUNTCTL, "check", file_of(tmp_path, routes))
     lines = [line for line in got.stderr.splitlines() if line.startswith("warning: ")]
     assert len(lines) == 21 and lines[-1] == "warning: 80 more of that kind"
+
+
+KEYED = """vips: [ {{ name: v, addresses: [127.0.0.1], listeners: [ {{ port: 80, protocol: http, routes: r }}, {listener} ] }} ]
+node: {{ tunnel_address: 127.0.0.1 }}
+routes: {{ r: [ {{ name: a, upstream: o }}, {{ name: b, match: {{ path: /b }}, upstream: f }} ] }}
+upstreams:
+  o: {{ endpoints: [], {keys} }}
+  f: {{ endpoints: [], failover: o }}
+"""
+PASSING = "{ port: 443, protocol: tls-passthrough, sni: { a.example.com: { alpn: h2, upstream: %s } } }"
+STREAM = "{ port: 443, protocol: tcp-proxy, upstream: %s }"
+SESSION = ("5: hash_on: tls-session of the upstream \"o\" does nothing for v:443 (%s): the endpoint ends the TLS, so that "
+           "the session's id is between it and the client; hash_on: client-address would")
+REQUESTS = ('5: %s of the upstream "o" does nothing for v:443 (%s): there are no requests, only connections; '
+            "hash_on: client-address would")
+
+
+@pytest.mark.parametrize("listener,keys,want", [
+    (PASSING % "o", "persistence: { hash_on: tls-session }", [SESSION % "tls-passthrough"]),
+    (PASSING % "f", "persistence: { hash_on: tls-session }", [SESSION % "tls-passthrough"]),
+    (STREAM % "o", "balance: maglev, hash_on: tls-session", [SESSION % "tcp-proxy"]),
+    (STREAM % "o", "persistence: { cookie: SHUNT }",
+     [REQUESTS % ('the cookie of "persistence"', "tcp-proxy")]),
+    (PASSING % "o", 'persistence: { hash_on: "header:x" }', [REQUESTS % ("hash_on: header", "tls-passthrough")]),
+    (PASSING % "o", "balance: maglev, hash_on: path", [REQUESTS % ("hash_on: path", "tls-passthrough")]),
+    (PASSING % "o", "balance: maglev", []),
+    (PASSING % "o", "persistence: { hash_on: client-address }", []),
+    (PASSING % "o", "balance: random", []),
+    ("{ port: 81, protocol: http, routes: r }", "persistence: { cookie: SHUNT }", []),
+])
+def test_upstreams_that_want_what_tunnels_do_not_have_are_told(tmp_path, listener, keys, want):
+    path = tmp_path / "shunt.yaml"
+    path.write_text(KEYED.format(listener=listener, keys=keys))
+    assert warnings(str(path)) == want
+    told = run(SHUNTCTL, "check", str(path)).stderr.splitlines()
+    assert [line for line in told if line.startswith("warning: ")] == [f"warning: {path}:{one}" for one in want]

@@ -272,7 +272,9 @@ routes:
     assert routes[0].split(maxsplit=1)[1] == "staff (line 5): it matches, and nothing more specific does"
 
 
-SESSIONS = """vips: [ { name: v, addresses: [127.0.0.1], listeners: [ { port: 80, protocol: http, routes: r } ] } ]
+SESSIONS = """vips: [ { name: v, addresses: [127.0.0.1], listeners: [ { port: 80, protocol: http, routes: r },
+  { port: 443, protocol: https, routes: r, certificates: [c] }, { port: 8443, protocol: tls-passthrough, sni: { default: u } } ] } ]
+certificates: { c: { chain: c.pem, key: c.key } }
 node: { tunnel_address: 127.0.0.1 }
 upstreams: { u: { persistence: { hash_on: tls-session }, endpoints: [ { address: 10.0.0.1:80 }, { address: 10.0.0.2:80 } ] } }
 routes:
@@ -289,7 +291,7 @@ def test_a_session_of_tls_has_its_reasons_and_its_endpoint(tmp_path):
     path.write_text(SESSIONS)
 
     def routes(*words):
-        text = explain(str(path), "GET http://h/x", *words)
+        text = explain(str(path), "GET https://h/x", *words)
         return [line.split(maxsplit=1)[1].split("): ")[1] for line in text if re.search(r"\(line \d+\): ", line)]
 
     it = "it matches, and nothing more specific does"
@@ -297,10 +299,12 @@ def test_a_session_of_tls_has_its_reasons_and_its_endpoint(tmp_path):
     assert routes("--session-id", "0123456789abcdef", "--session-resumed")[:3] == [
         it, 'it matches, but "visit" is as specific and written first', "a TLS session was resumed"]
     assert routes("--session-id", "1123456789abcdef", "--session-resumed")[1] == it
-    ends = {number: {line for line in explain(str(path), "GET http://h/", "--session-id", f"{number:016x}")
+    assert "  persistence  by the TLS session, which it has not" in explain(str(path), "GET http://h/", "--session-id", "f" * 16)
+    assert "  persistence  by the TLS session, which it has not" in explain(str(path), "https://h:8443/", "--session-id", "f" * 16)
+    ends = {number: {line for line in explain(str(path), "GET https://h/", "--session-id", f"{number:016x}")
                      if line.startswith("  endpoint *")} for number in range(1, 9)}
     assert all(len(end) == 1 for end in ends.values()), ends
     assert len(set.union(*ends.values())) == 2, "sessions are spread"
     for wrong in ("0123", "0123456789ABCDEF", ""):
-        got = run(SHUNTCTL, "explain", "GET http://h/x", "--config", str(path), "--session-id", wrong, check=False)
+        got = run(SHUNTCTL, "explain", "GET https://h/x", "--config", str(path), "--session-id", wrong, check=False)
         assert got.returncode == 1 and f'16 digits of 0-9 and a-f for the TLS session, found "{wrong}"' in got.stderr

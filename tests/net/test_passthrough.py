@@ -23,12 +23,16 @@ vips:
           www.example.com: [ {{ alpn: acme-tls/1, upstream: acme }}, {{ alpn: [h2, h3], upstream: new }}, {{ upstream: site }} ]
           "*.example.com": site
           only.example.com: {{ alpn: h2, upstream: new }}
+          turns.example.org: turns
+          kept.example.org: kept
           strict.example.org: [ {{ alpn: h2, upstream: new }}, {{ alpn: acme-tls/1, upstream: acme }} ]
 routes: {{ none: [] }}
 upstreams:
   site: {{ endpoints: [ {{ address: "127.0.0.1:{site}" }} ] }}
   new: {{ endpoints: [ {{ address: "127.0.0.1:{new}" }} ] }}
   acme: {{ endpoints: [ {{ address: "127.0.0.1:{acme}" }} ] }}
+  turns: {{ persistence: {{ hash_on: tls-session }}, endpoints: [ {{ address: "127.0.0.1:{site}" }}, {{ address: "127.0.0.1:{new}" }} ] }}
+  kept: {{ persistence: {{ hash_on: client-address }}, endpoints: [ {{ address: "127.0.0.1:{site}" }}, {{ address: "127.0.0.1:{new}" }} ] }}
 """
 # What each server agrees on.
 SERVERS = {"site": ("-alpn", "http/1.1"), "new": ("-alpn", "h2,h3"), "acme": ("-alpn", "acme-tls/1")}
@@ -42,6 +46,7 @@ class Passing(Plain):
         self.ca = Authority(self.dir)
         self.ports = dict(zip(SERVERS, self.free_ports(len(SERVERS)), strict=True))
         self.servers = []
+        self.more = ["--workers", "1"]  # whose turn it is, each counts for itself
         for name in SERVERS:
             self.ca.sign(name, [], subject=f"/CN=server {name}")
 
@@ -68,12 +73,15 @@ class Passing(Plain):
     def configuration(self):
         return CONFIG.format(port=self.port, hasty=self.hasty, **self.ports)
 
+    def s_client(self, name, offers, *words):
+        return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.hasty}", "-CAfile", self.ca.pem,
+                              *(("-servername", name) if name else ("-noservername",)),
+                              *(("-alpn", offers) if offers else ()), *words],
+                             input="", capture_output=True, text=True, timeout=PATIENCE, check=False)
+
     def visit(self, name, offers):
         """Which server answers, and what was agreed on with it; or how that is refused."""
-        got = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.hasty}", "-CAfile", self.ca.pem,
-                              *(("-servername", name) if name else ("-noservername",)),
-                              *(("-alpn", offers) if offers else ())],
-                             input="", capture_output=True, text=True, timeout=PATIENCE, check=False)
+        got = self.s_client(name, offers)
         server = re.search(r"^subject=CN = server (\w+)$", got.stdout, re.M)
         if server:
             agreed = re.search(r"^ALPN protocol: (.*)$", got.stdout, re.M)
@@ -138,3 +146,17 @@ def test_every_entry_that_lost_has_its_reason(shunt):
         "* www.example.com [h2, h3] : it matches, and nothing more specific does",
         'www.example.com : it matches, but "www.example.com"  is written first',
         '*.example.com : it matches, but "www.example.com"  is more specific']
+
+
+@pytest.mark.parametrize("name,servers,resumed", [("turns", 2, False), ("kept", 1, True)])
+def test_ids_of_sessions_keep_nobody_at_an_endpoint_but_addresses_do(shunt, name, servers, resumed):
+    """Each offers the id that the one before was given, by TLS 1.2 without tickets."""
+    words = ("-tls1_2", "-no_ticket", "-sess_out", shunt.path(name))
+    seen = []
+    for turn in range(4):
+        before = len(shunt.accesses())
+        said = shunt.s_client(f"{name}.example.org", None, *words, *(("-sess_in", shunt.path(name)) if turn else ())).stdout
+        seen.append(wait_until(lambda was=before: shunt.accesses()[was:], "its line")[0]["endpoint"])
+        again = resumed and turn > 0
+        assert ("\nReused, TLS" in said) == again and ("\nNew, TLS" in said) == (not again), said
+    assert len(set(seen)) == servers, seen

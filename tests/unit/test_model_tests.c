@@ -20,7 +20,8 @@
 	"  - { name: again, match: { path: /who, session_resumed: true }, upstream: a }\n"         \
 	"  - { name: visit, match: { path: /who, session_id: { prefix: ab } }, upstream: a }\n"    \
 	"vips: [ { name: v, addresses: [10.1.1.1], listeners: [ { port: 80, protocol: http, "      \
-	"routes: r } ] } ]\n"
+	"routes: r }, { port: 443, protocol: https, routes: r, certificates: [c] } ] } ]\n"        \
+	"certificates: { c: { chain: c.pem, key: c.key } }\n"
 
 /* What it says of one test; "" where nothing is wrong. */
 static const char *result(const char *test, char out[ERR_TEXT_MAX])
@@ -95,13 +96,18 @@ TEST(what_a_test_expects_is_held_to_what_is_decided)
 		  "request: \"GET http://h/who\", client_subject: \"CN=ab\", route: staff",
 		  "expected route \"staff\", found that \"plain\"" },
 		{ "a session",
-		  "request: \"GET http://h/who\", session_id: ab23456789abcdef, route: visit", "" },
+		  "request: \"GET https://h/who\", session_id: ab23456789abcdef, route: visit",
+		  "" },
 		{ "another session",
-		  "request: \"GET http://h/who\", session_id: ba23456789abcdef, route: visit",
+		  "request: \"GET https://h/who\", session_id: ba23456789abcdef, route: visit",
 		  "expected route \"visit\", found that \"plain\"" },
 		{ "a session that is resumed",
-		  "request: \"GET http://h/who\", session_id: ab23456789abcdef, session_resumed: "
+		  "request: \"GET https://h/who\", session_id: ab23456789abcdef, session_resumed: "
 		  "true, route: again",
+		  "" },
+		{ "a session without TLS",
+		  "request: \"GET http://h/who\", session_id: ab23456789abcdef, session_resumed: "
+		  "true, route: plain",
 		  "" },
 		{ "what no session is",
 		  "request: \"GET http://h/who\", session_id: ab, route: visit",

@@ -3,26 +3,38 @@
 #include <stdlib.h>
 
 #include "tools/shuntctl/command.h"
+#include "tools/shuntctl/key_warn.h"
 #include "tools/shuntctl/route_warn.h"
 #include "userspace/base/must.h"
 #include "userspace/control/ceilings.h"
 #include "userspace/snapshot/snapshot.h"
 
+/* Each fills what it is given. */
+static void (*const warners[])(const struct model *model, struct warnings *out) = { route_warn,
+										    key_warn };
+
+static void add_warnings(json_t *list, const struct warnings *warnings)
+{
+	for (uint32_t i = 0; i < warnings->count; i++) {
+		json_t *one = json_string(warnings->list[i]);
+
+		json_array_append_new(list, one ? one : json_string("(not UTF-8)"));
+	}
+}
+
 /* What this machine cannot hold: no mistake of the file, as it may be meant for another one. */
 static json_t *json_of_warnings(const struct model *model, const struct ceilings *ceilings)
 {
-	struct route_warnings *routes = must_alloc(sizeof(*routes));
+	struct warnings *warnings = must_alloc(sizeof(*warnings));
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < ceilings->sentence_count; i++)
 		json_array_append_new(list, json_string(ceilings->sentences[i].text));
-	route_warn(model, routes);
-	for (uint32_t i = 0; i < routes->count; i++) {
-		json_t *one = json_string(routes->list[i]);
-
-		json_array_append_new(list, one ? one : json_string("(not UTF-8)"));
+	for (size_t i = 0; i < ARRAY_LEN(warners); i++) {
+		warners[i](model, warnings);
+		add_warnings(list, warnings);
 	}
-	free(routes);
+	free(warnings);
 	return list;
 }
 
@@ -66,16 +78,18 @@ static void print_findings(const struct findings *findings)
 	fputc('\n', stderr);
 }
 
-static void print_route_warnings(const struct model *model)
+static void print_warnings(const struct model *model)
 {
-	struct route_warnings *routes = must_alloc(sizeof(*routes));
+	struct warnings *warnings = must_alloc(sizeof(*warnings));
 
-	route_warn(model, routes);
-	for (uint32_t i = 0; i < routes->count; i++)
-		fprintf(stderr, "warning: %s\n", routes->list[i]);
-	if (routes->more)
-		fprintf(stderr, "warning: %u more of that kind\n", routes->more);
-	free(routes);
+	for (size_t i = 0; i < ARRAY_LEN(warners); i++) {
+		warners[i](model, warnings);
+		for (uint32_t k = 0; k < warnings->count; k++)
+			fprintf(stderr, "warning: %s\n", warnings->list[k]);
+		if (warnings->more)
+			fprintf(stderr, "warning: %u more of that kind\n", warnings->more);
+	}
+	free(warnings);
 }
 
 static void print_good(const char *file, const struct model *model)
@@ -85,7 +99,7 @@ static void print_good(const char *file, const struct model *model)
 	ceilings_foresee(model, &ceilings);
 	for (uint32_t i = 0; i < ceilings.sentence_count; i++)
 		fprintf(stderr, "warning, on this machine: %s\n", ceilings.sentences[i].text);
-	print_route_warnings(model);
+	print_warnings(model);
 	printf("%s: ok, %u vips, %u listeners, %u upstreams, %u endpoints\n", file,
 	       model->vip_count, model->listener_count, model->upstream_count,
 	       model->endpoint_count);

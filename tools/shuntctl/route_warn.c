@@ -2,7 +2,6 @@
 
 #include "tools/shuntctl/route_example.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,24 +16,10 @@ enum { BEFORE_MAX = 32, TRIES_MAX = 64 }; /* routes that one is compared with; t
 
 struct warning {
 	const struct route_table *table;
-	struct route_warnings *out;
+	struct warnings *out;
 	long long budget; /* left; where a look-up tries every route of the place */
 	uint32_t place_begin, place_end;
 };
-
-__attribute__((format(printf, 2, 3))) static void warn(struct route_warnings *out, const char *fmt,
-						       ...)
-{
-	va_list args;
-
-	if (out->count == ROUTE_WARNINGS_MAX) {
-		out->more++;
-		return;
-	}
-	va_start(args, fmt);
-	vsnprintf(out->list[out->count++], ROUTE_WARNING_BYTES, fmt, args);
-	va_end(args);
-}
 
 /* What the router says of it. Whether it is taken by takes, and whether other matches as well. */
 static bool is_taken(const struct route_table *table, const struct route_example *example,
@@ -86,11 +71,12 @@ static void compare(struct warning *w, const struct route *first, const struct r
 	    !route_example_make(&example, first, later) ||
 	    !is_taken(w->table, &example, first, later, &matches) || !matches)
 		return;
-	warn(w->out,
-	     "%s:%u: the route \"%s\" also matches what \"%s\" (line %u) takes before it, such as "
-	     "%s",
-	     later->at.file, later->at.line, later->name, first->name, first->at.line,
-	     example.text);
+	warnings_add(w->out,
+		     "%s:%u: the route \"%s\" also matches what \"%s\" (line %u) takes before it, "
+		     "such as "
+		     "%s",
+		     later->at.file, later->at.line, later->name, first->name, first->at.line,
+		     example.text);
 }
 
 static void check_place(struct warning *w, uint32_t at)
@@ -145,11 +131,12 @@ static void check_regex(struct warning *w, uint32_t at, uint32_t host)
 		if (head.len > 0)
 			snprintf(example.path, sizeof(example.path), "%.*s", SPAN_ARG(head));
 		route_example_tell(&example);
-		warn(w->out,
-		     "%s:%u: the route \"%s\" can never match: \"%s\" (line %u) takes all that its "
-		     "expression may be, as prefixes come first, such as %s",
-		     later->at.file, later->at.line, later->name, r->name, r->at.line,
-		     example.text);
+		warnings_add(w->out,
+			     "%s:%u: the route \"%s\" can never match: \"%s\" (line %u) takes all "
+			     "that its "
+			     "expression may be, as prefixes come first, such as %s",
+			     later->at.file, later->at.line, later->name, r->name, r->at.line,
+			     example.text);
 		return;
 	}
 }
@@ -170,7 +157,7 @@ static void check_table(struct warning *w)
 	}
 }
 
-void route_warn(const struct model *model, struct route_warnings *out)
+void route_warn(const struct model *model, struct warnings *out)
 {
 	out->count = out->more = 0;
 	for (uint32_t i = 0; i < model->table_count; i++)

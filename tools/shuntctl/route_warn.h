@@ -5,13 +5,7 @@
  * of 100,000 routes costs is near to nothing beside reading it.
  */
 #pragma once
+#include "tools/shuntctl/warnings.h"
 #include "userspace/model/model.h"
 
-enum { ROUTE_WARNINGS_MAX = 20, ROUTE_WARNING_BYTES = 768 };
-
-struct route_warnings {
-	char list[ROUTE_WARNINGS_MAX][ROUTE_WARNING_BYTES];
-	uint32_t count, more;
-};
-
-void route_warn(const struct model *model, struct route_warnings *out);
+void route_warn(const struct model *model, struct warnings *out);

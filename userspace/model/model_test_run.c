@@ -80,8 +80,9 @@ static void try_at(struct trial *t, const struct expectation *e, const struct li
 				.sni = span_of(l->protocol == LISTENER_HTTPS ? e->host : ""),
 				.alpn = span_of(l->protocol == LISTENER_HTTPS ? ALPN_HTTP : NULL),
 				.subject = span_of(e->subject),
-				.session_id = e->session_id,
-				.session_resumed = e->session_resumed,
+				.session_id = l->protocol == LISTENER_HTTPS ? e->session_id : 0,
+				.session_resumed =
+					l->protocol == LISTENER_HTTPS && e->session_resumed,
 				.id = SPAN("00000000000000000000000000000000"),
 				.secure = l->protocol == LISTENER_HTTPS };
 	reject = compose(t, &len) ? parse(span_make(t->head, len), &t->msg) : H1_REJECT_HEAD_BYTES;

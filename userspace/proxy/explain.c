@@ -25,18 +25,25 @@ static struct span agreed_on(const struct listener *l, const struct sni_ask *hel
 		       : (struct span){ NULL, 0 };
 }
 
+static bool ends_tls(const struct explain_ask *ask)
+{
+	return ask->listener->protocol == LISTENER_HTTPS;
+}
+
 static struct asked asked_of(const struct explain_state *state, const struct explain_ask *ask,
 			     struct explained *out)
 {
+	bool secure = ends_tls(ask);
+
 	return (struct asked){ .listener = ask->listener,
 			       .client = ask->has_client ? &ask->client : NULL,
 			       .sni = span_of(ask->sni),
 			       .alpn = agreed_on(ask->listener, &out->hello),
 			       .subject = span_of(ask->subject),
-			       .session_id = ask->session_id,
-			       .session_resumed = ask->session_resumed,
+			       .session_id = secure ? ask->session_id : 0,
+			       .session_resumed = secure && ask->session_resumed,
 			       .id = span_make(some_id, ID_BYTES),
-			       .secure = ask->listener->protocol == LISTENER_HTTPS,
+			       .secure = secure,
 			       .chance = state->dealt,
 			       .trace = &out->trace };
 }
@@ -124,7 +131,7 @@ static struct recall recall_of(struct explain_state *state, const struct explain
 	return (struct recall){ .snapshot = ask->snapshot,
 				.upstream = out->decision.upstream,
 				.client = &ask->client,
-				.secured_as = ask->session_id,
+				.secured_as = ends_tls(ask) ? ask->session_id : 0,
 				.chance = &state->chance,
 				.ex = ex };
 }
@@ -243,7 +250,7 @@ void explain(const struct explain_state *state, const struct explain_ask *ask,
 	if (server)
 		out->certificate = tls_server_certificate(server, ask->sni);
 	/* As in the handshake: a client that names protocols, and none of ours, is told so. */
-	if (ask->listener->protocol == LISTENER_HTTPS && out->hello.protocol_count > 0 &&
+	if (ends_tls(ask) && out->hello.protocol_count > 0 &&
 	    !sni_match_offers(&out->hello, SPAN(ALPN_HTTP)))
 		set_end(out, END_NO_PROTOCOL, 0);
 	else if (ask->listener->routes)
