@@ -1,4 +1,5 @@
 """A name server on loopback whose records a test writes, and that fails when it is told to."""
+import contextlib
 import socket
 import struct
 import threading
@@ -94,21 +95,23 @@ class NameServer:
                 self.sock.sendto(answer, client)
 
     def serve_streams(self):
-        """One query a connection."""
         while True:
             try:
                 conn, _ = self.listener.accept()
             except OSError:
                 return
-            with conn:
-                conn.settimeout(10)
-                stream = conn.makefile("rb")
+            threading.Thread(target=self.serve_stream, args=(conn,), daemon=True).start()
+
+    def serve_stream(self, conn):
+        """Queries until the client closes, or one that is cut off."""
+        with conn, contextlib.suppress(OSError, struct.error):
+            stream = conn.makefile("rb")
+            while True:
                 query = stream.read(struct.unpack("!H", stream.read(2))[0])
                 if self.name_of(query) in self.cut_off:
-                    continue
+                    return
                 answer = self.answer(query)
                 conn.sendall(struct.pack("!H", len(answer)) + answer)
-                conn.recv(1)  # until the client has it
 
     @staticmethod
     def question(query):

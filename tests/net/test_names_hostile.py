@@ -55,7 +55,7 @@ NOWHERE = {
     "no-service": [(0, 0, 80, ".")],
     "target-gone": [(0, 0, 80, "gone.test")],
 }
-KEPT = [f"{row}.host.test" for row in [*REPLIES, "cut-off", "unfit"]] + [f"_{row}._tcp.test" for row in NOWHERE]
+KEPT = [f"{row}.host.test" for row in [*REPLIES, "unfit"]] + [f"_{row}._tcp.test" for row in NOWHERE]
 # What is believed, though not all of it.
 MORE = ["forged.host.test", "some-unfit.host.test", "many.host.test", "zero.host.test", "bit.host.test",
         "all-bits.host.test", "long.host.test", "_many._tcp.test"]
@@ -74,14 +74,13 @@ class Hostile(Named):
                 f"routes:\n  all:\n{routes}upstreams:\n{upstreams}")
 
     def good(self):
-        self.dns.reply, self.dns.cut_off = {}, set()
+        self.dns.reply = {}
         for name in NAMES:
             self.dns.say(name, "127.0.0.2")
             self.dns.records[(name, SRV)] = [(1, (1, 1, self.endpoint, "good.test"))]
         self.dns.say("good.test", "127.0.0.2")
 
     def bad(self):
-        self.dns.cut_off = {"cut-off.host.test"}
         self.dns.say("unfit.host.test", *UNFIT)
         self.dns.say("some-unfit.host.test", "127.0.0.3", *UNFIT)
         self.dns.say("many.host.test", *MANY)
@@ -174,7 +173,8 @@ def test_all_is_well_when_the_name_server_is(named):
     assert named.daemon.poll() is None
 
 
-def test_only_the_networks_that_are_allowed_are_believed():
+def test_only_allowed_networks_and_whole_answers_are_believed():
+    """Alone, as all names share a connection to the server, which is cut off here."""
     named = Named()
     named.dns_more = ", hold: 0s, allow: [127.0.0.2, 127.0.0.4/31]"
     named.dns.say(named.name, "127.0.0.2", "127.0.0.3", "127.0.0.4", "::1")
@@ -184,6 +184,11 @@ def test_only_the_networks_that_are_allowed_are_believed():
         assert f"{named.name}: 1 of its addresses are not used, such as 127.0.0.3: " in named.log()
         named.dns.say(named.name, "127.0.0.3")
         wait_until(lambda: named.status()["state"] == "failing", "none of them may be")
+        assert named.who() == addresses(2, 4)
+        named.dns.say(named.name, "127.0.0.2", "127.0.0.4")
+        wait_until(lambda: named.status()["state"] == "answered", "it is answered again")
+        named.dns.cut_off.add(named.name)
+        wait_until(lambda: named.status()["state"] == "failing", "it cannot be had by TCP")
         assert named.who() == addresses(2, 4)
     finally:
         named.close()

@@ -284,20 +284,30 @@ static void add_all(struct question *q, const struct ares_addrinfo *info, uint16
 
 static void ask_addresses(struct question *q, const char *name);
 
+/* Whether the next target is another port of the same name, which need not be asked for again. */
+static bool has_same_next(const struct question *q)
+{
+	uint32_t next = q->target + 1;
+
+	return q->targets && next < q->target_count &&
+	       strcmp(q->targets[next].name, q->targets[q->target].name) == 0;
+}
+
 static void on_addresses(void *context, int status, int timeouts, struct ares_addrinfo *info)
 {
 	struct question *q = context;
-	bool last = !q->targets || q->target + 1 == q->target_count;
 	bool gone = q->targets && (status == ARES_ENOTFOUND || status == ARES_ENODATA);
 
 	(void)timeouts;
-	if (status == ARES_SUCCESS)
-		add_all(q, info, q->targets ? q->targets[q->target].port : 0);
+	do {
+		if (status == ARES_SUCCESS)
+			add_all(q, info, q->targets ? q->targets[q->target].port : 0);
+	} while (has_same_next(q) && ++q->target);
 	ares_freeaddrinfo(info);
 	/* One of several that is gone does not take the others with it. */
 	if (status != ARES_SUCCESS && !gone)
 		fail(q, status);
-	else if (last)
+	else if (!q->targets || q->target + 1 == q->target_count)
 		finish(q);
 	else
 		ask_addresses(q, q->targets[++q->target].name);
