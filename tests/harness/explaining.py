@@ -82,7 +82,7 @@ class AdminConnection(http.client.HTTPConnection):
 def post(path, target, body):
     """The status and the JSON of the answer."""
     conn = AdminConnection(path)
-    conn.request("POST", target, body=json.dumps(body))
+    conn.request("POST", target, body=body if isinstance(body, str) else json.dumps(body))
     answer = conn.getresponse()
     got = answer.status, json.loads(answer.read())
     conn.close()
@@ -147,7 +147,8 @@ class Explaining(Plain):
                                              self.source.sample(self.endpoints.ports, 3)]}
                      | self.source.choice(BALANCES) | self.source.choice(PERSISTENCE) for i in range(4)}
         listener = {"port": self.port, "protocol": "http", "routes": "t",
-                    "forwarded": {"trusted": ["127.0.1.0/24"]}, "requests": route_tables.rules(self.source)}
+                    "forwarded": {"trusted": ["127.0.1.0/24"]}, "request_id": {"take": "any"},
+                    "requests": route_tables.rules(self.source)}
         return json.dumps({"upstreams": upstreams | {"u4": {"endpoints": []}}, "routes": {"t": routes},
                            "vips": [{"name": "v", "addresses": ["127.0.0.1"], "listeners": [listener]}],
                            "node": {"tunnel_address": "127.0.0.1", "countries": "places.mmdb"}})
@@ -189,6 +190,12 @@ class Explaining(Plain):
         assert status == 200, (query, answer)
         return answer
 
+    def ended(self, name):
+        """What became of the request of that name."""
+        status, answer = post(self.path("admin.sock"), "/request", name)
+        assert status == 200, (name, answer)
+        return answer
+
     def request(self):
         """Of the present table: what explain is asked, and the bytes that a client sends."""
         routes = json.loads(self.text)["routes"]["t"]
@@ -207,9 +214,11 @@ class Explaining(Plain):
         head = "\r\n".join([f"{one['method']} {target} HTTP/1.1", f"Host: {host}:{self.port}", *headers])
         return query, client, head.encode() + b"\r\n\r\n"
 
-    def make(self, client, head):
+    def make(self, client, head, name=None):
         """The head of the answer, and what an endpoint got of it as (port, head), or None."""
         before = len(self.endpoints.heads)
+        if name:
+            head = head[:-2] + f"X-Request-ID: {name}\r\n\r\n".encode()
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE, (client, 0)) as sock:
             sock.sendall(head)
             got = b""

@@ -281,3 +281,42 @@ TEST(of_two_routes_the_more_specific_one_comes_first)
 		CHECK_INT(router_compare(&row->first, &row->first), 0);
 	}
 }
+
+TEST(those_that_are_tried_in_vain_are_noted_as_far_as_there_is_room)
+{
+	static const struct {
+		const char *name, *path;
+		uint32_t room, more;
+		const char *lost, *taken;
+	} rows[] = {
+		{ "two, and the one that is taken", "/h", 8, 0, "two one ", "exact" },
+		{ "no room", "/h", 0, 2, "", "exact" },
+		{ "room for one", "/h", 1, 1, "two ", "exact" },
+		{ "one of another method", "/a/b/c", 8, 0, "post ", "path" },
+		{ "none", "/a/x", 8, 0, "", "prefix" },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct findings findings = { 0 };
+		struct model *model = model_load_text("f", table, strlen(table), &findings);
+		struct route_try tries[8];
+		struct route_trace losers = { .tries = tries, .room = row->room };
+		struct route_request req = { .host = SPAN("www.example.com"),
+					     .path = span_of(row->path),
+					     .method = SPAN("GET"),
+					     .field = field_of,
+					     .losers = &losers };
+		const struct route *got = router_find(&model->tables[0], &req);
+		char lost[64] = "";
+
+		for (uint32_t i = 0; i < losers.count; i++) {
+			strcat(strcat(lost, tries[i].route->name), " ");
+			CHECK(tries[i].miss != MISS_NONE);
+		}
+		CHECK_STR(lost, row->lost);
+		CHECK_STR(got ? got->name : "none", row->taken);
+		CHECK_INT(losers.more, row->more);
+		CHECK(!losers.taken);
+		model_destroy(model);
+	}
+}

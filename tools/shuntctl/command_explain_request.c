@@ -7,6 +7,8 @@
 #include "tools/shuntctl/command.h"
 #include "tools/shuntctl/explained.h"
 #include "tools/shuntctl/revision.h"
+#include "userspace/control/deed_ask.h"
+#include "userspace/control/deed_print.h"
 #include "userspace/control/explain_request.h"
 
 /* Whether all of it can be said in JSON. */
@@ -75,7 +77,28 @@ static json_t *ask_file(const struct command_options *options, const json_t *que
 	return model ? ask_model(model, query, err) : NULL;
 }
 
-/* One that has ended. */
+/* By the configuration that it had, where that is not the present one. */
+static json_t *retell(const struct command_options *options, json_t *answer)
+{
+	struct model *model;
+	struct deed deed;
+	struct err err;
+	char at[32];
+	json_t *told;
+
+	if (!deed_from_raw(answer, &deed))
+		return answer;
+	snprintf(at, sizeof(at), "@%u", deed.snapshot);
+	model = revision_load(&options->admin, at, &err);
+	if (!model)
+		return answer;
+	told = deed_print(&deed, model, NULL);
+	model_destroy(model);
+	json_decref(answer);
+	return told;
+}
+
+/* One that has ended, or is under way. */
 static json_t *ask_deed(const struct command_options *options, struct err *err)
 {
 	char *text = admin_post(&options->admin, "/request", options->request_id, err);
@@ -84,7 +107,7 @@ static json_t *ask_deed(const struct command_options *options, struct err *err)
 	if (text && !answer)
 		err_set(err, "the daemon does not remember requests; it is an older one");
 	free(text);
-	return answer;
+	return answer ? retell(options, answer) : NULL;
 }
 
 int command_explain_request(const struct command_options *options)
@@ -102,8 +125,6 @@ int command_explain_request(const struct command_options *options)
 	if (options->json) {
 		json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 		putchar('\n');
-	} else if (options->request_id) {
-		explained_print_deed(answer);
 	} else {
 		explained_print(answer);
 	}

@@ -1,9 +1,7 @@
 /*
- * explained.h - the explanation of a request, for people.
+ * explained.h - the explanation of a request that may come or that came, for people.
  */
 #pragma once
 #include <jansson.h>
 
-/* Of one that has ended. */
-void explained_print_deed(const json_t *deed);
 void explained_print(const json_t *explained);

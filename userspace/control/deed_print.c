@@ -1,64 +1,28 @@
 #include "userspace/control/deed_print.h"
 
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "userspace/base/must.h"
-#include "userspace/control/explain_words.h"
-#include "userspace/proxy/deed_ring.h"
-#include "userspace/proxy/request_id.h"
+#include "userspace/control/deed_words.h"
+#include "userspace/control/explain_parts.h"
 
-enum { PATIENCE_MS = 1000, TIME_BYTES = 40 };
+enum { TIME_BYTES = 40, REQUEST_BYTES = 512 };
 
-struct search {
-	char id[REQUEST_ID_MAX + 1];
-	struct deed deed;
-	bool found;
-	atomic_uint refs;
+/* A deed, and what its configuration says of it. */
+struct told {
+	const struct deed *d;
+	const struct model *model; /* NULL: so are all below */
+	const struct listener *listener;
+	const struct route_table *table;
+	const struct route *route; /* NULL: none was taken, too */
 };
 
-static void search_unref(void *context)
+static json_t *text(const struct deed *d, enum deed_piece piece)
 {
-	struct search *search = context;
+	struct span s = deed_piece(d, piece);
 
-	if (atomic_fetch_sub(&search->refs, 1) == 1)
-		free(search);
-}
-
-static void search_run(void *context, struct proxy *proxy)
-{
-	struct search *search = context;
-	const struct deed *deed = proxy ? proxy_deed(proxy, span_of(search->id)) : NULL;
-
-	search->found = deed != NULL;
-	if (deed)
-		search->deed = *deed;
-}
-
-/* Another one for each worker, since one that is late writes to it yet. */
-static bool ask(struct worker *worker, struct span id, struct deed *out)
-{
-	struct search *search = must_alloc(sizeof(*search));
-	struct worker_call call = { search_run, search_unref, search };
-	bool found;
-
-	atomic_init(&search->refs, 2);
-	snprintf(search->id, sizeof(search->id), "%.*s", SPAN_ARG(id));
-	found = worker_call(worker, &call, PATIENCE_MS) && search->found;
-	if (found)
-		*out = search->deed;
-	search_unref(search);
-	return found;
-}
-
-static json_t *text(struct span s)
-{
-	json_t *made = s.len > 0 ? json_stringn(s.at, s.len) : json_null();
-
-	return made ? made : json_string("(not UTF-8)");
+	return explain_part_text(s.len > 0 ? s : (struct span){ 0 });
 }
 
 static json_t *time_of(uint64_t ms)
@@ -74,80 +38,304 @@ static json_t *time_of(uint64_t ms)
 	return json_string(made);
 }
 
-/* The listener by the present snapshot, where that is the one. */
-static json_t *listener_of(const struct deed *d, const struct snapshot *snapshot)
+static const struct listener *listener_of(const struct model *model, const struct deed *d)
 {
-	char made[300];
+	for (uint32_t i = 0; i < model->vip_count; i++)
+		for (uint32_t k = 0; k < model->vips[i].listener_count; k++) {
+			const struct listener *l = &model->vips[i].listeners[k];
 
-	if (snapshot->number == d->snapshot && d->listener < snapshot->model->listener_count)
-		snprintf(made, sizeof(made), "%s:%u", snapshot->listeners[d->listener]->vip->name,
-			 d->port);
-	else
-		snprintf(made, sizeof(made), "port %u", d->port);
-	return json_string(made);
+			if (l->index == d->listener && l->port == d->port)
+				return l;
+		}
+	return NULL;
 }
 
-static void print_endpoint(json_t *all, const struct deed *d)
+/* A model that does not fit it is none. */
+static struct told look_up(const struct deed *d, const struct model *model)
 {
-	json_object_set_new(all, "upstream", text(deed_piece(d, DEED_UPSTREAM)));
-	if (d->lengths[DEED_UPSTREAM] == 0)
+	struct told t = { .d = d };
+	const struct listener *l = model ? listener_of(model, d) : NULL;
+
+	if (!l)
+		return t;
+	t.model = model;
+	t.listener = l;
+	t.table = l->routes;
+	if (t.table && d->route < t.table->count)
+		t.route = &t.table->routes[d->route];
+	return t;
+}
+
+static const struct upstream *upstream_of(const struct told *t)
+{
+	struct span name = deed_piece(t->d, DEED_UPSTREAM);
+
+	for (uint32_t i = 0; t->model && i < t->model->upstream_count; i++)
+		if (span_is(name, span_of(t->model->upstreams[i].name)))
+			return &t->model->upstreams[i];
+	return NULL;
+}
+
+static bool is_headless(const struct deed *d)
+{
+	return d->end == END_BAD_HEAD || d->end == END_HEAD_TIMEOUT || d->end == END_HEAD_SLOW;
+}
+
+static void print_request(json_t *all, const struct told *t)
+{
+	const struct deed *d = t->d;
+	char made[REQUEST_BYTES], port[16] = "";
+	struct span host = deed_piece(d, DEED_HOST);
+
+	if (d->port != (d->secure ? 443 : 80))
+		snprintf(port, sizeof(port), ":%u", d->port);
+	if (d->lengths[DEED_METHOD] > 0)
+		snprintf(made, sizeof(made), "%.*s %s://%.*s%s%.*s",
+			 SPAN_ARG(deed_piece(d, DEED_METHOD)), d->secure ? "https" : "http",
+			 SPAN_ARG(host), port, SPAN_ARG(deed_piece(d, DEED_PATH)));
+	else
+		snprintf(made, sizeof(made), "%s%s%.*s",
+			 is_headless(d) ? "a request whose head could not be read" : "a connection",
+			 host.len > 0 ? " for " : "", SPAN_ARG(host));
+	json_object_set_new(all, "request_id", text(d, DEED_ID));
+	json_object_set_new(all, "request", explain_part_text(span_of(made)));
+	json_object_set_new(all, "cut", json_boolean(d->cut));
+	json_object_set_new(all, "from", json_string(addr_print(&d->client).text));
+	if (d->phase == PHASE_OVER)
+		json_object_set_new(all, "ended", time_of(d->ended_ms));
+	else
+		json_object_set_new(all, "under_way", json_string(deed_words_phase(d->phase)));
+	json_object_set_new(all, "session", json_integer((json_int_t)d->session));
+	json_object_set_new(all, "snapshot", json_integer(d->snapshot));
+}
+
+static void print_listener(json_t *all, const struct told *t, const struct snapshot *snapshot)
+{
+	const struct deed *d = t->d;
+	const struct tls_server *server =
+		snapshot && t->listener ? snapshot->servers[d->listener] : NULL;
+	char sni[DEED_TEXT_BYTES + 1], port[16];
+
+	snprintf(sni, sizeof(sni), "%.*s",
+		 SPAN_ARG(deed_piece(d, d->sni_is_host ? DEED_HOST : DEED_SNI)));
+	snprintf(port, sizeof(port), "port %u", d->port);
+	if (t->listener)
+		explain_part_listener(all, t->listener);
+	else
+		json_object_set_new(all, "listener", json_string(port));
+	if (sni[0])
+		json_object_set_new(all, "server_name", explain_part_text(span_of(sni)));
+	if (server && d->secure)
+		json_object_set_new(
+			all, "certificate",
+			json_string(tls_server_certificate(server, sni[0] ? sni : NULL)->name));
+	json_object_set_new(all, "method", text(d, DEED_METHOD));
+	json_object_set_new(all, "host", text(d, DEED_HOST));
+	json_object_set_new(all, "path", text(d, DEED_PATH));
+}
+
+static json_t *print_loser(const struct told *t, const struct deed_loser *l)
+{
+	struct route_try tried = { .miss = (enum route_miss)l->miss, .which = l->which };
+
+	if (!t->table || l->route >= t->table->count)
+		return json_pack("{s:n, s:n, s:b, s:b, s:s}", "route", "line", "matches", false,
+				 "taken", false, "why", deed_words_miss(l->miss));
+	tried.route = &t->table->routes[l->route];
+	return explain_part_candidate(&tried, t->route);
+}
+
+static void print_route(json_t *all, const struct told *t)
+{
+	const struct deed *d = t->d;
+	struct route_try taken = { .route = t->route };
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < d->loser_count; i++)
+		json_array_append_new(list, print_loser(t, &d->losers[i]));
+	if (t->route)
+		json_array_append_new(list, explain_part_candidate(&taken, t->route));
+	else if (d->lengths[DEED_ROUTE] > 0 && t->listener) /* a server name's */
+		json_array_append_new(
+			list, json_pack("{s:o, s:i, s:b, s:b, s:s}", "route", text(d, DEED_ROUTE),
+					"line", (int)d->route_line, "matches", true, "taken", true,
+					"why", "it matches, and nothing more specific does"));
+	json_object_set_new(all, "candidates", list);
+	json_object_set_new(all, "candidates_not_shown", json_integer(d->losers_more));
+	json_object_set_new(all, "route", text(d, DEED_ROUTE));
+	if (d->lengths[DEED_ROUTE] > 0)
+		json_object_set_new(all, "line", json_integer(d->route_line));
+	if (!t->route)
 		return;
+	explain_part_changes(all, t->route);
+	if (t->route->action == ROUTE_REDIRECT && t->route->place->to)
+		json_object_set_new(all, "location", json_string(t->route->place->to));
+}
+
+/* Whom a cookie names that did not lead there. */
+static const struct addr *named_by(const struct deed *d)
+{
+	if (d->kept_unfit)
+		return &d->unfit[0].to;
+	return d->keeps && d->asked > 1 ? &d->attempts[0].to : NULL;
+}
+
+/* Which was wanted, before another one stood in for it; NULL: not known. */
+static const struct upstream *wanted_of(const struct told *t)
+{
+	const struct split *split = t->route ? t->route->split : NULL;
+	const struct deed *d = t->d;
+
+	if (split)
+		return d->share < split->count ? split->shares[d->share].upstream : NULL;
+	if (!d->failed_over || !t->listener)
+		return upstream_of(t);
+	if (t->route)
+		return t->route->upstream;
+	return d->route < t->listener->sni_count ? t->listener->sni[d->route].upstream
+						 : t->listener->upstream;
+}
+
+static void print_upstream(json_t *all, const struct told *t)
+{
+	const struct deed *d = t->d;
+	const struct upstream *u = upstream_of(t), *wanted = wanted_of(t);
+	struct explain_keeping keeping = {
+		u, d->keyed, d->keeps, d->foreign, d->kept, named_by(d)
+	};
+
+	explain_part_split(all, t->route, wanted, (enum sticky)d->split_by);
+	if (d->failed_over)
+		json_object_set_new(all, "stands_in_for",
+				    wanted && wanted != u ? json_string(wanted->name)
+							  : json_string("another upstream"));
+	json_object_set_new(all, "upstream", text(d, DEED_UPSTREAM));
+	if (!u)
+		return;
+	json_object_set_new(all, "persistence",
+			    json_string(explain_words_persistence(&keeping).text));
+	json_object_set_new(all, "balance", json_string(explain_words_balance(u).text));
+}
+
+static void print_unfit(json_t *all, const struct deed *d)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < d->unfit_count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "endpoint",
+						      addr_print(&d->unfit[i].to).text, "state",
+						      deed_words_unfit(d->unfit[i].cause), "chosen",
+						      addr_is(&d->unfit[i].to, &d->endpoint)));
+	json_object_set_new(all, "endpoints", list);
+	json_object_set_new(all, "more_unfit", json_boolean(d->unfit_more));
+}
+
+static void print_attempts(json_t *all, const struct deed *d)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < d->attempt_count; i++) {
+		const struct deed_attempt *a = &d->attempts[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:s, s:s}", "endpoint",
+						      addr_print(&a->to).text, "after_ms",
+						      (int)a->at_ms, "status", (int)a->status,
+						      "end", end_reason_words[a->end], "why",
+						      deed_words_attempt(d, i).text));
+	}
+	json_object_set_new(all, "attempts", list);
+	json_object_set_new(all, "endpoints_asked", json_integer(d->asked));
+	json_object_set_new(all, "connections", json_integer(d->tries));
+	if (deed_words_refusal(d))
+		json_object_set_new(all, "not_retried", json_string(deed_words_refusal(d)));
+}
+
+static uint32_t priority_of(const struct told *t)
+{
+	const struct upstream *u = upstream_of(t);
+
+	for (uint32_t i = 0; u && i < u->endpoint_count; i++)
+		if (addr_is(&u->endpoints[i].address, &t->d->endpoint))
+			return u->endpoints[i].priority;
+	return 0;
+}
+
+static void print_endpoint(json_t *all, const struct told *t)
+{
+	const struct deed *d = t->d;
+
+	print_unfit(all, d);
 	json_object_set_new(all, "endpoint",
 			    d->endpoint.port ? json_string(addr_print(&d->endpoint).text)
 					     : json_null());
-	json_object_set_new(all, "endpoint_why", json_string(explain_words_deed(d).text));
-	json_object_set_new(all, "endpoints_asked", json_integer(d->asked));
-	json_object_set_new(all, "connections", json_integer(d->tries));
+	json_object_set_new(all, "endpoint_why",
+			    json_string(deed_words_choice(d, priority_of(t)).text));
+	print_attempts(all, d);
+	if (d->asked == 0)
+		return;
 	json_object_set_new(all, "reused", json_boolean(d->reused));
-	json_object_set_new(all, "spliced", json_boolean(d->spliced));
-	json_object_set_new(all, "spliced_why", json_string(splice_reason_texts[d->splice_reason]));
+	json_object_set_new(all, "spliced",
+			    json_string(!d->spliced ? "none"
+					: d->tunnel ? "full"
+						    : "bodies"));
+	json_object_set_new(all, "spliced_why", json_string(deed_words_splice(d).text));
 }
 
-static json_t *print(const struct deed *d, const struct snapshot *snapshot)
+/* The fields of the access log that are known, of which each begins where the one before ends. */
+static void print_times(json_t *all, const struct deed *d)
 {
+	const struct {
+		const char *name;
+		uint32_t until_us;
+	} phases[] = { { "head_us", d->head_us },
+		       { "queue_us", d->queued_us },
+		       { "connect_us", d->connected_us },
+		       { "response_us", d->connected_us ? d->answered_us : 0 } };
+	json_t *made = json_object();
+	uint64_t begin = 0;
+
+	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
+		if (phases[i].until_us >= begin && phases[i].until_us > 0) {
+			json_object_set_new(made, phases[i].name,
+					    json_integer((json_int_t)(phases[i].until_us - begin)));
+			begin = phases[i].until_us;
+		}
+	json_object_set_new(
+		made, "transfer_us",
+		json_integer(d->total_us > begin ? (json_int_t)(d->total_us - begin) : 0));
+	json_object_set_new(made, "total_us", json_integer((json_int_t)d->total_us));
+	json_object_set_new(made, "exact", json_boolean(d->timed));
+	json_object_set_new(all, "times", made);
+}
+
+static const char *action_of(const struct told *t)
+{
+	const struct deed *d = t->d;
+
+	if (d->lengths[DEED_UPSTREAM] > 0 && (d->asked > 0 || d->end == END_DONE))
+		return "upstream";
+	if (d->end != END_DONE || !t->route)
+		return "refused";
+	return t->route->action == ROUTE_REDIRECT ? "redirect" : "respond";
+}
+
+json_t *deed_print(const struct deed *d, const struct model *model, const struct snapshot *snapshot)
+{
+	struct told t = look_up(d, model);
 	json_t *all = json_object();
 
-	json_object_set_new(all, "request_id", text(deed_piece(d, DEED_ID)));
-	json_object_set_new(all, "ended", time_of(d->ended_ms));
-	json_object_set_new(all, "session", json_integer((json_int_t)d->session));
-	json_object_set_new(all, "snapshot", json_integer(d->snapshot));
-	json_object_set_new(all, "listener", listener_of(d, snapshot));
-	json_object_set_new(all, "from", json_string(addr_print(&d->client).text));
-	json_object_set_new(all, "method", text(deed_piece(d, DEED_METHOD)));
-	json_object_set_new(all, "host", text(deed_piece(d, DEED_HOST)));
-	json_object_set_new(all, "path", text(deed_piece(d, DEED_PATH)));
-	json_object_set_new(all, "cut", json_boolean(d->cut));
-	json_object_set_new(all, "route", text(deed_piece(d, DEED_ROUTE)));
-	json_object_set_new(all, "line", json_integer(d->route_line));
-	print_endpoint(all, d);
-	json_object_set_new(all, "status", json_integer(d->status));
+	print_request(all, &t);
+	print_listener(all, &t, snapshot);
+	json_object_set_new(all, "configuration_known", json_boolean(t.model != NULL));
+	print_route(all, &t);
+	if (t.model || d->lengths[DEED_UPSTREAM] > 0)
+		json_object_set_new(all, "action", json_string(action_of(&t)));
+	print_upstream(all, &t);
+	if (d->lengths[DEED_UPSTREAM] > 0)
+		print_endpoint(all, &t);
+	print_times(all, d);
+	json_object_set_new(all, "status", d->status ? json_integer(d->status) : json_null());
 	json_object_set_new(all, "end", json_string(end_reason_words[d->end]));
-	if (d->end != END_DONE)
-		json_object_set_new(all, "because", json_string(end_reason_texts[d->end]));
+	explain_part_because(all, (enum end_reason)d->end, deed_piece(d, DEED_DETAIL));
 	return all;
-}
-
-char *deed_ask(struct crew *crew, const struct snapshot *snapshot, struct span id,
-	       uint32_t *out_status)
-{
-	struct deed deed, one;
-	bool found = false;
-	json_t *all;
-	char *made;
-
-	for (uint32_t i = 0; request_id_may_be_taken(id) && i < crew_count(crew); i++)
-		if (ask(crew_worker(crew, i), id, &one) &&
-		    (!found || one.ended_ms > deed.ended_ms)) {
-			deed = one;
-			found = true;
-		}
-	*out_status = found ? 200 : 400;
-	all = found ? print(&deed, snapshot)
-		    : json_pack("{s:s}", "error",
-				"no request of that name is remembered: each worker knows its last "
-				"8192, and of those that went wrong its last 2048, once they have "
-				"ended");
-	made = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	json_decref(all);
-	return made;
 }

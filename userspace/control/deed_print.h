@@ -1,9 +1,16 @@
 /*
- * deed_print.h - what became of a request that has ended, as JSON.
+ * deed_print.h - a request that came, as JSON: with the names of explain_print.h where both tell
+ * it. Pure.
  */
 #pragma once
-#include "userspace/control/crew.h"
+#include <jansson.h>
 
-/* Asks all workers; NULL and *out_status 400 with a sentence, malloc'ed all. Control thread. */
-char *deed_ask(struct crew *crew, const struct snapshot *snapshot, struct span id,
-	       uint32_t *out_status);
+#include "userspace/proxy/deed_ring.h"
+#include "userspace/snapshot/snapshot.h"
+
+/*
+ * model: of the texts by which it was done; NULL: nobody has them any more, and what has to be
+ * looked up there is told in general words. snapshot: of that model, for certificates; may be NULL.
+ */
+json_t *deed_print(const struct deed *deed, const struct model *model,
+		   const struct snapshot *snapshot);

@@ -3,34 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "userspace/control/explain_parts.h"
 #include "userspace/control/explain_words.h"
-
-static json_t *text(struct span s)
-{
-	json_t *made = s.at ? json_stringn(s.at, s.len) : json_null();
-
-	return made ? made : json_string("(not UTF-8)");
-}
-
-static json_t *print_candidate(const struct explained *e, const struct route_try *tried)
-{
-	const struct route *taken = e->trace.taken;
-	json_t *one = json_object();
-
-	json_object_set_new(one, "route", json_string(tried->route->name));
-	json_object_set_new(one, "line", json_integer(tried->route->at.line));
-	json_object_set_new(one, "matches", json_boolean(tried->miss == MISS_NONE));
-	json_object_set_new(one, "taken", json_boolean(tried->route == taken));
-	json_object_set_new(one, "why", json_string(explain_words_try(tried, taken).text));
-	return one;
-}
 
 static json_t *print_candidates(const struct explained *e)
 {
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < e->trace.count; i++)
-		json_array_append_new(list, print_candidate(e, &e->trace.tries[i]));
+		json_array_append_new(list,
+				      explain_part_candidate(&e->trace.tries[i], e->trace.taken));
 	return list;
 }
 
@@ -45,7 +27,7 @@ static json_t *print_entry_name(const struct sni_route *entry)
 					entry->protocols[i]);
 	if (entry->protocol_count > 0 && len < sizeof(name))
 		snprintf(name + len, sizeof(name) - len, "]");
-	return text(span_of(name));
+	return explain_part_text(span_of(name));
 }
 
 /* Entries for names that the client's fits. */
@@ -79,18 +61,12 @@ static void print_entries(json_t *all, const struct explain_told *t)
 
 static void print_listener(json_t *all, const struct explain_told *t)
 {
-	const struct listener *l = t->listener;
-	char name[300];
-
-	snprintf(name, sizeof(name), "%s:%u", l->vip->name, l->port);
 	json_object_set_new(all, "request", json_string(t->query->request));
 	json_object_set_new(all, "from",
 			    t->query->has_client ? json_string(addr_print(&t->query->client).text)
 						 : json_null());
 	json_object_set_new(all, "snapshot", json_integer((json_int_t)t->snapshot->number));
-	json_object_set_new(all, "vip", json_string(l->vip->name));
-	json_object_set_new(all, "listener", json_string(name));
-	json_object_set_new(all, "protocol", json_string(listener_protocol_names[l->protocol]));
+	explain_part_listener(all, t->listener);
 	json_object_set_new(all, "other_listeners", json_integer(t->listeners - 1));
 }
 
@@ -100,12 +76,14 @@ static void print_route(json_t *all, const struct explained *e)
 
 	if (!e->decision.path.at)
 		return; /* it was refused before */
-	json_object_set_new(all, "path", text(e->decision.path));
+	json_object_set_new(all, "path", explain_part_text(e->decision.path));
 	json_object_set_new(all, "candidates", print_candidates(e));
 	json_object_set_new(all, "candidates_not_shown", json_integer(e->trace.more));
 	json_object_set_new(all, "route", r ? json_string(r->name) : json_null());
-	if (r)
-		json_object_set_new(all, "line", json_integer(r->at.line));
+	if (!r)
+		return;
+	json_object_set_new(all, "line", json_integer(r->at.line));
+	explain_part_changes(all, r);
 }
 
 static void print_end(json_t *all, const struct explained *e)
@@ -113,32 +91,19 @@ static void print_end(json_t *all, const struct explained *e)
 	json_object_set_new(all, "action", json_string(explain_words_action(e)));
 	json_object_set_new(all, "status", e->status ? json_integer(e->status) : json_null());
 	json_object_set_new(all, "end", json_string(end_reason_words[e->end]));
-	if (e->end != END_DONE)
-		json_object_set_new(all, "because",
-				    json_string(e->detail ? e->detail : end_reason_texts[e->end]));
+	explain_part_because(all, e->end, span_of(e->detail));
 	if (e->location.at)
-		json_object_set_new(all, "location", text(e->location));
+		json_object_set_new(all, "location", explain_part_text(e->location));
 }
 
-static void print_split(json_t *all, const struct explained *e)
+static void print_upstream(json_t *all, const struct explained *e)
 {
-	const struct split *split = e->decision.route ? e->decision.route->split : NULL;
-	json_t *list = json_array();
+	const struct upstream *u = e->decision.upstream;
 
-	for (uint32_t i = 0; split && i < split->count; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:i, s:b}", "upstream",
-						split->shares[i].upstream->name, "weight",
-						(int)split->shares[i].weight, "taken",
-						split->shares[i].upstream == e->decision.upstream));
-	if (split) {
-		json_object_set(all, "split", list);
-		json_object_set_new(all, "split_by", json_string(explain_words_split(split).text));
-	}
-	json_decref(list);
-	json_object_set_new(all, "upstream",
-			    e->decision.upstream ? json_string(e->decision.upstream->name)
-						 : json_null());
+	explain_part_split(all, e->decision.route, e->wanted, e->decision.split_by);
+	if (u && u != e->wanted)
+		json_object_set_new(all, "stands_in_for", json_string(e->wanted->name));
+	json_object_set_new(all, "upstream", u ? json_string(u->name) : json_null());
 }
 
 static json_t *print_endpoint(const struct explained *e, uint32_t i)
@@ -205,7 +170,7 @@ static void print_head(json_t *all, struct span head)
 		const char *end = memchr(head.at, '\r', head.len);
 		size_t len = end ? (size_t)(end - head.at) : head.len;
 
-		json_array_append_new(list, text(span_make(head.at, len)));
+		json_array_append_new(list, explain_part_text(span_make(head.at, len)));
 		head = span_after(head, len + 2 < head.len ? len + 2 : head.len);
 	}
 	json_object_set_new(all, "head", list);
@@ -220,9 +185,24 @@ static void print_splice(json_t *all, const struct explained *e)
 	json_object_set_new(all, "spliced_why", json_string(explain_words_splice(e).text));
 }
 
+static struct explain_keeping keeping_of(const struct explained *e)
+{
+	const struct upstream *u = e->decision.upstream;
+
+	return (struct explain_keeping){
+		.upstream = u,
+		.keyed = e->keyed,
+		.keeps = e->keeps,
+		.foreign = e->foreign,
+		.kept = e->keeps && e->answer == ROSTER_FOUND && e->place == e->kept,
+		.of = e->keeps ? &u->endpoints[e->kept].address : NULL,
+	};
+}
+
 json_t *explain_print(const struct explain_told *t)
 {
 	const struct explained *e = t->explained;
+	struct explain_keeping keeping;
 	json_t *all = json_object();
 
 	print_listener(all, t);
@@ -235,10 +215,11 @@ json_t *explain_print(const struct explain_told *t)
 	print_end(all, e);
 	if (!e->decision.upstream)
 		return all;
-	print_split(all, e);
+	print_upstream(all, e);
+	keeping = keeping_of(e);
 	if (e->asked)
 		json_object_set_new(all, "persistence",
-				    json_string(explain_words_persistence(e).text));
+				    json_string(explain_words_persistence(&keeping).text));
 	json_object_set_new(all, "balance",
 			    json_string(explain_words_balance(e->decision.upstream).text));
 	if (e->asked) {

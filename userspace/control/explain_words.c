@@ -120,19 +120,17 @@ const char *explain_words_action(const struct explained *e)
 	return r->action == ROUTE_REDIRECT ? "redirect" : "respond";
 }
 
-struct explain_text explain_words_split(const struct split *split)
+struct explain_text explain_words_split(const struct split *split, enum sticky by)
 {
-	switch (split->sticky) {
-	case STICKY_CLIENT:
+	const char *what = split->sticky == STICKY_COOKIE ? "cookie" : "header";
+
+	if (by == STICKY_NONE)
+		return words("chance");
+	if (split->sticky == STICKY_CLIENT)
 		return words("the client's address");
-	case STICKY_COOKIE:
-		return words("the cookie %s, else the client's address", split->name);
-	case STICKY_HEADER:
-		return words("the header %s, else the client's address", split->name);
-	case STICKY_NONE:
-		break;
-	}
-	return words("chance");
+	if (by == STICKY_CLIENT)
+		return words("the client's address, since it has not the %s %s", what, split->name);
+	return words("the %s %s", what, split->name);
 }
 
 static struct explain_text words_key(const struct request_key *key)
@@ -161,23 +159,22 @@ struct explain_text explain_words_balance(const struct upstream *u)
 	return words("maglev, by %s", words_key(&u->hash_on).text);
 }
 
-struct explain_text explain_words_persistence(const struct explained *e)
+struct explain_text explain_words_persistence(const struct explain_keeping *k)
 {
-	const struct upstream *u = e->decision.upstream;
-	const struct persistence *p = &u->persistence;
+	const struct persistence *p = &k->upstream->persistence;
 
 	if (p->kind == PERSISTENCE_NONE)
 		return words("none");
 	if (p->kind == PERSISTENCE_HASH)
 		return words("by %s%s", words_key(&p->hash_on).text,
-			     e->keyed ? "" : ", which it has not");
-	if (!e->keeps)
+			     k->keyed ? "" : ", which it has not");
+	if (!k->keeps)
 		return words("the cookie %s %s", p->cookie,
-			     e->foreign ? "names nobody here" : "is absent");
-	if (e->answer == ROSTER_FOUND && e->place == e->kept)
+			     k->foreign ? "names nobody here" : "is absent");
+	if (k->kept)
 		return words("the cookie %s names this endpoint", p->cookie);
 	return words("the cookie %s names %s, which is not fit or has no room", p->cookie,
-		     addr_print(&u->endpoints[e->kept].address).text);
+		     k->of ? addr_print(k->of).text : "another one");
 }
 
 struct explain_text explain_words_state(const struct explain_endpoint *one)
@@ -197,12 +194,16 @@ struct explain_text explain_words_state(const struct explain_endpoint *one)
 			     (unsigned long long)s->ejected_ms);
 	if (s->full)
 		return words("full: it has all requests or connections that it may have");
+	if (s->lent)
+		return words(
+			"fit: it has all connections that it may have, but one waits here to be "
+			"used");
 	if (s->percent < 100)
 		return words("fit, warming up: it gets %u %% of its share", s->percent);
 	return words("fit");
 }
 
-static const char *how_word(enum balance balance, bool keyed)
+const char *explain_words_how(enum balance balance, bool keyed)
 {
 	static const char *const hows[BALANCES] = {
 		[BALANCE_ROUND_ROBIN] = "it is its turn",
@@ -214,21 +215,11 @@ static const char *how_word(enum balance balance, bool keyed)
 	return hows[keyed ? BALANCE_MAGLEV : balance];
 }
 
-struct explain_text explain_words_deed(const struct deed *d)
-{
-	return words("%s%s%s",
-		     d->endpoint.port == 0 ? "none could be asked"
-		     : d->kept             ? "it had the client before"
-					   : how_word((enum balance)d->balance, d->keyed),
-		     d->keeps && !d->kept ? "; the one that had the client before was not fit" : "",
-		     d->asked > 1 ? "; others were asked before" : "");
-}
-
 struct explain_text explain_words_choice(const struct explained *e)
 {
 	const struct upstream *u = e->decision.upstream;
 	const struct explain_endpoint *one;
-	const char *how = how_word(u->balance, e->keyed);
+	const char *how = explain_words_how(u->balance, e->keyed);
 
 	if (e->waits)
 		return words("all that are fit are full: it would wait in line, for %u ms at most",

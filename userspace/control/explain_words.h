@@ -2,7 +2,6 @@
  * explain_words.h - the sentences of an explanation. Pure.
  */
 #pragma once
-#include "userspace/proxy/deed_ring.h"
 #include "userspace/proxy/explain.h"
 
 struct explain_text {
@@ -11,14 +10,21 @@ struct explain_text {
 
 /* Why a route was taken or not. taken: NULL where none was. */
 struct explain_text explain_words_try(const struct route_try *tried, const struct route *taken);
-/* Why an endpoint was asked. */
 /* Of one whose name fits. */
 struct explain_text explain_words_entry(const struct sni_route *entry, const struct explained *e);
-struct explain_text explain_words_deed(const struct deed *deed);
+/* By what an upstream chooses. */
+const char *explain_words_how(enum balance balance, bool keyed);
 const char *explain_words_action(const struct explained *e);
-struct explain_text explain_words_split(const struct split *split);
+/* by: by what the user was told apart. */
+struct explain_text explain_words_split(const struct split *split, enum sticky by);
 struct explain_text explain_words_balance(const struct upstream *upstream);
-struct explain_text explain_words_persistence(const struct explained *e);
+/* What of a request led it to an endpoint, and to which. */
+struct explain_keeping {
+	const struct upstream *upstream;
+	bool keyed, keeps, foreign, kept; /* see struct exchange; kept: it went there */
+	const struct addr *of;            /* whom the cookie names; NULL: not known */
+};
+struct explain_text explain_words_persistence(const struct explain_keeping *keeping);
 struct explain_text explain_words_state(const struct explain_endpoint *one);
 struct explain_text explain_words_choice(const struct explained *e);
 struct explain_text explain_words_splice(const struct explained *e);

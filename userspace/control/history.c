@@ -97,6 +97,17 @@ void history_extend(struct history *h, uint64_t revision)
 		h->list[h->count - 1].last = revision;
 }
 
+bool history_is_same(const struct history *h, uint64_t one, uint64_t other)
+{
+	for (uint32_t i = 0; i < h->count; i++) {
+		const struct revision *r = &h->list[i];
+
+		if (one >= r->number && one <= r->last)
+			return other >= r->number && other <= r->last;
+	}
+	return false;
+}
+
 static json_t *print_revision(const struct revision *r)
 {
 	return json_pack("{s:I, s:I, s:I}", "revision", (json_int_t)r->number, "since",

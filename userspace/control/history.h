@@ -5,6 +5,7 @@
  * thread.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "userspace/base/span.h"
@@ -20,6 +21,8 @@ void history_destroy(struct history *history); /* accepts NULL */
 void history_add(struct history *history, const char *path, uint64_t revision);
 /* That revision has the last text too: by other orders, or other addresses of names. */
 void history_extend(struct history *history, uint64_t revision);
+/* Both revisions have the same text, which is kept. */
+bool history_is_same(const struct history *history, uint64_t one, uint64_t other);
 /*
  * JSON, malloc'ed: asked is empty: {"revisions": [{"revision", "since", "bytes"}]}; or a number, 0
  * for the last: {"revision", "since", "files": [{"name", "text"}]}. *out_status 400: not kept.

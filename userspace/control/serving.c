@@ -5,7 +5,7 @@
 #include "userspace/base/must.h"
 #include "userspace/control/accept_watch.h"
 #include "userspace/control/crew.h"
-#include "userspace/control/deed_print.h"
+#include "userspace/control/deed_ask.h"
 #include "userspace/control/explain_request.h"
 #include "userspace/control/flows_post.h"
 #include "userspace/control/history.h"
@@ -238,7 +238,7 @@ char *serving_post(struct serving *s, const struct admin_request *request, uint3
 	if (span_is(request->path, SPAN("/source")))
 		return history_print(s->history, request->body, out_status);
 	if (span_is(request->path, SPAN("/request")))
-		return deed_ask(s->crew, s->snapshot, request->body, out_status);
+		return deed_ask(s->crew, s->snapshot, s->history, request->body, out_status);
 	return flows_post(s->options.fast_path, request, out_status);
 }
 

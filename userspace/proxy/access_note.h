@@ -10,6 +10,9 @@
 
 #include "userspace/base/span.h"
 #include "userspace/model/model.h"
+#include "userspace/proxy/deed_ring.h"
+#include "userspace/route/router.h"
+#include "userspace/upstream/roster.h"
 
 enum { ACCESS_NOTE_BYTES = 1792 };
 
@@ -23,6 +26,18 @@ enum access_piece {
 	PIECES = PIECE_HEADERS + LOG_HEADERS_MAX
 };
 
+/* What is noted of an exchange on its way, for its deed; exchange_deed.c's. */
+struct deed_story {
+	const struct upstream *wanted; /* before another one stood in for it */
+	const struct sni_route *entry; /* of tls-passthrough; NULL: none was taken */
+	struct route_trace losers;
+	struct roster_unfit unfit; /* when an endpoint was chosen the last time */
+	uint8_t split_by;          /* enum sticky */
+	uint8_t refused;           /* enum retry_refusal */
+	struct route_try tries[DEED_LOSERS_MAX];
+	struct deed_attempt attempts[DEED_ATTEMPTS_MAX]; /* more: the last is the last */
+};
+
 struct access_note {
 	struct access_note *next;
 	uint16_t used;
@@ -32,6 +47,7 @@ struct access_note {
 		uint16_t at, len;
 	} pieces[PIECES];
 	char text[ACCESS_NOTE_BYTES];
+	struct deed_story story;
 };
 
 struct access_notes {

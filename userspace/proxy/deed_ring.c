@@ -6,7 +6,7 @@
 #include "userspace/base/must.h"
 #include "userspace/proxy/request_id.h"
 
-_Static_assert(sizeof(struct deed) == 256, "four lines of the cache");
+_Static_assert(sizeof(struct deed) == 576, "nine lines of the cache");
 _Static_assert((int)REQUEST_ID_MAX < (int)DEED_TEXT_BYTES, "ids fit whole");
 
 void deed_ring_init(struct deed_ring *ring)
@@ -45,9 +45,12 @@ static size_t begin_of(const struct deed *deed, enum deed_piece piece)
 void deed_put(struct deed *deed, enum deed_piece piece, struct span text)
 {
 	size_t at = begin_of(deed, piece), room = DEED_TEXT_BYTES - at, len = text.len;
+	size_t most = DEED_PIECE_MAX;
 
-	if (piece != DEED_PATH && piece != DEED_ID && len > DEED_PIECE_MAX)
-		len = DEED_PIECE_MAX;
+	if (piece == DEED_DETAIL)
+		most = DEED_DETAIL_MAX;
+	if (piece != DEED_PATH && piece != DEED_ID && len > most)
+		len = most;
 	if (len > room)
 		len = room;
 	deed->cut |= len < text.len;
@@ -86,4 +89,13 @@ const struct deed *deed_ring_find(const struct deed_ring *ring, struct span id)
 	if (!good || !wrong)
 		return good ? good : wrong;
 	return good->ended_ms > wrong->ended_ms ? good : wrong;
+}
+
+uint64_t deed_ring_since(const struct deed_ring *ring, bool wrong)
+{
+	const struct deed *deeds = wrong ? ring->wrong : ring->deeds;
+	uint32_t next = wrong ? ring->next_wrong : ring->next;
+
+	/* Where nothing was written over, all are there. */
+	return deeds[next % (wrong ? DEEDS_WRONG_MAX : DEEDS_MAX)].ended_ms;
 }

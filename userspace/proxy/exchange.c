@@ -181,6 +181,7 @@ void exchange_time_out(struct session *s)
 		return;
 	}
 	if (ex->request_done) {
+		exchange_attempt_failed(ex, END_RESPONSE_TIMEOUT, 0);
 		exchange_failed(s);
 		if (exchange_retry(s, RETRY_TIMEOUT, 0))
 			return;

@@ -125,6 +125,7 @@ static void act(struct session *s, struct message *msg)
 		return;
 	asked = exchange_asked(s);
 	ask_subject(s, &asked, subject);
+	asked.losers = exchange_story_losers(ex);
 	decision = decide(&asked, msg, s->proxy->path, sizeof(s->proxy->path));
 	ex->route = decision.route;
 	if (exchange_quota_refuses(s, msg))
@@ -133,6 +134,7 @@ static void act(struct session *s, struct message *msg)
 		answer(s, msg, &decision);
 		return;
 	}
+	exchange_story_decided(ex, &decision);
 	s->proxy->dealt++;
 	ex->upstream = decision.upstream = exchange_fail_over(s, decision.upstream);
 	recall(s, msg, decision.path);

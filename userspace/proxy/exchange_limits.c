@@ -62,17 +62,16 @@ uint64_t exchange_until_ms(const struct session *s)
 /* What it was at, for the log and the client. */
 static const char *phase(const struct session *s)
 {
-	const struct exchange *ex = &s->ex;
+	static const char *const texts[EXCHANGE_PHASES] = {
+		[PHASE_QUEUED] = "while it waited for room",
+		[PHASE_PAUSES] = "while a retry waited",
+		[PHASE_CONNECTS] = "while it connected",
+		[PHASE_REQUEST] = "while the request came",
+		[PHASE_ASKED] = "while the endpoint was to answer",
+		[PHASE_RESPONSE] = "while the response came",
+	};
 
-	if (exchange_is_queued(s))
-		return "while it waited for room";
-	if (ex->waits)
-		return "while a retry waited";
-	if (s->ends[SERVER] && s->ends[SERVER]->connecting)
-		return "while it connected";
-	if (!ex->request_done)
-		return "while the request came";
-	return ex->response_begun ? "while the response came" : "while the endpoint was to answer";
+	return texts[exchange_phase(s)];
 }
 
 bool exchange_is_overdue(struct session *s, uint64_t now_ms)

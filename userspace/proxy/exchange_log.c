@@ -44,6 +44,7 @@ void exchange_note(struct session *s, const struct message *msg)
 	s->ex.note = note;
 	if (!note)
 		return;
+	exchange_story_begin(&s->ex);
 	note_id(s, note, msg);
 	if (msg) {
 		access_note_put(note, PIECE_METHOD, msg->method);
@@ -57,11 +58,16 @@ void exchange_note(struct session *s, const struct message *msg)
 /* At least 1, since 0 is "not reached"; a tunnel of over an hour has long passed all phases. */
 void exchange_reached(const struct session *s, uint32_t *phase)
 {
-	uint64_t now = s->began_us ? session_now_us(s) : 0, spent = now - s->began_us;
+	uint64_t now, began = s->began_us;
 
-	if (!now || *phase)
+	if (*phase)
 		return;
-	*phase = now <= s->began_us ? 1 : spent > UINT32_MAX ? UINT32_MAX : (uint32_t)spent;
+	now = began ? session_now_us(s) : 0;
+	if (!now) { /* nobody logs it: by turns of the loop, which cost nothing */
+		now = loop_now_ms(s->proxy->options.loop) * 1000;
+		began = s->ex.began_ms * 1000;
+	}
+	*phase = now <= began ? 1 : now - began > UINT32_MAX ? UINT32_MAX : (uint32_t)(now - began);
 }
 
 /* What became of its bodies, where no tunnel has begun. */
@@ -121,45 +127,6 @@ static void log_line_of(struct session *s, const char *splice, const char *reaso
 	s->handshake_us = 0;
 }
 
-static void remember_names(struct deed *deed, const struct exchange *ex)
-{
-	deed_put(deed, DEED_ID, access_note_piece(ex->note, PIECE_ID));
-	deed_put(deed, DEED_METHOD, access_note_piece(ex->note, PIECE_METHOD));
-	deed_put(deed, DEED_ROUTE, span_of(ex->route ? ex->route->name : NULL));
-	deed_put(deed, DEED_UPSTREAM, span_of(ex->upstream ? ex->upstream->name : NULL));
-	deed_put(deed, DEED_HOST, access_note_piece(ex->note, PIECE_HOST));
-	deed_put(deed, DEED_PATH, access_note_piece(ex->note, PIECE_PATH));
-}
-
-/* For who asks by its name later on. */
-static void remember(struct session *s, bool tunnel)
-{
-	const struct exchange *ex = &s->ex;
-	struct deed *deed =
-		deed_ring_next(&s->proxy->deeds, ex->end != END_DONE || ex->status >= 500);
-
-	deed->ended_ms = clock_ns(CLOCK_REALTIME_COARSE) / 1000000;
-	deed->session = s->id;
-	deed->snapshot = (uint32_t)s->snapshot->number;
-	deed->listener = s->listener->index;
-	deed->port = s->listener->port;
-	deed->status = ex->status;
-	deed->client = s->client;
-	deed->endpoint = ex->endpoint ? ex->endpoint->address : (struct addr){ 0 };
-	deed->route_line = ex->route ? ex->route->at.line : 0;
-	deed->end = ex->end;
-	deed->balance = (uint8_t)(ex->upstream ? ex->upstream->balance : 0);
-	deed->tries = ex->tries;
-	deed->asked = ex->attempts;
-	deed->splice_reason = tunnel ? (uint8_t)s->splice_reason : ex->splice_reason;
-	deed->keyed = ex->keyed;
-	deed->keeps = ex->keeps;
-	deed->kept = ex->keeps && ex->kept == ex->place;
-	deed->reused = ex->reused;
-	deed->spliced = ex->bytes_spliced > 0 || deed->splice_reason == SPLICE_REASON_DONE;
-	remember_names(deed, ex);
-}
-
 void exchange_log(struct session *s, const char *splice, const char *reason)
 {
 	const struct exchange *ex = &s->ex;
@@ -169,9 +136,9 @@ void exchange_log(struct session *s, const char *splice, const char *reason)
 		log_line_of(s, splice, reason);
 	else
 		s->idle_from_us = 0;
-	s->began_us = 0;
 	if (ex->note)
-		remember(s, s->state == SESSION_TUNNEL);
+		exchange_deed(s);
+	s->began_us = 0;
 	stat_add(&session_stats(s)->exchanges, 1);
 	stat_add(&session_stats(s)->bytes_in, ex->bytes_in + s->tunnel_bytes[CLIENT]);
 	stat_add(&session_stats(s)->bytes_out, ex->bytes_out + s->tunnel_bytes[SERVER]);

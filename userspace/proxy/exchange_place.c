@@ -194,31 +194,61 @@ void exchange_forget(struct session *s)
 }
 
 /* Connections of one identity may stand in for another; tenants' addresses are alike. */
+static uint64_t identity_of(const struct snapshot *snapshot, const struct upstream *upstream,
+			    const struct endpoint *to)
+{
+	return secure_identity(snapshot, upstream) ^ (uint64_t)(to->vpc ? to->vpc->vni : 0) << 40;
+}
+
 uint64_t exchange_identity(const struct session *s, const struct endpoint *to)
 {
-	return secure_identity(s, s->ex.upstream) ^ (uint64_t)(to->vpc ? to->vpc->vni : 0) << 40;
+	return identity_of(s->snapshot, s->ex.upstream, to);
 }
 
-bool exchange_may_reuse(const struct session *s)
+/* One that served others. */
+static bool may_reuse(const struct idle_ask *ask)
 {
-	return !s->ex.tunnels && s->ex.upstream->proxy_protocol == PROXY_PROTOCOL_NONE;
+	return !ask->tunnels && ask->upstream->proxy_protocol == PROXY_PROTOCOL_NONE;
 }
 
-static bool has_idle(const void *context, uint32_t place)
+bool exchange_has_idle(const void *context, uint32_t place)
 {
-	const struct session *s = context;
-	const struct endpoint *to = &s->ex.upstream->endpoints[place];
+	const struct idle_ask *ask = context;
+	const struct endpoint *to = &ask->upstream->endpoints[place];
 
-	return exchange_may_reuse(s) &&
-	       idle_pool_has(s->proxy->idle, &to->address, exchange_identity(s, to));
+	return may_reuse(ask) && idle_pool_has(ask->idle, &to->address,
+					       identity_of(ask->snapshot, ask->upstream, to));
+}
+
+static struct idle_ask idle_ask_of(const struct session *s)
+{
+	return (struct idle_ask){ s->proxy->idle, s->snapshot, s->ex.upstream, s->ex.tunnels };
+}
+
+struct conn *exchange_take_idle(struct session *s)
+{
+	struct idle_ask ask = idle_ask_of(s);
+	const struct endpoint *to = s->ex.endpoint;
+	struct conn *conn;
+
+	if (!may_reuse(&ask))
+		return NULL;
+	conn = idle_pool_take(s->proxy->idle, &to->address, exchange_identity(s, to));
+	if (!conn)
+		return NULL;
+	s->ex.reused = true;
+	stat_add(&session_stats(s)->asked, s->ex.tries++ == 0);
+	exchange_connected(s);
+	stat_add(&session_stats(s)->upstream_reused, 1);
+	return conn;
 }
 
 /* Enters it, with a connection of its own where these are limited. False: others were faster. */
-static bool enter(struct session *s, uint32_t place)
+static bool enter(struct session *s, const struct idle_ask *idle, uint32_t place)
 {
 	struct exchange *ex = &s->ex;
 	uint32_t most = ex->upstream->endpoints[place].max_connections;
-	bool needs = most > 0 && !has_idle(s, place);
+	bool needs = most > 0 && !exchange_has_idle(idle, place);
 
 	if (!roster_enter(ex->roster, place))
 		return false;
@@ -235,6 +265,7 @@ static bool enter(struct session *s, uint32_t place)
 
 enum roster_answer exchange_choose(struct session *s, const struct upstream *upstream)
 {
+	struct idle_ask idle = idle_ask_of(s);
 	struct exchange *ex = &s->ex;
 	struct roster_ask ask = { .now_ms = loop_now_ms(s->proxy->options.loop),
 				  .random = balance_mix(&s->proxy->chance),
@@ -243,8 +274,9 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 				  .keeps = ex->keeps,
 				  .kept = ex->kept,
 				  .tried_count = ex->attempts,
-				  .has_idle = has_idle,
-				  .context = s };
+				  .has_idle = exchange_has_idle,
+				  .context = &idle,
+				  .unfit = exchange_story_unfit(ex) };
 	enum roster_answer got;
 	uint32_t place;
 	int tries = 0;
@@ -254,7 +286,7 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 	memcpy(ask.tried, ex->tried, sizeof(ask.tried));
 	do
 		got = roster_pick(ex->roster, &ask, &place);
-	while (got == ROSTER_FOUND && !enter(s, place) && ++tries < RACES_MAX);
+	while (got == ROSTER_FOUND && !enter(s, &idle, place) && ++tries < RACES_MAX);
 	if (tries == RACES_MAX)
 		got = ROSTER_FULL;
 	ex->choice = (uint8_t)got;
@@ -262,6 +294,7 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 		return got;
 	ex->tried[ex->attempts++] = place;
 	ex->endpoint = &upstream->endpoints[place];
+	exchange_attempt_begin(s);
 	if (upstream->own_zone_first)
 		stat_add(roster_place_is_own(ex->roster, place) ? &session_stats(s)->zone_own
 								: &session_stats(s)->zone_other,

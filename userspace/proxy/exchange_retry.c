@@ -28,27 +28,45 @@ static bool begin(struct exchange *ex, const struct retry *retry)
 			       : roster_retry_begin(ex->roster, retry->budget, retry->budget_least);
 }
 
-/* What speaks against it, as the counter of that; NULL: nothing, and it has begun: a place is
- * chosen, or all others are full and it may wait. */
-static atomic_uint_fast64_t *refusal(struct session *s, const struct retry *retry)
+/* What speaks against it; else it has begun: a place is chosen, or all others are full and it may
+ * wait. */
+static enum retry_refusal refusal(struct session *s, const struct retry *retry)
 {
-	struct stats *stats = session_stats(s);
 	struct exchange *ex = &s->ex;
 
 	/* Connections that failed at once are not retries, but they are attempts as well. */
 	if (ex->retries >= retry->attempts || ex->attempts >= ROSTER_TRIED_MAX)
-		return &stats->retries_refused_attempts;
+		return RETRY_NO_ATTEMPTS;
 	if (!is_whole(s))
-		return ex->method_again ? &stats->retries_refused_body
-					: &stats->retries_refused_method;
+		return ex->method_again ? RETRY_NO_BODY : RETRY_NO_METHOD;
 	if (!begin(ex, retry))
-		return &stats->retries_refused_budget;
+		return RETRY_NO_BUDGET;
 	ex->chosen = exchange_choose(s, ex->upstream) == ROSTER_FOUND;
 	if (ex->chosen || exchange_may_queue(s))
-		return NULL;
+		return RETRY_NOT_REFUSED;
 	if (ex->retries == 0)
 		roster_retry_end(ex->roster);
-	return &stats->retries_refused_nobody;
+	return RETRY_NOBODY;
+}
+
+/* Whether anything speaks against it, which is counted. */
+static bool is_refused(struct session *s, const struct retry *retry)
+{
+	struct stats *stats = session_stats(s);
+	atomic_uint_fast64_t *counters[RETRY_REFUSALS] = {
+		[RETRY_NO_ATTEMPTS] = &stats->retries_refused_attempts,
+		[RETRY_NO_METHOD] = &stats->retries_refused_method,
+		[RETRY_NO_BODY] = &stats->retries_refused_body,
+		[RETRY_NO_BUDGET] = &stats->retries_refused_budget,
+		[RETRY_NOBODY] = &stats->retries_refused_nobody,
+	};
+	enum retry_refusal why = refusal(s, retry);
+
+	if (why == RETRY_NOT_REFUSED)
+		return false;
+	stat_add(counters[why], 1);
+	exchange_story_refused(&s->ex, why);
+	return true;
 }
 
 /* Half of it and a part by chance, so that those who failed together do not return together. */
@@ -65,17 +83,13 @@ bool exchange_retry(struct session *s, enum retry_cause cause, uint16_t status)
 {
 	struct exchange *ex = &s->ex;
 	const struct retry *retry = route_conduct(ex->route)->retry;
-	atomic_uint_fast64_t *refused;
 	uint32_t pause_ms;
 
 	if (!retry || ex->response_begun || s->state != SESSION_FORWARDING ||
 	    !is_listed(retry, cause, status))
 		return false;
-	refused = refusal(s, retry);
-	if (refused) {
-		stat_add(refused, 1);
+	if (is_refused(s, retry))
 		return false;
-	}
 	ex->retries++;
 	ex->retried = false;
 	if (ex->chosen)

@@ -10,22 +10,6 @@
 
 enum { PORT_TRIES = 8, HEADS_V4 = 40, HEADS_V6 = 60, SEGMENT_LEAST = 536 };
 
-static struct conn *take_idle(struct session *s, const struct endpoint *to)
-{
-	struct conn *conn;
-
-	if (!exchange_may_reuse(s))
-		return NULL;
-	conn = idle_pool_take(s->proxy->idle, &to->address, exchange_identity(s, to));
-	if (!conn)
-		return NULL;
-	s->ex.reused = true;
-	stat_add(&session_stats(s)->asked, s->ex.tries++ == 0);
-	exchange_connected(s);
-	stat_add(&session_stats(s)->upstream_reused, 1);
-	return conn;
-}
-
 /* The configured source of the endpoint's family, or NULL. */
 static const struct addr *source_for(const struct session *s, const struct addr *to)
 {
@@ -143,11 +127,12 @@ bool session_connect(struct session *s, const struct upstream *upstream)
 			return false;
 		ex->chosen = false;
 		ex->reused = false;
-		s->ends[SERVER] = take_idle(s, ex->endpoint);
+		s->ends[SERVER] = exchange_take_idle(s);
 		if (!s->ends[SERVER])
 			s->ends[SERVER] = connect_new(s, ex->endpoint);
 		if (!s->ends[SERVER]) {
 			stat_add(&session_stats(s)->upstream_connect_errors, 1);
+			exchange_attempt_failed(ex, END_UNREACHABLE, 0);
 			exchange_failed(s);
 			continue;
 		}
@@ -201,6 +186,7 @@ static bool try_again(struct session *s)
 	 * old. */
 	buf_rewind(&s->out[SERVER]);
 	ex->reused = false;
+	exchange_attempt_again(ex);
 	s->ends[SERVER] = connect_new(s, ex->endpoint);
 	if (!s->ends[SERVER])
 		return exchange_reconnect(s);
@@ -214,6 +200,7 @@ void exchange_server_lost(struct session *s, uint16_t status, enum end_reason wh
 	/* That a connection went stale while idle says nothing of its endpoint. */
 	if (!s->ex.reused && !s->ex.response_begun)
 		exchange_failed(s);
+	exchange_attempt_failed(&s->ex, why, 0);
 	if (try_again(s)) {
 		s->ex.detail = NULL;
 		return;
@@ -237,6 +224,7 @@ void exchange_connect_ready(struct session *s)
 {
 	struct conn *conn = s->ends[SERVER];
 	int error = conn_connected(conn);
+	enum end_reason why;
 
 	if (error == EINPROGRESS)
 		return;
@@ -244,7 +232,9 @@ void exchange_connect_ready(struct session *s)
 		stat_add(&session_stats(s)->upstream_connect_errors, 1);
 		s->ex.detail = error == EPROTO ? transport_tls_failure(conn) : NULL;
 		say_unreached(s, error);
-		exchange_server_lost(s, 502, error == EPROTO ? END_ENDPOINT_TLS : END_UNREACHABLE);
+		why = error == EPROTO ? END_ENDPOINT_TLS : END_UNREACHABLE;
+		exchange_attempt_failed(&s->ex, why, error);
+		exchange_server_lost(s, 502, why);
 		return;
 	}
 	s->readable[SERVER] = conn->ops != NULL; /* bytes may have come with the last flight */
@@ -318,6 +308,7 @@ static void begin_response(struct session *s, struct message *msg)
 	if (interim && ex->client_minor == 0)
 		return; /* HTTP/1.0 knows none (RFC 9110, 15.2) */
 	if (!interim) {
+		exchange_attempt_answered(ex, msg->status);
 		exchange_judge(s, msg->status);
 		if (exchange_retry(s, 0, msg->status))
 			return;

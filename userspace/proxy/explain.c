@@ -93,18 +93,20 @@ static void choose(const struct explain_state *state, const struct explain_ask *
 	struct roster *r = roster_take(state->rosters, ask->snapshot, u, state->now_ms);
 	struct breaker_use breaker = roster_breaker(r, state->now_ms);
 	uint64_t chance = state->chance;
+	struct idle_ask idle = { state->idle, ask->snapshot, u, out->tunnels };
 	struct roster_ask whom = { .now_ms = state->now_ms,
 				   .random = balance_mix(&chance),
 				   .hash = ex->hash,
 				   .keyed = ex->keyed,
 				   .keeps = ex->keeps,
 				   .kept = ex->kept,
-				   .look = true };
+				   .look = true,
+				   .has_idle = state->idle ? exchange_has_idle : NULL,
+				   .context = &idle };
 
 	for (uint32_t i = 0; i < u->endpoint_count && i < EXPLAIN_ENDPOINTS_MAX; i++)
 		out->endpoints[out->endpoint_count++] =
-			(struct explain_endpoint){ &u->endpoints[i],
-						   roster_look(r, i, state->now_ms) };
+			(struct explain_endpoint){ &u->endpoints[i], roster_look(r, i, &whom) };
 	out->keyed = ex->keyed;
 	out->keeps = ex->keeps;
 	out->kept = ex->kept;
@@ -158,6 +160,15 @@ static bool is_limited(const struct explain_ask *ask, const struct message *msg,
 	return true;
 }
 
+/* Chance is used up only where there is one. */
+static const struct upstream *stand_in(struct explain_state *state, const struct explain_ask *ask,
+				       const struct upstream *wanted)
+{
+	return wanted->failover ? rosters_fail_over(state->rosters, ask->snapshot, wanted,
+						    state->now_ms, balance_mix(&state->chance))
+				: wanted;
+}
+
 static void explain_exchange(const struct explain_state *before, const struct explain_ask *ask,
 			     struct message *msg, struct explained *out)
 {
@@ -178,10 +189,9 @@ static void explain_exchange(const struct explain_state *before, const struct ex
 			out->location = decide_location(&asked, msg, d, texts);
 		return;
 	}
+	out->wanted = d->upstream;
 	out->tunnels = msg->upgrade || d->route->splice == SPLICE_CONNECTION;
-	if (d->upstream->failover) /* chance is used up only there */
-		d->upstream = rosters_fail_over(state.rosters, ask->snapshot, d->upstream,
-						state.now_ms, balance_mix(&state.chance));
+	d->upstream = stand_in(&state, ask, d->upstream);
 	by = recall_of(&state, ask, out, &ex);
 	exchange_recall(&by, msg, d->path);
 	h1_writer_init(&w, out->written, sizeof(out->written));
@@ -226,16 +236,17 @@ static void explain_tunnel(const struct explain_state *before, const struct expl
 	enum sni_miss miss = SNI_MISS_NONE;
 
 	out->tunnels = true;
-	out->decision.upstream = l->upstream;
+	out->wanted = l->upstream;
 	if (l->protocol == LISTENER_TLS_PASSTHROUGH) {
 		out->entry = sni_match_find(l, &out->hello, &miss);
-		out->decision.upstream = out->entry ? out->entry->upstream : NULL;
+		out->wanted = out->entry ? out->entry->upstream : NULL;
 	}
-	by = recall_of(&state, ask, out, &ex);
-	if (!out->decision.upstream) {
+	if (!out->wanted) {
 		set_end(out, miss == SNI_MISS_PROTOCOL ? END_NO_PROTOCOL : END_NO_NAME, 0);
 		return;
 	}
+	out->decision.upstream = stand_in(&state, ask, out->wanted);
+	by = recall_of(&state, ask, out, &ex);
 	exchange_hash(&by, NULL, (struct span){ 0 });
 	choose(&state, ask, &ex, out);
 }
@@ -265,7 +276,8 @@ void explain_by(const struct proxy *proxy, const struct explain_ask *ask, struct
 				       .now_ms = loop_now_ms(proxy->options.loop),
 				       .chance = proxy->chance,
 				       .dealt = proxy->dealt,
-				       .splices = proxy->options.splicer != NULL };
+				       .splices = proxy->options.splicer != NULL,
+				       .idle = proxy->idle };
 
 	explain(&state, ask, out);
 }

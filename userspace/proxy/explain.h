@@ -36,7 +36,8 @@ struct explain_ask {
 struct explain_state {
 	struct rosters *rosters;
 	uint64_t now_ms, chance, dealt;
-	bool splices; /* there is a fast path */
+	bool splices;                 /* there is a fast path */
+	const struct idle_pool *idle; /* connections that wait to be used; NULL: none */
 };
 
 struct explain_endpoint {
@@ -50,6 +51,7 @@ struct explained {
 	uint16_t status;     /* of our own answer; 0: the endpoint's */
 	bool tunnels;        /* ends as one, or may */
 	struct decision decision;
+	const struct upstream *wanted; /* before another one stood in for it; NULL: none */
 	struct route_trace trace;
 	struct sni_ask hello;                  /* what the client says in TLS */
 	const struct sni_route *entry;         /* of tls-passthrough; NULL: none */

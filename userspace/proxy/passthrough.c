@@ -58,6 +58,7 @@ void passthrough_begin(struct session *s, const struct upstream *wanted)
 	exchange_hash(&by, NULL, (struct span){ 0 });
 	if (s->ex.began_ms == 0)
 		begin(s);
+	exchange_story_decided(&s->ex, &(struct decision){ .upstream = wanted });
 	exchange_reached(s, &s->ex.times.head);
 	exchange_connect(s);
 }
@@ -72,6 +73,7 @@ static void on_hello(struct session *s, const struct tls_hello *hello)
 		ask.protocols[i] = tls_hello_alpn(hello, i);
 	entry = sni_match_find(s->listener, &ask, &miss);
 	access_note_put(s->ex.note, PIECE_HOST, ask.name);
+	exchange_story_entry(&s->ex, entry);
 	exchange_reached(s, &s->ex.times.head);
 	if (entry)
 		passthrough_begin(s, entry->upstream);

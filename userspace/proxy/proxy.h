@@ -14,9 +14,6 @@
 struct log_sink;
 struct splicer;
 
-/* Connections that wait for another request, of each worker, whatever its upstreams want. */
-enum { PROXY_IDLE_MOST = 1024 };
-
 /*
  * Two lines for sessions: above the first, a new one is told 503 (or closed, where that takes a
  * handshake), which the second leaves room for; above that nobody is accepted.
@@ -42,9 +39,16 @@ struct proxy *proxy_create(const struct proxy_options *options, struct snapshot 
 /* Every session must be gone: proxy_sessions() == 0, or they are cut. */
 void proxy_destroy(struct proxy *proxy);
 
-/* What became of the request of that name; NULL: it is not known any more. */
+/* What became of the request of that name, or how far it has got; false: it is not known any more.
+ */
 struct deed;
-const struct deed *proxy_deed(const struct proxy *proxy, struct span id);
+bool proxy_deed(const struct proxy *proxy, struct span id, struct deed *out);
+/* Since when all that have ended are remembered, and all that went wrong, of the day's clock; 0:
+ * all of this process. */
+struct deed_since {
+	uint64_t all_ms, wrong_ms;
+};
+struct deed_since proxy_deeds_since(const struct proxy *proxy);
 
 /* For exchanges that begin from now on; idle connections to endpoints that are gone are closed, and
  * those of clients whose listener is. */

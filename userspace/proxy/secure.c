@@ -142,9 +142,9 @@ bool secure_connect(struct session *s, struct conn *conn, const struct upstream 
 	return !client || transport_tls_connect(conn, client);
 }
 
-uint64_t secure_identity(const struct session *s, const struct upstream *upstream)
+uint64_t secure_identity(const struct snapshot *snapshot, const struct upstream *upstream)
 {
-	const struct tls_client *client = s->snapshot->clients[upstream->index];
+	const struct tls_client *client = snapshot->clients[upstream->index];
 
 	return client ? tls_client_identity(client) : 0;
 }

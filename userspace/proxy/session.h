@@ -283,6 +283,23 @@ void exchange_note(struct session *s, const struct message *msg);
 void exchange_reached(const struct session *s, uint32_t *phase); /* of ex.times; once */
 void exchange_log(struct session *s, const char *splice, const char *reason); /* it has ended */
 
+/* exchange_deed.c: what is told of it by its name, on its way and when it has ended. */
+void exchange_story_begin(struct exchange *ex);
+void exchange_story_decided(struct exchange *ex, const struct decision *decision);
+void exchange_story_entry(struct exchange *ex, const struct sni_route *entry);
+void exchange_story_refused(struct exchange *ex, enum retry_refusal why);
+/* Where that is noted down; NULL: nowhere. */
+struct route_trace *exchange_story_losers(struct exchange *ex);
+struct roster_unfit *exchange_story_unfit(struct exchange *ex);
+/* Of the endpoint that was chosen last: it is asked; its answer has begun; what went wrong with it,
+ * where nothing did before, and why no connection stood (of errno; 0: not known). */
+void exchange_attempt_begin(struct session *s);
+void exchange_attempt_answered(struct exchange *ex, uint16_t status);
+void exchange_attempt_failed(struct exchange *ex, enum end_reason why, int error);
+void exchange_attempt_again(struct exchange *ex); /* by another connection */
+enum exchange_phase exchange_phase(const struct session *s);
+void exchange_deed(struct session *s); /* it has ended */
+
 /* exchange_upstream.c: connections and responses. */
 bool exchange_connect(struct session *s); /* false: the exchange has been answered */
 void exchange_connect_ready(struct session *s);
@@ -299,7 +316,16 @@ void exchange_judge(struct session *s, uint16_t status);
 void exchange_count_conn(struct session *s, struct conn *conn);
 /* What idle connections to that place of its upstream must be like. */
 uint64_t exchange_identity(const struct session *s, const struct endpoint *to);
-bool exchange_may_reuse(const struct session *s); /* one that served others */
+/* An idle connection to the endpoint that was chosen; NULL: there is none, or none may be. */
+struct conn *exchange_take_idle(struct session *s);
+/* For struct roster_ask: whether one waits here; of a struct idle_ask. */
+struct idle_ask {
+	const struct idle_pool *idle;
+	const struct snapshot *snapshot;
+	const struct upstream *upstream;
+	bool tunnels; /* see struct exchange */
+};
+bool exchange_has_idle(const void *idle_ask, uint32_t place);
 /* The upstream, or the one that stands in for it now. */
 const struct upstream *exchange_fail_over(struct session *s, const struct upstream *upstream);
 /* Why none was chosen. */
@@ -407,7 +433,7 @@ void secure_forget(struct session *s);
 /* On a connection that is being made; true where nothing is to be done. */
 bool secure_connect(struct session *s, struct conn *conn, const struct upstream *upstream);
 /* What idle connections to that upstream must be like. */
-uint64_t secure_identity(const struct session *s, const struct upstream *upstream);
+uint64_t secure_identity(const struct snapshot *snapshot, const struct upstream *upstream);
 
 /* passthrough.c */
 bool passthrough_hello(struct session *s);

@@ -43,6 +43,7 @@ struct decision decide(const struct asked *asked, struct message *msg, char *pat
 				     .client = asked->client,
 				     .listener = l,
 				     .trace = asked->trace,
+				     .losers = asked->losers,
 				     .field = field_of,
 				     .context = msg };
 	size_t len;
@@ -62,7 +63,7 @@ struct decision decide(const struct asked *asked, struct message *msg, char *pat
 		return d;
 	}
 	if (d.route->action == ROUTE_UPSTREAM) {
-		d.upstream = route_split(d.route, &req, asked->chance);
+		d.upstream = route_split_by(d.route, &req, asked->chance, &d.split_by);
 		return d;
 	}
 	d.kind = DECIDED_ANSWER;

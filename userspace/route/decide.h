@@ -26,10 +26,11 @@ struct asked {
 	struct span subject;       /* of the client's certificate; at NULL: none */
 	uint64_t session_id;       /* of the TLS session (base/session_id.h); 0: none */
 	bool session_resumed;
-	struct span id;            /* the request's name; empty: it has none */
-	bool secure;               /* by TLS */
-	uint64_t chance;           /* any number, for splits of those that are nobody's */
-	struct route_trace *trace; /* NULL: nobody asks why */
+	struct span id;             /* the request's name; empty: it has none */
+	bool secure;                /* by TLS */
+	uint64_t chance;            /* any number, for splits of those that are nobody's */
+	struct route_trace *trace;  /* NULL: nobody asks why */
+	struct route_trace *losers; /* see router.h */
 };
 
 enum decided {
@@ -47,6 +48,7 @@ struct decision {
 	struct span path;                /* normalised */
 	const struct route *route;       /* NULL: none */
 	const struct upstream *upstream; /* NULL: none, or all shares of a split are 0 */
+	enum sticky split_by;            /* by what a split has told the user apart */
 };
 
 /* What its listener removes of a request, and of its trailers. */

@@ -12,10 +12,12 @@ static uint64_t hash_of(struct span text)
 }
 
 /* Who it is, as a number. Those without the cookie or field are told apart by address. */
-static uint64_t user_of(const struct split *split, const struct route_request *req, uint64_t chance)
+static uint64_t user_of(const struct split *split, const struct route_request *req, uint64_t chance,
+			enum sticky *out_by)
 {
 	struct span name = span_of(split->name), value = { NULL, 0 };
 
+	*out_by = split->sticky;
 	if (split->sticky == STICKY_NONE)
 		return XXH3_64bits(&chance, sizeof(chance));
 	if (split->sticky == STICKY_COOKIE)
@@ -24,6 +26,7 @@ static uint64_t user_of(const struct split *split, const struct route_request *r
 		value = req->field(req->context, name);
 	if (value.at)
 		return hash_of(value);
+	*out_by = STICKY_CLIENT;
 	return req->client ? XXH3_64bits(req->client->ip, sizeof(req->client->ip)) : 0;
 }
 
@@ -38,17 +41,18 @@ static double score_of(const struct share *share, uint64_t user)
 	return share->weight / -log(even);
 }
 
-const struct upstream *route_split(const struct route *route, const struct route_request *req,
-				   uint64_t chance)
+const struct upstream *route_split_by(const struct route *route, const struct route_request *req,
+				      uint64_t chance, enum sticky *out_by)
 {
 	const struct split *split = route->split;
 	const struct upstream *best = NULL;
 	double best_score = 0;
 	uint64_t user;
 
+	*out_by = STICKY_NONE;
 	if (!split)
 		return route->upstream;
-	user = user_of(split, req, chance);
+	user = user_of(split, req, chance, out_by);
 	for (uint32_t i = 0; i < split->count; i++) {
 		double score = score_of(&split->shares[i], user);
 
@@ -58,4 +62,12 @@ const struct upstream *route_split(const struct route *route, const struct route
 		}
 	}
 	return best;
+}
+
+const struct upstream *route_split(const struct route *route, const struct route_request *req,
+				   uint64_t chance)
+{
+	enum sticky by;
+
+	return route_split_by(route, req, chance, &by);
 }

@@ -12,3 +12,7 @@
  * weights are 0. */
 const struct upstream *route_split(const struct route *route, const struct route_request *req,
 				   uint64_t chance);
+/* Also by what it was told apart: STICKY_CLIENT where it has not the cookie or field, STICKY_NONE
+ * by chance, or where there is nothing to split. */
+const struct upstream *route_split_by(const struct route *route, const struct route_request *req,
+				      uint64_t chance, enum sticky *out_by);

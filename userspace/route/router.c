@@ -231,13 +231,18 @@ static enum route_miss rest_miss(const struct route *route, const struct route_r
 	return conditions_miss(route->when, req, which);
 }
 
-/* Always false, so that all others are tried too. */
-static bool trace(struct route_trace *t, const struct route_try *tried)
+static void note(struct route_trace *t, const struct route_try *tried)
 {
 	if (t->count < t->room)
 		t->tries[t->count++] = *tried;
 	else
 		t->more++;
+}
+
+/* Always false, so that all others are tried too. */
+static bool trace(struct route_trace *t, const struct route_try *tried)
+{
+	note(t, tried);
 	if (tried->miss == MISS_NONE && !t->taken)
 		t->taken = tried->route;
 	return false;
@@ -252,6 +257,8 @@ static bool takes(const struct route *route, const struct route_request *req)
 	if (tried.miss == MISS_NONE && route->path_kind == PATH_REGEX &&
 	    regex_match(route->regex, req->path) != REGEX_YES)
 		tried.miss = MISS_PATH;
+	if (req->losers && tried.miss != MISS_NONE)
+		note(req->losers, &tried);
 	return req->trace ? trace(req->trace, &tried) : tried.miss == MISS_NONE;
 }
 

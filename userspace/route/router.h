@@ -67,6 +67,9 @@ struct route_request {
 	uint16_t country;                /* of the client (country.h); for tables that ask for it */
 	const struct listener *listener; /* NULL: none of those that routes name */
 	struct route_trace *trace;       /* NULL: nobody asks why */
+	/* Only those that are tried in vain before one is taken: at no cost that could be measured.
+	 * NULL: nobody wants them. */
+	struct route_trace *losers;
 	/* Value of a field (name in lower case), at NULL where absent. */
 	struct span (*field)(const void *context, struct span name);
 	const void *context;

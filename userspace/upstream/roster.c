@@ -185,7 +185,7 @@ struct roster *roster_take(struct rosters *all, const struct snapshot *snapshot,
 	return r;
 }
 
-static bool is_tried(const struct roster_ask *ask, uint32_t place)
+bool roster_is_tried(const struct roster_ask *ask, uint32_t place)
 {
 	for (uint32_t i = 0; i < ask->tried_count; i++)
 		if (ask->tried[i] == place)
@@ -264,18 +264,26 @@ static struct census fill(struct roster *r, const struct roster_ask *ask, uint32
 		struct member *m = r->members[i];
 
 		r->list[i] = (struct candidate){ .active = m->active, .credit = m->credit };
-		if (u->endpoints[i].priority != priority || roster_whole_weight(r, i) == 0)
+		if (u->endpoints[i].priority != priority)
 			continue;
+		if (roster_whole_weight(r, i) == 0) {
+			roster_unfit_note(ask->unfit, i, UNFIT_UNWANTED);
+			continue;
+		}
 		got.all++;
 		got.sound += fit;
 		roster_spill_count(r, i, fit || any, &got);
-		if (is_tried(ask, i) || !(fit || any))
+		if (!fit)
+			roster_unfit_ask(r, ask, i);
+		if (roster_is_tried(ask, i) || !(fit || any))
 			continue;
 		got.left++;
-		if (is_full(r, ask, i))
+		if (is_full(r, ask, i)) {
+			roster_unfit_note(ask->unfit, i, UNFIT_FULL);
 			got.full++;
-		else
+		} else {
 			r->list[i].weight = roster_weight_now(r, i, ask->now_ms);
+		}
 	}
 	return got;
 }
@@ -322,8 +330,10 @@ static enum roster_answer pick_among(struct roster *r, const struct roster_ask *
 	for (; p != UINT32_MAX; p = next_priority(r->upstream, p + 1)) {
 		struct census got = fill(r, ask, p, any);
 
-		if ((uint64_t)got.sound * 100 < (uint64_t)got.all * r->upstream->panic && !any)
+		if ((uint64_t)got.sound * 100 < (uint64_t)got.all * r->upstream->panic && !any) {
+			roster_unfit_any(ask->unfit);
 			got = fill(r, ask, p, true);
+		}
 		roster_spill(r, ask, &got);
 		if (got.left > got.full && choose(r, ask, out_place))
 			return ROSTER_FOUND;
@@ -341,27 +351,38 @@ static bool keep(const struct roster *r, const struct roster_ask *ask, bool any,
 		 uint32_t *out_place)
 {
 	uint32_t at = ask->kept;
+	enum unfit_cause cause;
 
-	if (!ask->keeps || at >= r->upstream->endpoint_count || is_tried(ask, at) ||
-	    r->snapshot->orders[r->upstream->endpoints[at].index].service == SERVICE_OFF)
+	if (!ask->keeps || at >= r->upstream->endpoint_count || roster_is_tried(ask, at))
 		return false;
-	if (is_full(r, ask, at))
-		return false;
-	if (!any && (roster_is_down(r, at, ask->now_ms) || roster_is_ejected(r, at, ask->now_ms)))
-		return false;
-	*out_place = at;
-	return true;
+	if (r->snapshot->orders[r->upstream->endpoints[at].index].service == SERVICE_OFF)
+		cause = UNFIT_UNWANTED;
+	else if (is_full(r, ask, at))
+		cause = UNFIT_FULL;
+	else if (!any && roster_is_down(r, at, ask->now_ms))
+		cause = UNFIT_DOWN;
+	else if (!any && roster_is_ejected(r, at, ask->now_ms))
+		cause = UNFIT_EJECTED;
+	else {
+		*out_place = at;
+		return true;
+	}
+	roster_unfit_note(ask->unfit, at, cause);
+	return false;
 }
 
 enum roster_answer roster_pick(struct roster *r, const struct roster_ask *ask, uint32_t *out_place)
 {
 	enum roster_answer got;
 
+	if (ask->unfit)
+		*ask->unfit = (struct roster_unfit){ 0 };
 	if (keep(r, ask, false, out_place))
 		return ROSTER_FOUND;
 	got = pick_among(r, ask, false, out_place);
 	if (got != ROSTER_UNFIT || r->upstream->fail_closed)
 		return got;
+	roster_unfit_any(ask->unfit);
 	return keep(r, ask, true, out_place) ? ROSTER_FOUND : pick_among(r, ask, true, out_place);
 }
 
@@ -443,21 +464,22 @@ uint32_t roster_active(const struct roster *r, uint32_t place)
 	return r->members[place]->active;
 }
 
-struct roster_state roster_look(struct roster *r, uint32_t place, uint64_t now_ms)
+struct roster_state roster_look(struct roster *r, uint32_t place, const struct roster_ask *ask)
 {
+	uint64_t now_ms = ask->now_ms;
 	const struct member *m = r->members[place];
 	uint64_t until_ms = standing_until_ms(&m->tally->standing);
 	uint32_t weight = roster_whole_weight(r, place);
-	struct roster_ask nobody = { .now_ms = now_ms };
 	struct roster_state state = {
 		.down = roster_is_down(r, place, now_ms),
-		.full = is_full(r, &nobody, place),
+		.full = is_full(r, ask, place),
 		.active = m->active,
 		.failures = standing_failures(&m->tally->standing),
 		.percent = 100,
 		.order = r->snapshot->orders[r->upstream->endpoints[place].index]
 	};
 
+	state.lent = !state.full && is_full(r, &(struct roster_ask){ 0 }, place);
 	if (now_ms < until_ms)
 		state.ejected_ms = until_ms - now_ms;
 	if (weight > 0 && r->upstream->slow_start_ms > 0)

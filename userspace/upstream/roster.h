@@ -33,7 +33,19 @@ const struct upstream *rosters_fail_over(struct rosters *rosters, const struct s
 					 const struct upstream *upstream, uint64_t now_ms,
 					 uint64_t random);
 
-enum { ROSTER_TRIED_MAX = 8 };
+enum { ROSTER_TRIED_MAX = 8, ROSTER_UNFIT_MAX = 4 };
+
+/* Why an endpoint is not asked, though others are. */
+enum unfit_cause { UNFIT_UNWANTED, UNFIT_DOWN, UNFIT_EJECTED, UNFIT_FULL, UNFIT_CAUSES };
+
+/* The first of those, for who asks why. */
+struct roster_unfit {
+	uint8_t count;
+	bool more; /* there are */
+	bool any;  /* too few were fit, so that all were taken for it */
+	uint8_t causes[ROSTER_UNFIT_MAX];
+	uint32_t places[ROSTER_UNFIT_MAX];
+};
 
 struct roster_ask {
 	uint64_t now_ms;
@@ -48,6 +60,7 @@ struct roster_ask {
 	/* Whether a connection to that place waits here to be used; NULL: none ever does. */
 	bool (*has_idle)(const void *context, uint32_t place);
 	const void *context;
+	struct roster_unfit *unfit; /* who is; NULL: nobody asks */
 };
 
 enum roster_answer {
@@ -82,13 +95,16 @@ uint32_t roster_active(const struct roster *roster, uint32_t place);
 struct roster_state {
 	bool down;           /* by its checks */
 	bool full;           /* of requests or connections, in all workers */
+	bool lent;           /* full but for a connection that waits here to be used */
 	uint32_t active;     /* in this one */
 	uint32_t failures;   /* in a row, in all */
 	uint32_t percent;    /* of its weight, while it warms up; else 100 */
 	uint64_t ejected_ms; /* that are left; 0: it is not */
 	struct endpoint_order order;
 };
-struct roster_state roster_look(struct roster *roster, uint32_t place, uint64_t now_ms);
+/* As that request would find it: of ask, time and idle connections count. */
+struct roster_state roster_look(struct roster *roster, uint32_t place,
+				const struct roster_ask *ask);
 
 /* What came of it. True where this has just ejected the endpoint: one of all workers is told. */
 bool roster_failed(struct roster *roster, uint32_t place, uint64_t now_ms);

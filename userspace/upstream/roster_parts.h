@@ -58,5 +58,10 @@ uint32_t roster_whole_weight(const struct roster *r, uint32_t place);
 uint32_t roster_weight_now(const struct roster *r, uint32_t place, uint64_t now_ms);
 /* One that has a weight. */
 void roster_spill_count(const struct roster *r, uint32_t place, bool fit, struct census *census);
+bool roster_is_tried(const struct roster_ask *ask, uint32_t place);
+/* roster_unfit.c: unfit may be NULL. The first cause of a place is kept. */
+void roster_unfit_note(struct roster_unfit *unfit, uint32_t place, enum unfit_cause cause);
+void roster_unfit_ask(const struct roster *r, const struct roster_ask *ask, uint32_t place);
+void roster_unfit_any(struct roster_unfit *unfit);
 /* Of the list as it is filled, only one side of the zone's border stays. */
 void roster_spill(struct roster *r, const struct roster_ask *ask, const struct census *census);
