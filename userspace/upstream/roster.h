@@ -102,9 +102,10 @@ struct roster_state {
 	uint64_t ejected_ms; /* that are left; 0: it is not */
 	struct endpoint_order order;
 };
+struct roster_state roster_look(struct roster *roster, uint32_t place, uint64_t now_ms);
 /* As that request would find it: of ask, time and idle connections count. */
-struct roster_state roster_look(struct roster *roster, uint32_t place,
-				const struct roster_ask *ask);
+struct roster_state roster_look_for(struct roster *roster, uint32_t place,
+				    const struct roster_ask *ask);
 
 /* What came of it. True where this has just ejected the endpoint: one of all workers is told. */
 bool roster_failed(struct roster *roster, uint32_t place, uint64_t now_ms);
