@@ -64,3 +64,16 @@ def test_those_bound_to_an_endpoint_that_goes_must_move(diff):
 def test_one_more_endpoint_moves_nobody_who_has_a_cookie(diff):
     got = [one["upstream"] for one in json.loads(diff({}, {"endpoints": endpoints(1, 2, 3, 4, 5)}, "--json"))["sticky"]]
     assert got == ["one"]
+
+
+def test_server_names_that_lead_elsewhere_are_named(tmp_path):
+    text = """
+vips: [ {{ name: v, addresses: [127.0.0.1], listeners: [ {{ port: 443, protocol: tls-passthrough, sni: {{ a.b: {a} }} }} ] }} ]
+node: {{ tunnel_address: 127.0.0.1 }}
+upstreams: {{ one: {{ endpoints: [] }}, two: {{ endpoints: [] }} }}
+"""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text(text.format(a="one"))
+    new.write_text(text.format(a="[ { alpn: acme-tls/1, upstream: two }, one ]"))
+    assert run(SHUNTCTL, "diff", str(old), str(new)).stdout == "server name a.b of v:443: changed\n"
+    assert run(SHUNTCTL, "diff", str(old), str(old)).stdout.startswith("nothing of listeners, ")

@@ -108,9 +108,59 @@ TEST(listeners_are_known_by_vip_port_and_protocol)
 	CHECK_STR(text, "{\"same\":false,"
 			"\"listeners\":{\"added\":[\"v:80/udp\"],\"removed\":[],"
 			"\"changed\":[\"v:80/tcp\"]},"
+			"\"server_names\":{\"added\":[],\"removed\":[],\"changed\":[]},"
 			"\"upstreams\":{\"added\":[\"b\"],\"removed\":[],\"changed\":[]},"
 			"\"endpoints\":[{\"upstream\":\"b\",\"endpoint\":\"10.0.0.1:80\","
 			"\"change\":\"added\",\"weight\":1}],\"rings\":[]}");
 	free(text);
 	json_decref(report);
+}
+
+TEST(server_names_change_with_their_entries)
+{
+#define SNI(text)                                                                                  \
+	"upstreams: { a: { endpoints: [] }, b: { endpoints: [] } }\n"                              \
+	"vips: [ { name: v, addresses: [10.1.1.1], listeners: [ { port: 443, protocol: "           \
+	"tls-passthrough, sni: {\n   " text " } } ] } ]\n"
+	static const struct {
+		const char *name, *to, *want;
+	} rows[] = {
+		{ "nothing", SNI("\"*.x.y\": a, x.y: [ { alpn: h2, upstream: b }, a ]"),
+		  "{\"added\":[],\"removed\":[],\"changed\":[]}" },
+		{ "another upstream", SNI("x.y: [ { alpn: h2, upstream: b }, a ], \"*.x.y\": b"),
+		  "{\"added\":[],\"removed\":[],\"changed\":[\"*.x.y of v:443\"]}" },
+		{ "another protocol", SNI("x.y: [ { alpn: h3, upstream: b }, a ], \"*.x.y\": a"),
+		  "{\"added\":[],\"removed\":[],\"changed\":[\"x.y of v:443\"]}" },
+		{ "an entry less", SNI("x.y: { alpn: h2, upstream: b }, \"*.x.y\": a"),
+		  "{\"added\":[],\"removed\":[],\"changed\":[\"x.y of v:443\"]}" },
+		{ "another name", SNI("x.y: [ { alpn: h2, upstream: b }, a ], default: a"),
+		  "{\"added\":[\"default of v:443\"],\"removed\":[\"*.x.y of v:443\"],"
+		  "\"changed\":[]}" },
+	};
+
+	FOR_ROWS (row, rows) {
+		json_t *report =
+			diff(SNI("x.y: [ { alpn: h2, upstream: b }, a ], \"*.x.y\": a"), row->to);
+		char *text = json_dumps(json_object_get(report, "server_names"), JSON_COMPACT);
+
+		CHECK_STR(text, row->want);
+		CHECK_INT(json_is_true(json_object_get(report, "same")), row == rows);
+		free(text);
+		json_decref(report);
+	}
+#undef SNI
+}
+
+TEST(a_listener_with_another_list_of_routes_has_changed)
+{
+#define LISTENER(routes)                                                                           \
+	"routes: { one: [], two: [] }\nvips: [ { name: v, addresses: [10.1.1.1], listeners: [ { "  \
+	"port: 80, protocol: http, routes: " routes " } ] } ]\n"
+	json_t *report = diff(LISTENER("one"), LISTENER("two"));
+	char *text = json_dumps(json_object_get(report, "listeners"), JSON_COMPACT);
+
+	CHECK_STR(text, "{\"added\":[],\"removed\":[],\"changed\":[\"v:80/tcp\"]}");
+	free(text);
+	json_decref(report);
+#undef LISTENER
 }

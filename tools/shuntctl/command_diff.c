@@ -134,6 +134,7 @@ static void print_report(const json_t *report)
 	size_t i;
 
 	print_names("listener", json_object_get(report, "listeners"));
+	print_names("server name", json_object_get(report, "server_names"));
 	print_names("upstream", json_object_get(report, "upstreams"));
 	print_names("route", json_object_get(report, "routes"));
 	json_array_foreach(json_object_get(report, "endpoints"), i, one) print_endpoint(one);

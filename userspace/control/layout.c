@@ -53,6 +53,8 @@ static json_t *listener_of(const struct listener *l)
 	json_object_set_new(one, "protocol", json_string(listener_protocol_names[l->protocol]));
 	if (l->upstream)
 		json_object_set_new(one, "upstream", json_string(l->upstream->name));
+	if (l->routes)
+		json_object_set_new(one, "routes", json_string(l->routes->name));
 	if (l->protocol != LISTENER_TCP && l->protocol != LISTENER_UDP)
 		return one;
 	json_object_set_new(one, "forward", json_integer(l->forward));
@@ -79,6 +81,38 @@ static json_t *listeners_of(const struct model *m)
 	return all;
 }
 
+/* What of clients an entry of a server name wants, and where they go. */
+static json_t *entry_of(const struct sni_route *entry)
+{
+	json_t *protocols = json_array();
+
+	for (uint32_t i = 0; i < entry->protocol_count; i++)
+		json_array_append_new(protocols, json_string(entry->protocols[i]));
+	return json_pack("{s:s, s:o}", "upstream", entry->upstream->name, "alpn", protocols);
+}
+
+/* Entries by listener and name. */
+static json_t *server_names_of(const struct model *m)
+{
+	json_t *all = json_object();
+
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		for (uint32_t k = 0; k < m->vips[i].listener_count; k++) {
+			const struct listener *l = &m->vips[i].listeners[k];
+			char name[1024];
+
+			for (uint32_t n = 0; n < l->sni_count; n++) {
+				snprintf(name, sizeof(name), "%s of %s:%u", l->sni[n].name,
+					 l->vip->name, l->port);
+				if (!json_object_get(all, name))
+					json_object_set_new(all, name, json_array());
+				json_array_append_new(json_object_get(all, name),
+						      entry_of(&l->sni[n]));
+			}
+		}
+	return all;
+}
+
 json_t *layout_of(const struct model *model)
 {
 	json_t *all = json_object();
@@ -86,6 +120,7 @@ json_t *layout_of(const struct model *model)
 	json_object_set_new(all, "hash_seed", hex(model->node.hash_seed));
 	json_object_set_new(all, "listeners", listeners_of(model));
 	json_object_set_new(all, "upstreams", upstreams_of(model));
+	json_object_set_new(all, "server_names", server_names_of(model));
 	return all;
 }
 

@@ -231,10 +231,13 @@ json_t *layout_diff(const json_t *before, const json_t *after)
 	const json_t *was = json_object_get(before, "upstreams");
 	const json_t *is = json_object_get(after, "upstreams");
 
-	return json_pack("{s:b, s:o, s:o, s:o, s:o}", "same", json_equal(before, after),
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "same", json_equal(before, after),
 			 "listeners",
 			 diff_names(json_object_get(before, "listeners"),
 				    json_object_get(after, "listeners")),
+			 "server_names",
+			 diff_names(json_object_get(before, "server_names"),
+				    json_object_get(after, "server_names")),
 			 "upstreams", diff_names(was, is), "endpoints", diff_all_endpoints(was, is),
 			 "rings", diff_rings(before, after));
 }
