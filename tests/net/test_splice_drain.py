@@ -77,3 +77,17 @@ def test_an_endpoint_that_an_operator_drains_is_drained(shunt):
     assert one.stdout.read() == "reset\n"
     assert the_end(shunt, one.port)["end"] == "drained"
     shunt.ctl("endpoint", "set", "odd", "10.0.1.2:8001", "reset", "--admin", shunt.admin)
+
+
+def test_when_the_time_that_an_operator_gave_is_over_it_is_cut_though_its_upstream_would_wait(shunt):
+    shunt.reload(conf("wait"))
+    one = client(shunt, V4)
+    for words in (("drain",), ("disable",)):
+        shunt.ctl("endpoint", "set", "odd", "10.0.1.2:8001", *words, "--admin", shunt.admin)
+        wait_until(lambda: draining(shunt, one.port), "a look at it")
+        shunt.ctl("endpoint", "set", "odd", "10.0.1.2:8001", "enable", "--admin", shunt.admin)
+        wait_until(lambda: not draining(shunt, one.port), "its endpoint is back")
+    shunt.ctl("endpoint", "set", "odd", "10.0.1.2:8001", "drain", "1s", "--admin", shunt.admin)
+    assert one.stdout.read() == "reset\n"
+    assert the_end(shunt, one.port)["end"] == "drained"
+    shunt.ctl("endpoint", "set", "odd", "10.0.1.2:8001", "reset", "--admin", shunt.admin)

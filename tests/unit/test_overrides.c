@@ -44,7 +44,7 @@ static bool change(struct overrides *all, const struct model *model, const char 
 	return done;
 }
 
-/* "2 1 1 1", with "d" behind who drains and "x" behind who is off. */
+/* "2 1 1 1", with "d" behind who drains, "x" behind who is off, "o" whose time is over besides. */
 static const char *orders_of(const struct overrides *all, const struct model *model)
 {
 	static char text[64];
@@ -56,7 +56,8 @@ static const char *orders_of(const struct overrides *all, const struct model *mo
 	for (int i = 0; i < 4; i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%u%s", i ? " " : "",
 					 orders[i].weight,
-					 orders[i].service == SERVICE_OFF        ? "x"
+					 orders[i].over                          ? "o"
+					 : orders[i].service == SERVICE_OFF      ? "x"
 					 : orders[i].service == SERVICE_DRAINING ? "d"
 										 : "");
 	return text;
@@ -164,14 +165,17 @@ TEST(draining_ends_in_its_time_and_who_is_undone_was_never_asked)
 	CHECK(!overrides_expire(all, 1059));
 	CHECK_STR(orders_of(all, model), "2d 1d 1 1");
 	CHECK(overrides_expire(all, 1060));
-	CHECK_STR(orders_of(all, model), "2d 1x 1 1");
+	CHECK_STR(orders_of(all, model), "2d 1o 1 1");
 	CHECK_INT(overrides_next_s(all), 0);
 	CHECK(!overrides_expire(all, 2000));
 	CHECK(change(all, model, "{'upstream':'x','endpoint':'10.0.0.1:80','set':'reset'}", said,
 		     &err));
-	CHECK_STR(orders_of(all, model), "2 1x 1 1");
+	CHECK_STR(orders_of(all, model), "2 1o 1 1");
 	overrides_undo(all);
-	CHECK_STR(orders_of(all, model), "2d 1x 1 1");
+	CHECK_STR(orders_of(all, model), "2d 1o 1 1");
+	CHECK(change(all, model, "{'upstream':'x','endpoint':'10.0.0.2:80','set':'disable'}", said,
+		     &err));
+	CHECK_STR(orders_of(all, model), "2d 1x 1 1"); /* what runs may go on */
 	overrides_destroy(all);
 	model_destroy(model);
 }

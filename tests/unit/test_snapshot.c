@@ -161,6 +161,7 @@ TEST(an_endpoint_is_away_where_no_upstream_wants_it)
 		const char *name;
 		enum service service[3];
 		bool away[3];
+		bool was_over[3], over[3]; /* their time is, and for all that are the same */
 	} rows[] = {
 		{ "as configured", { SERVICE_ON, SERVICE_ON, SERVICE_ON }, { false } },
 		{ "one of its own",
@@ -170,6 +171,21 @@ TEST(an_endpoint_is_away_where_no_upstream_wants_it)
 		{ "nobody does",
 		  { SERVICE_OFF, SERVICE_ON, SERVICE_DRAINING },
 		  { true, false, true } },
+		{ "one of its own is over",
+		  { SERVICE_ON, SERVICE_OFF, SERVICE_ON },
+		  { false, true, false },
+		  { false, true, false },
+		  { false, true, false } },
+		{ "another goes on",
+		  { SERVICE_OFF, SERVICE_ON, SERVICE_OFF },
+		  { true, false, true },
+		  { true, false, false },
+		  { false } },
+		{ "both are over",
+		  { SERVICE_OFF, SERVICE_ON, SERVICE_OFF },
+		  { true, false, true },
+		  { true, false, true },
+		  { true, false, true } },
 	};
 
 	FOR_ROWS (row, rows) {
@@ -178,10 +194,12 @@ TEST(an_endpoint_is_away_where_no_upstream_wants_it)
 
 		snapshot_orders(first->model, orders);
 		for (int i = 0; i < 3; i++)
-			orders[i].service = row->service[i];
+			orders[i] = (struct endpoint_order){ 1, row->service[i], row->was_over[i] };
 		s = snapshot_reorder(first, 2, orders);
-		for (int i = 0; i < 3; i++)
+		for (int i = 0; i < 3; i++) {
 			CHECK_INT(snapshot_is_away(s, s->endpoints[i]), row->away[i]);
+			CHECK_INT(snapshot_is_over(s, s->endpoints[i]), row->over[i]);
+		}
 		snapshot_unref(s);
 	}
 	snapshot_unref(first);

@@ -239,23 +239,24 @@ static void reserve_nat_ports(struct fast_path *f, const struct snapshot *snapsh
 		}
 }
 
-/* With the weights that operators want. */
+/* As operators want it. */
 static void splices_follow(struct fast_path *f, const struct snapshot *snapshot)
 {
 	const struct model *m = snapshot->model;
-	uint32_t *weights;
+	struct splicer_stay *stays;
 
 	if (!f->splicer)
 		return;
-	weights = must_alloc((m->endpoint_count + 1) * sizeof(*weights));
+	stays = must_alloc((m->endpoint_count + 1) * sizeof(*stays));
 	for (uint32_t i = 0; i < m->upstream_count; i++)
 		for (uint32_t k = 0; k < m->upstreams[i].endpoint_count; k++) {
 			const struct endpoint *e = &m->upstreams[i].endpoints[k];
 
-			weights[e->index] = snapshot_weight(snapshot, e);
+			stays[e->index] = (struct splicer_stay){ snapshot_weight(snapshot, e),
+								 snapshot->orders[e->index].over };
 		}
-	splicer_follow(f->splicer, m, weights);
-	free(weights);
+	splicer_follow(f->splicer, m, stays);
+	free(stays);
 }
 
 bool fast_path_apply(struct fast_path *f, struct snapshot *snapshot, uint32_t workers,

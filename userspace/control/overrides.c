@@ -15,7 +15,8 @@ struct override {
 	bool weighs;
 	uint32_t weight;
 	enum service service;
-	uint64_t until_s; /* of SERVICE_DRAINING; 0: it does not end */
+	uint64_t
+		until_s; /* of SERVICE_DRAINING; 0: it does not end. If off: it drained till then */
 	uint64_t since_s;
 	uint32_t uid, pid; /* who asked last */
 };
@@ -259,6 +260,7 @@ void overrides_apply(const struct overrides *all, const struct model *m,
 			if (o->weighs)
 				orders[e->index].weight = o->weight;
 			orders[e->index].service = o->service;
+			orders[e->index].over = o->service == SERVICE_OFF && o->until_s > 0;
 		}
 	}
 }

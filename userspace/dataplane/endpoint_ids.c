@@ -94,11 +94,12 @@ static uint32_t id_for(struct endpoint_ids *ids, uint64_t identity)
 	return unused;
 }
 
-static void fill(struct endpoint_ids *ids, uint32_t id, const struct endpoint *e, uint64_t identity)
+static void fill(struct endpoint_ids *ids, uint32_t id, const struct endpoint *e, bool over)
 {
 	static const uint8_t inner_src[6] = { 0x02, 0x73, 0x68, 0x75, 0x6e, 0x00 };
 	struct endpoint_slot *slot = &ids->slots[id];
 	struct endpoint_entry *entry = &slot->entry;
+	uint64_t identity = endpoint_identity(e);
 	bool ready;
 
 	if (slot->identity != identity) {
@@ -112,7 +113,8 @@ static void fill(struct endpoint_ids *ids, uint32_t id, const struct endpoint *e
 	slot->vtep.port = 0;
 	entry->identity = identity;
 	entry->vni = e->vpc ? e->vpc->vni : VXLAN_VNI_CLASSIC;
-	entry->flags = ENDPOINT_USED | (entry->flags & ENDPOINT_DRAINING);
+	entry->flags =
+		ENDPOINT_USED | (entry->flags & ENDPOINT_DRAINING) | (over ? ENDPOINT_DOWN : 0);
 	entry->port = e->address.port;
 	memcpy(entry->vtep, e->host.ip, sizeof(entry->vtep));
 	memcpy(entry->inner_dst, e->mac, sizeof(entry->inner_dst));
@@ -123,13 +125,12 @@ static void fill(struct endpoint_ids *ids, uint32_t id, const struct endpoint *e
 	write_entry(ids, id);
 }
 
-uint32_t endpoint_ids_take(struct endpoint_ids *ids, const struct endpoint *endpoint)
+uint32_t endpoint_ids_take(struct endpoint_ids *ids, const struct endpoint *endpoint, bool over)
 {
-	uint64_t identity = endpoint_identity(endpoint);
-	uint32_t id = id_for(ids, identity);
+	uint32_t id = id_for(ids, endpoint_identity(endpoint));
 
 	if (id)
-		fill(ids, id, endpoint, identity);
+		fill(ids, id, endpoint, over);
 	return id;
 }
 

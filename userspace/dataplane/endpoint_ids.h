@@ -21,8 +21,9 @@ struct endpoint_ids *endpoint_ids_create(const struct pinned *maps, struct neigh
 void endpoint_ids_destroy(struct endpoint_ids *ids);
 /* A new snapshot begins to name its endpoints. */
 void endpoint_ids_begin(struct endpoint_ids *ids);
-/* The number of an endpoint, its entry written; 0: there are too many. */
-uint32_t endpoint_ids_take(struct endpoint_ids *ids, const struct endpoint *endpoint);
+/* The number of an endpoint, its entry written; 0: there are too many. over: it serves nobody, and
+ * what is established there goes elsewhere, where nobody knows it. */
+uint32_t endpoint_ids_take(struct endpoint_ids *ids, const struct endpoint *endpoint, bool over);
 /* The snapshot is in use: what it did not name may be given to others. The entry stays, for
  * connections that are established. */
 void endpoint_ids_end(struct endpoint_ids *ids);

@@ -152,7 +152,7 @@ static bool take_endpoints(struct vip_sync *sync, const struct snapshot *snapsho
 
 	for (uint32_t i = 0; i < u->endpoint_count; i++) {
 		const struct endpoint *e = &u->endpoints[i];
-		uint32_t id = endpoint_ids_take(sync->endpoints, e);
+		uint32_t id = endpoint_ids_take(sync->endpoints, e, snapshot_is_over(snapshot, e));
 
 		if (!id)
 			return err_set(err,
@@ -344,11 +344,13 @@ static bool add_addr_flags(struct vip_sync *sync, struct err *err)
 /* Endpoints in vpcs have an id whether L4 listeners have them or not: the proxy may, too. */
 static bool take_tunnels(struct vip_sync *sync, const struct snapshot *snapshot, struct err *err)
 {
-	for (uint32_t i = 0; i < snapshot->model->endpoint_count; i++)
-		if (snapshot->endpoints[i]->vpc &&
-		    !endpoint_ids_take(sync->endpoints, snapshot->endpoints[i]))
+	for (uint32_t i = 0; i < snapshot->model->endpoint_count; i++) {
+		const struct endpoint *e = snapshot->endpoints[i];
+
+		if (e->vpc && !endpoint_ids_take(sync->endpoints, e, snapshot_is_over(snapshot, e)))
 			return err_set(err,
 				       "more endpoints in vpcs than the fast path has room for");
+	}
 	return true;
 }
 

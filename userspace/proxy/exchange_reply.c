@@ -25,7 +25,7 @@ static bool is_for_later(enum end_reason end)
 	return end == END_OVERLOADED || end == END_ENDPOINTS_FULL || end == END_QUEUE_FULL ||
 	       end == END_QUEUE_TIMEOUT || end == END_BREAKER_FULL || end == END_BREAKER_OPEN ||
 	       end == END_ROUTE_FULL || end == END_ROUTE_RATE || end == END_SOURCE_FULL ||
-	       end == END_SOURCE_RATE;
+	       end == END_SOURCE_RATE || end == END_DRAINED;
 }
 
 /* What an answer of ours to this exchange says besides; returns how many. */

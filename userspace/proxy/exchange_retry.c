@@ -141,6 +141,21 @@ void exchange_resume(struct session *s)
 		exchange_connect(s);
 }
 
+void exchange_drained(struct session *s)
+{
+	bool unsent = s->ends[SERVER]->connecting;
+
+	if (s->state == SESSION_TUNNEL || s->ex.response_begun) {
+		session_fail(s, END_DRAINED);
+		return;
+	}
+	if (exchange_retry(s, RETRY_RESET, 0))
+		return;
+	session_drop_server(s);
+	if (!unsent || !exchange_reconnect(s))
+		exchange_refuse(s, 503, END_DRAINED);
+}
+
 void exchange_hold(struct session *s, const struct message *msg)
 {
 	struct exchange *ex = &s->ex;

@@ -1,6 +1,7 @@
 #include "userspace/proxy/proxy.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -59,12 +60,13 @@ void proxy_destroy(struct proxy *proxy)
 	free(proxy);
 }
 
+/* One that may be asked. */
 static bool is_endpoint(const struct addr *to, const void *context)
 {
 	const struct snapshot *snapshot = context;
 
 	for (uint32_t i = 0; i < snapshot->model->endpoint_count; i++)
-		if (addr_is(&snapshot->endpoints[i]->address, to))
+		if (addr_is(&snapshot->endpoints[i]->address, to) && !snapshot->orders[i].over)
 			return true;
 	return false;
 }
@@ -93,6 +95,53 @@ static void renew_one(struct session *s)
 		session_close(s);
 }
 
+static bool is_same(const struct endpoint *a, const struct endpoint *b)
+{
+	return addr_is(&a->address, &b->address) &&
+	       (a->vpc ? a->vpc->vni : 0) == (b->vpc ? b->vpc->vni : 0);
+}
+
+/* The endpoint of an exchange, as it is wanted now. NULL: it is no more there. */
+static const struct endpoint_order *order_of(const struct session *s)
+{
+	const struct snapshot *now = s->proxy->snapshot;
+	const struct endpoint *e = s->ex.endpoint;
+
+	for (uint32_t i = 0; i < now->model->upstream_count; i++) {
+		const struct upstream *u = &now->model->upstreams[i];
+
+		for (uint32_t k = 0;
+		     strcmp(u->name, s->ex.upstream->name) == 0 && k < u->endpoint_count; k++)
+			if (is_same(&u->endpoints[k], e))
+				return &now->orders[u->endpoints[k].index];
+	}
+	return NULL;
+}
+
+static void end_drained(struct session *s)
+{
+	const struct endpoint_order *order = s->ends[SERVER] ? order_of(s) : NULL;
+
+	if (!order || !order->over)
+		return;
+	s->held = true;
+	exchange_drained(s);
+	s->held = false;
+	session_run(s);
+}
+
+/* At those endpoints whose time to drain is over nothing goes on. */
+static void end_all_drained(struct proxy *proxy)
+{
+	const struct snapshot *now = proxy->snapshot;
+	bool any = false;
+
+	for (uint32_t i = 0; i < now->model->endpoint_count; i++)
+		any = any || now->orders[i].over;
+	if (any)
+		each_session(proxy, end_drained);
+}
+
 void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot)
 {
 	struct snapshot *before = proxy->snapshot;
@@ -103,6 +152,7 @@ void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot)
 	snapshot_unref(before);
 	idle_pool_sift(proxy->idle, is_endpoint, snapshot);
 	each_session(proxy, renew_one);
+	end_all_drained(proxy);
 }
 
 void proxy_limit(struct proxy *proxy, const struct proxy_ceilings *ceilings)

@@ -394,6 +394,8 @@ void exchange_queue_time_out(struct session *s);         /* it has waited as lon
 /* Goes on with another endpoint, now or later, where that is wanted, safe and within the budget. */
 bool exchange_retry(struct session *s, enum retry_cause cause, uint16_t status);
 void exchange_resume(struct session *s); /* its time has come */
+/* Its endpoint has had its time to drain: goes on with another one, where that can be, or ends. */
+void exchange_drained(struct session *s);
 void exchange_placed(struct session *s); /* its endpoint is chosen, to be asked next */
 /* The head is written: what is sent is kept, where it may be sent again. */
 void exchange_hold(struct session *s, const struct message *msg);

@@ -62,7 +62,7 @@ void snapshot_orders(const struct model *m, struct endpoint_order *out)
 		for (uint32_t k = 0; k < m->upstreams[i].endpoint_count; k++) {
 			const struct endpoint *e = &m->upstreams[i].endpoints[k];
 
-			out[e->index] = (struct endpoint_order){ e->weight, SERVICE_ON };
+			out[e->index] = (struct endpoint_order){ e->weight, SERVICE_ON, false };
 		}
 }
 
@@ -73,6 +73,17 @@ bool snapshot_is_away(const struct snapshot *s, const struct endpoint *e)
 	for (uint32_t i = 0; i < s->model->endpoint_count; i++)
 		if (s->orders[i].service == SERVICE_ON &&
 		    addr_is(&s->endpoints[i]->address, &e->address) &&
+		    s->endpoints[i]->vpc == e->vpc)
+			return false;
+	return true;
+}
+
+bool snapshot_is_over(const struct snapshot *s, const struct endpoint *e)
+{
+	if (!s->orders[e->index].over)
+		return false;
+	for (uint32_t i = 0; i < s->model->endpoint_count; i++)
+		if (!s->orders[i].over && addr_is(&s->endpoints[i]->address, &e->address) &&
 		    s->endpoints[i]->vpc == e->vpc)
 			return false;
 	return true;

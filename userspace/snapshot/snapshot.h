@@ -30,6 +30,7 @@ enum service {
 struct endpoint_order {
 	uint32_t weight;
 	enum service service;
+	bool over; /* off, as its time to drain has ended: what runs there still is ended, too */
 };
 
 struct snapshot {
@@ -73,6 +74,8 @@ static inline uint32_t snapshot_weight(const struct snapshot *snapshot, const st
 }
 /* It is not to serve, nor is any other that is the same by address and vpc. */
 bool snapshot_is_away(const struct snapshot *snapshot, const struct endpoint *e);
+/* Its time to drain is over, and that of all others that are the same by address and vpc. */
+bool snapshot_is_over(const struct snapshot *snapshot, const struct endpoint *e);
 /* As configured; into model.endpoint_count of them. */
 void snapshot_orders(const struct model *model, struct endpoint_order *out_orders);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);

@@ -107,11 +107,17 @@ void splicer_cut(struct splicer *splicer, const struct splice_choice *choice, ui
 		 uint32_t *out_later);
 /* Routes or devices have changed: the next sweeps and looks of the workers follow. */
 void splicer_reroute(struct splicer *splicer);
+/* What is wanted of an endpoint. */
+struct splicer_stay {
+	uint32_t weight;
+	bool over; /* its time to drain has ended */
+};
 /*
- * A new configuration. Where the endpoint of a splice is no more in it, or its weight (by
- * endpoint.index) is 0, the splice may last as long as `drain` of its upstream says.
+ * A new configuration; stays by endpoint.index. Where the endpoint of a splice is no more in it, or
+ * its weight is 0, the splice may last as long as `drain` of its upstream says, unless it is over.
  */
-void splicer_follow(struct splicer *splicer, const struct model *model, const uint32_t *weights);
+void splicer_follow(struct splicer *splicer, const struct model *model,
+		    const struct splicer_stay *stays);
 /* About once a second: ages, lingers, idles, drains, follows routes. */
 void splicer_sweep(struct splicer *splicer, uint64_t now_ms, uint32_t idle_ms);
 void splicer_stats(const struct splicer *splicer, struct splicer_stats *out_stats); /* any thread */

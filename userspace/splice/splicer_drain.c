@@ -13,7 +13,7 @@ struct staying {
 	char name[sizeof(((struct splice *)0)->name)]; /* as in the element: it may be cut */
 	struct addr to;
 	uint32_t vni;
-	uint32_t weight;
+	struct splicer_stay stay;
 	uint32_t drain_ms; /* the upstream's */
 };
 
@@ -28,21 +28,24 @@ static int compare(const void *a, const void *b)
 	return by_address ? by_address : (x->vni > y->vni) - (x->vni < y->vni);
 }
 
-/* Endpoints that are one for a splice are one here, with all their weight. */
+/* Endpoints that are one for a splice are one here, with all their weight; over is it if all are.
+ */
 static uint32_t merge(struct staying *all, uint32_t count)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		if (kept > 0 && compare(&all[kept - 1], &all[i]) == 0)
-			all[kept - 1].weight |= all[i].weight;
-		else
+		if (kept > 0 && compare(&all[kept - 1], &all[i]) == 0) {
+			all[kept - 1].stay.weight |= all[i].stay.weight;
+			all[kept - 1].stay.over &= all[i].stay.over;
+		} else {
 			all[kept++] = all[i];
+		}
 	return kept;
 }
 
 static void add(struct splicer *splicer, const struct upstream *u, const struct endpoint *e,
-		uint32_t weight)
+		const struct splicer_stay *stay)
 {
 	struct staying *at = &splicer->staying[splicer->staying_count++];
 
@@ -52,10 +55,11 @@ static void add(struct splicer *splicer, const struct upstream *u, const struct 
 		return;
 	at->to = e->address;
 	at->vni = e->vpc ? e->vpc->vni : 0;
-	at->weight = weight;
+	at->stay = *stay;
 }
 
-void splicer_follow(struct splicer *splicer, const struct model *model, const uint32_t *weights)
+void splicer_follow(struct splicer *splicer, const struct model *model,
+		    const struct splicer_stay *stays)
 {
 	free(splicer->staying);
 	splicer->staying = must_alloc((model->upstream_count + model->endpoint_count + 1) *
@@ -64,9 +68,9 @@ void splicer_follow(struct splicer *splicer, const struct model *model, const ui
 	for (uint32_t i = 0; i < model->upstream_count; i++) {
 		const struct upstream *u = &model->upstreams[i];
 
-		add(splicer, u, NULL, 0);
+		add(splicer, u, NULL, NULL);
 		for (uint32_t k = 0; k < u->endpoint_count; k++)
-			add(splicer, u, &u->endpoints[k], weights[u->endpoints[k].index]);
+			add(splicer, u, &u->endpoints[k], &stays[u->endpoints[k].index]);
 	}
 	qsort(splicer->staying, splicer->staying_count, sizeof(splicer->staying[0]), compare);
 	splicer->staying_count = merge(splicer->staying, splicer->staying_count);
@@ -94,7 +98,9 @@ void slot_follow(struct splicer *splicer, uint32_t i)
 	endpoint = find(splicer, &what);
 	if (upstream) /* else as it was when the splice began */
 		sp->drain_ms = upstream->drain_ms;
-	if (endpoint && endpoint->weight > 0)
+	if (endpoint && endpoint->stay.over)
+		sp->drain_ms = 1; /* whatever its upstream says; 0 would be any time */
+	if (endpoint && endpoint->stay.weight > 0)
 		sp->drained_ms = 0;
 	else if (sp->drained_ms == 0)
 		sp->drained_ms = clock_ns(CLOCK_BOOTTIME) / 1000000u;
