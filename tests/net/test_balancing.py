@@ -1,5 +1,7 @@
 """Who gets which request, with several endpoints, on loopback: no devices, no namespaces."""
 import collections
+import re
+import socket
 
 import pytest
 
@@ -83,6 +85,46 @@ def test_maglev_keeps_what_belongs_together(key, request_of):
         shunt.reload()
         for user, who in before.items():
             assert [n > 0 for n in shunt.spread([request_of(b"u%d" % user)])] == who
+
+
+class Streamed(Several):
+    """Streams to several endpoints, from clients at addresses of their own."""
+
+    def __init__(self, count, upstream):
+        super().__init__(count, upstream)
+        self.more = ["--workers", "4"]  # that know nothing of one another
+
+    def configuration(self):
+        return re.sub(r"- { port: %d,.*" % self.hasty,
+                      f"- {{ port: {self.hasty}, protocol: tcp-proxy, upstream: origin }}", super().configuration())
+
+    def who(self, client):
+        """The endpoint of a stream from 127.0.1.CLIENT."""
+        with socket.create_connection(("127.0.0.1", self.hasty), plain.PATIENCE,
+                                      source_address=(f"127.0.1.{client}", 0)) as sock:
+            name = scripted.token()
+            sock.sendall(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % name)
+            assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+        return [bool(origin.whole(name)) for origin in self.origins].index(True)
+
+    def map(self):
+        return [self.who(client) for client in range(1, 81)]
+
+
+@pytest.mark.parametrize("upstream", [
+    "    balance: maglev\n    hash_on: client-address\n",
+    "    persistence: { hash_on: client-address }\n",
+])
+def test_streams_of_one_client_go_together(upstream):
+    with Streamed(4, upstream) as shunt:
+        first = shunt.map()
+        assert len(set(first)) == 4 and shunt.map() == first
+        shunt.reload()
+        assert shunt.map() == first
+        shunt.origins[first[0]].close()
+        moved = shunt.map()
+        assert all(now == before for now, before in zip(moved, first) if before != first[0])
+        assert first[0] not in moved
 
 
 def test_backups_are_asked_when_nobody_else_is_there():
