@@ -1,10 +1,15 @@
 """What four workers hold against endpoints and upstreams, they hold together; on loopback."""
+import json
+import os
+import subprocess
 import threading
 import time
 
 from tests.harness import faulty, plain, scripted
+from tests.harness.run import BUILD
 from tests.net.test_balancing import Failing, Several
 from tests.net.test_breaker import explained
+from tests.net.test_queue import Lined
 from tests.net.test_retries import Says, asked, refused, retry
 
 WORKERS, CLIENTS, TRIALS = 4, 12, 4
@@ -141,6 +146,64 @@ def test_what_a_retry_had_of_the_budget_is_given_back_by_any_worker():
         shunt.origins[0].answers = Failing()
         assert asked(shunt, 60) == [200] * 60
         assert not refused(shunt) and shunt.stats()["retries"] > 5
+
+
+def status(shunt, *more):
+    return subprocess.run([os.path.join(BUILD, "shuntctl"), "status", "--admin", shunt.path("admin.sock"), *more],
+                          capture_output=True, text=True, check=True).stdout
+
+
+def told(shunt):
+    """The only upstream, as shuntctl status has it."""
+    one, = json.loads(status(shunt, "--json"))["upstreams"]
+    return one
+
+
+def rows(shunt):
+    """The lines of upstreams for people."""
+    return [line.split() for line in status(shunt).splitlines() if line.startswith("origin ")]
+
+
+def test_status_tells_whom_all_leave_alone():
+    rules = ("    eject: { failures: 2, time: 1h, most: 50 }\n"
+             "    breaker: { failed: 90, least: 5, window: 1m, time: 1h }\n")
+    with Together(2, rules) as shunt:
+        one = told(shunt)
+        assert (one["upstream"], one["breaker"], one["ejected"], one["endpoints"]) == ("origin", "closed", [], 2), one
+        assert rows(shunt) == [], "where nothing happens nothing is said"
+        shunt.origins[0].answers = Failing()
+        plain.wait_until(lambda: asked(shunt, 4) and told(shunt)["ejected"], "it is ejected")
+        away, = told(shunt)["ejected"]
+        assert away["endpoint"] == f"127.0.0.1:{shunt.origins[0].port}" and away["vpc"] is None
+        assert 0 < away["left_ms"] <= 3600000
+        assert f"{away['endpoint']} is ejected for 3" in status(shunt)
+
+
+def test_status_tells_of_a_breaker_that_is_open_and_when_it_tries():
+    with Together(1, "    breaker: { failed: 50, least: 4, window: 1m, time: 1h }\n") as shunt:
+        shunt.origin.answers = Failing()
+        asked(shunt, 4)
+        one = told(shunt)
+        assert one["breaker"] == "open" and 3000000 < one["breaker_left_ms"] <= 3600000, one
+        assert "open for 3" in status(shunt)
+    with Together(1, "    breaker: { failed: 50, least: 4, window: 1m, time: 100ms }\n") as shunt:
+        shunt.origin.answers = Failing()
+        asked(shunt, 4)
+        plain.wait_until(lambda: told(shunt)["breaker"] == "half_open", "its time is over, and nobody has asked")
+        assert told(shunt)["breaker_left_ms"] == 0 and "half open" in status(shunt)
+
+
+def test_status_tells_what_all_workers_have_under_way():
+    with Lined("size: 100, timeout: 1m", limit="max_requests: 2", workers=WORKERS) as shunt:
+        held, waiting = shunt.hold(2), shunt.queue(3)
+        one = told(shunt)
+        assert [one[name] for name in ("active", "pending", "waiting", "retrying")] == [2, 3, 3, 0], one
+        assert one["breaker"] is None, "it has none"
+        assert rows(shunt) == [["origin", "-", "2", "3", "3", "0", "0", "of", "1"]]
+        for client, _ in held + waiting:
+            client.reset()
+        plain.wait_until(lambda: [told(shunt)[name] for name in ("active", "pending", "waiting")] == [0, 0, 0],
+                         "all of it is given back")
 
 
 def test_reloads_while_all_fail_lose_and_double_nothing():

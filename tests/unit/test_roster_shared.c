@@ -6,6 +6,7 @@
 
 #include "tests/harness/test.h"
 #include "userspace/upstream/roster.h"
+#include "userspace/upstream/upstream_state.h"
 
 enum { THREADS = 4, ENDPOINTS = 8, SECOND = 1000, LATE = 1000000 };
 
@@ -350,5 +351,40 @@ TEST(no_more_than_may_are_in_a_retry_at_once)
 	run_all(&s, retry, (struct task){ .ejections = &inside, .worst = &worst, .turns = 20000 });
 	CHECK(worst >= 1);
 	CHECK(worst <= 3);
+	end(&s);
+}
+
+TEST(who_is_no_worker_sees_what_all_of_them_do)
+{
+	const struct upstream *u;
+	struct upstream_state seen;
+	struct scene s;
+
+	begin(&s, "eject: { failures: 1, time: 1s, most: 50 },");
+	u = &s.snapshot->model->upstreams[0];
+	for (int i = 0; i < THREADS; i++) {
+		roster_enter(s.hands[i].roster, 1);
+		roster_pending(s.hands[i].roster, true);
+	}
+	roster_pending(s.hands[0].roster, false);
+	CHECK(roster_retry_begin(s.hands[1].roster, 0, 1));
+	CHECK(roster_failed(s.hands[2].roster, 6, LATE));
+	seen = upstream_state_of(u, LATE + 1);
+	CHECK_INT(seen.active, THREADS);
+	CHECK_INT(seen.pending, THREADS - 1);
+	CHECK_INT(seen.retrying, 1);
+	CHECK_INT(seen.breaker, BREAKER_CLOSED);
+	CHECK(seen.has_ejected);
+	CHECK(!upstream_state_of(u, LATE + SECOND).has_ejected);
+	CHECK_INT(upstream_state_ejected_ms(u, &u->endpoints[6], LATE + 1), SECOND - 1);
+	CHECK_INT(upstream_state_ejected_ms(u, &u->endpoints[5], LATE + 1), 0);
+	roster_retry_end(s.hands[1].roster);
+	for (int i = 0; i < THREADS; i++) {
+		roster_leave(s.hands[i].roster, 1);
+		if (i > 0)
+			roster_pending(s.hands[i].roster, false);
+	}
+	CHECK_INT(upstream_state_of(u, LATE).active, 0);
+	CHECK_INT(upstream_state_of(u, LATE).pending, 0);
 	end(&s);
 }

@@ -84,6 +84,60 @@ static bool has_text(const json_t *list, const char *text)
 	return false;
 }
 
+static bool is_told(const json_t *upstream)
+{
+	const char *breaker = text_of(upstream, "breaker");
+
+	return integer(upstream, "active") || integer(upstream, "pending") ||
+	       integer(upstream, "waiting") || (breaker[0] && strcmp(breaker, "closed") != 0) ||
+	       json_array_size(json_object_get(upstream, "ejected"));
+}
+
+static void print_upstream(const json_t *one)
+{
+	const char *breaker = text_of(one, "breaker");
+	char state[48] = "-";
+	json_t *away;
+	size_t i;
+
+	if (strcmp(breaker, "open") == 0)
+		snprintf(state, sizeof(state), "open for %lld ms", integer(one, "breaker_left_ms"));
+	else if (strcmp(breaker, "half_open") == 0)
+		snprintf(state, sizeof(state), "half open");
+	else if (breaker[0])
+		snprintf(state, sizeof(state), "%s", breaker);
+	printf("%-16s %-20s %8lld %8lld %8lld %8lld %5zu of %lld\n", text_of(one, "upstream"),
+	       state, integer(one, "active"), integer(one, "pending"), integer(one, "waiting"),
+	       integer(one, "retrying"), json_array_size(json_object_get(one, "ejected")),
+	       integer(one, "endpoints"));
+	json_array_foreach(json_object_get(one, "ejected"), i, away)
+	{
+		const char *vpc = text_of(away, "vpc");
+
+		printf("  %s%s%s is ejected for %lld ms more\n", text_of(away, "endpoint"),
+		       vpc[0] ? " " : "", vpc, integer(away, "left_ms"));
+	}
+}
+
+/* Those where nothing happens are left out, as zeros are. */
+static void print_upstreams(const json_t *upstreams)
+{
+	bool titled = false;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *)upstreams, i, one)
+	{
+		if (!is_told(one))
+			continue;
+		if (!titled)
+			printf("\n%-16s %-20s %8s %8s %8s %8s  %s\n", "upstream", "breaker",
+			       "active", "pending", "waiting", "retrying", "ejected");
+		titled = true;
+		print_upstream(one);
+	}
+}
+
 static void print_names(const json_t *names)
 {
 	size_t i, k;
@@ -144,6 +198,7 @@ static void print_table(const json_t *status)
 		       integer(status, "accept_queues_pressed_times"),
 		       integer(status, "accept_queues_pressed"));
 	print_overrides(json_object_get(status, "overrides"));
+	print_upstreams(json_object_get(status, "upstreams"));
 	print_health(json_object_get(status, "health"));
 	print_names(json_object_get(status, "names"));
 	print_numbers("proxy", json_object_get(status, "stats"));
@@ -224,6 +279,7 @@ int command_status(const struct command_options *options)
 	if (!status)
 		return command_refuse("status", &err);
 	add(status, "overrides", "/overrides", &options->admin);
+	add(status, "upstreams", "/upstreams", &options->admin);
 	add(status, "health", "/health", &options->admin);
 	add(status, "names", "/names", &options->admin);
 	traffic_add(status, options);

@@ -22,6 +22,7 @@
 #include "userspace/control/signals.h"
 #include "userspace/control/state_dir.h"
 #include "userspace/control/succession.h"
+#include "userspace/control/upstreams.h"
 #include "userspace/control/watchdog.h"
 #include "userspace/upstream/resolver.h"
 
@@ -112,6 +113,8 @@ static char *on_get(void *context, struct span path)
 		return names_print(d->names, loop_now_ms(d->loop));
 	if (span_is(path, SPAN("/health")) && d->health)
 		return health_watch_print(d->health);
+	if (span_is(path, SPAN("/upstreams")) && d->serving)
+		return upstreams_print(serving_snapshot(d->serving), loop_now_ms(d->loop));
 	if (span_is(path, SPAN("/endpoints")) && d->serving)
 		return endpoint_control_print(d->endpoints, serving_snapshot(d->serving));
 	if (span_is(path, SPAN("/overrides")))
