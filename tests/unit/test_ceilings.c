@@ -90,3 +90,23 @@ TEST(the_sum_of_all_ceilings_fits_into_files_and_memory)
 		}
 	model_destroy(model);
 }
+
+TEST(idle_connections_take_no_more_descriptors_than_a_worker_keeps)
+{
+	char text[16384] = "upstreams:\n";
+	struct model *model;
+
+	for (int i = 0; i < 200; i++)
+		sprintf(text + strlen(text), "  u%d: { endpoints: [ { address: 10.0.0.1:80 } ] }\n",
+			i);
+	model = model_of(text);
+	/* 64 of each upstream would be 12800 a worker; 16 of a worker's are others. */
+	CHECK_INT(ceilings_files_other(model, 3, 7) - ceilings_files_other(model, 0, 7),
+		  3 * (PROXY_IDLE_MOST + 16));
+	model_destroy(model);
+	model = model_of(
+		"upstreams: { a: { endpoints: [] }, b: { idle_connections: 5, endpoints: [] } }\n");
+	CHECK_INT(ceilings_files_other(model, 3, 7) - ceilings_files_other(model, 0, 7),
+		  3 * (64 + 5 + 16));
+	model_destroy(model);
+}

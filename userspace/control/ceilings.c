@@ -31,11 +31,13 @@ enum {
 
 uint64_t ceilings_files_other(const struct model *model, uint32_t workers, uint32_t sockets)
 {
-	uint64_t each = FILES_PER_WORKER;
+	uint64_t idle = 0;
 
 	for (uint32_t i = 0; i < model->upstream_count; i++)
-		each += model->upstreams[i].idle_connections;
-	return FILES_OTHER + sockets + each * workers;
+		idle += model->upstreams[i].idle_connections;
+	if (idle > PROXY_IDLE_MOST)
+		idle = PROXY_IDLE_MOST;
+	return FILES_OTHER + sockets + (FILES_PER_WORKER + idle) * workers;
 }
 
 /* The number in a file such as memory.max; UINT64_MAX where there is none. */

@@ -132,11 +132,12 @@ const struct upstream *building_upstream(struct building *b, const struct yaml *
 {
 	struct nearest near = { .to = name->kind == YAML_TEXT ? name->text : "" };
 
-	for (uint32_t i = 0; i < b->model->upstream_count; i++) {
+	for (uint32_t i = 0; i < b->model->upstream_count; i++)
 		if (strcmp(b->model->upstreams[i].name, near.to) == 0)
 			return &b->model->upstreams[i];
+	/* Looking for what was meant takes longer than all else of a large configuration. */
+	for (uint32_t i = 0; i < b->model->upstream_count; i++)
 		nearest_try(&near, b->model->upstreams[i].name);
-	}
 	no_such(&b->reading, name, "upstream", &near);
 	return NULL;
 }

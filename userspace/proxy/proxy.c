@@ -13,7 +13,6 @@
 #include "userspace/proxy/session_store.h"
 
 enum {
-	IDLE_TOTAL = 1024,
 	IDLE_AGE_MS =
 		30000, /* below what common servers allow (nginx 75 s, Apache 5 s is found out) */
 };
@@ -22,7 +21,7 @@ struct proxy *proxy_create(const struct proxy_options *options, struct snapshot 
 {
 	struct proxy *proxy = must_alloc(sizeof(*proxy));
 	uint64_t key[2];
-	struct idle_limits idle = { IDLE_TOTAL, IDLE_AGE_MS };
+	struct idle_limits idle = { PROXY_IDLE_MOST, IDLE_AGE_MS };
 
 	proxy->options = *options;
 	proxy->snapshot = snapshot_ref(first);

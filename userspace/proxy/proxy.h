@@ -14,6 +14,9 @@
 struct log_sink;
 struct splicer;
 
+/* Connections that wait for another request, of each worker, whatever its upstreams want. */
+enum { PROXY_IDLE_MOST = 1024 };
+
 /*
  * Two lines for sessions: above the first, a new one is told 503 (or closed, where that takes a
  * handshake), which the second leaves room for; above that nobody is accepted.
