@@ -90,11 +90,14 @@ __noinline __u64 flow_known(const struct flow_key *key, __u64 hash, __u32 how)
 			      how & KNOWN_MOVES
 				      ? ENDPOINT_DOWN | ENDPOINT_DRAINING | ENDPOINT_REMOVED
 				      : ENDPOINT_DOWN);
-	/* Another generation: the id belongs to a stranger now. */
-	if (!to || (to->generation & 0xffff) != FLOW_GENERATION(word))
+	/* Another generation: the id belongs to a stranger now. A reused port is a new connection,
+	 * and nothing of the old one may be found behind its first packet. */
+	if (!to || (to->generation & 0xffff) != FLOW_GENERATION(word) ||
+	    (how & KNOWN_BEGINS && known->confirmed)) {
+		if ((how & (KNOWN_BEGINS | KNOWN_ASKED)) == KNOWN_BEGINS)
+			entry_free(known, word);
 		return 0;
-	if (how & KNOWN_BEGINS && known->confirmed)
-		return 0; /* a reused port is a new connection */
+	}
 	if (how & KNOWN_ASKED)
 		return word;
 	if (!(how & KNOWN_BEGINS) && known->confirmed != FLOW_CONFIRMED)

@@ -83,3 +83,11 @@ static __always_inline struct flow_entry *flow_find(const struct flow_key *key, 
 	b = bucket_of((__u32)(hash >> 32), s);
 	return b ? bucket_find(b, key, out_word) : NULL;
 }
+
+/* False: somebody has changed it meanwhile. */
+static __always_inline bool entry_free(struct flow_entry *e, __u64 word)
+{
+	__u64 free = FLOW_WORD(FLOW_FREE, 0, 0, 0, FLOW_TURN(word) + 1);
+
+	return __sync_val_compare_and_swap(&e->word, word, free) == word;
+}

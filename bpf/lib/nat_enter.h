@@ -30,13 +30,6 @@ static __always_inline struct nat_job *nat_job_get(void)
 	return bpf_map_lookup_elem(&nat_jobs, &zero);
 }
 
-static __always_inline bool entry_free(struct flow_entry *e, __u64 word)
-{
-	__u64 free = FLOW_WORD(FLOW_FREE, 0, 0, 0, FLOW_TURN(word) + 1);
-
-	return __sync_val_compare_and_swap(&e->word, word, free) == word;
-}
-
 /* 1: somebody has this key elsewhere than at that place. */
 __noinline int nat_is_taken(const struct flow_key *key, __u64 hash, __u32 besides, __u32 rivals)
 {

@@ -59,6 +59,37 @@ TEST(a_reused_port_is_a_new_connection)
 	CHECK_INT(program_run(&data).fate, BY_2);
 }
 
+TEST(nothing_of_a_port_s_old_connection_is_found_where_the_ring_is_as_it_was_before_that)
+{
+	struct packet syn = TO_VIP(.flags = SYN, .sport = 4125);
+	struct packet data = TO_VIP(.sport = 4125, .payload = "x");
+
+	NEED_PROGRAM;
+	ring_changes_to(2);
+	CHECK_INT(program_run(&syn).fate, BY_2);
+	CHECK_INT(program_run(&data).fate, BY_2);
+	ring_changes_to(1); /* what it was before and is now are the same: nothing is entered */
+	CHECK_INT(program_run(&data).fate, BY_2);
+	CHECK_INT(program_run(&syn).fate, BY_1);
+	CHECK_INT(program_run(&data).fate, BY_1);
+}
+
+TEST(nor_of_one_whose_endpoint_was_down_when_it_began)
+{
+	struct packet syn = TO_VIP(.flags = SYN, .sport = 4127);
+	struct packet data = TO_VIP(.sport = 4127, .payload = "x");
+
+	NEED_PROGRAM;
+	ring_changes_to(2);
+	CHECK_INT(program_run(&syn).fate, BY_2);
+	CHECK_INT(program_run(&data).fate, BY_2);
+	ring_changes_to(1);
+	add_endpoint(2, HOP_OTHER, 1, ENDPOINT_USED | ENDPOINT_DOWN);
+	CHECK_INT(program_run(&syn).fate, BY_1);
+	add_endpoint(2, HOP_OTHER, 1, ENDPOINT_USED);
+	CHECK_INT(program_run(&data).fate, BY_1);
+}
+
 TEST(what_the_ring_would_repeat_is_not_remembered)
 {
 	struct flow_table flows;
