@@ -17,10 +17,14 @@
 	"/* }, request_headers: { set: { x-a: \"${route}\" }, remove: [x-b] } } }\n"               \
 	"  - { name: staff, match: { path: /who, client_subject: { prefix: \"CN=a,\" } }, "        \
 	"upstream: a }\n"                                                                          \
+	"  - { name: agreed, match: { path: /agreed, alpn: http/1.1 }, upstream: a }\n"            \
 	"  - { name: again, match: { path: /who, session_resumed: true }, upstream: a }\n"         \
 	"  - { name: visit, match: { path: /who, session_id: { prefix: ab } }, upstream: a }\n"    \
 	"vips: [ { name: v, addresses: [10.1.1.1], listeners: [ { port: 80, protocol: http, "      \
-	"routes: r }, { port: 443, protocol: https, routes: r, certificates: [c] } ] } ]\n"        \
+	"routes: r }, { port: 443, protocol: https, routes: r, certificates: [c] }, "              \
+	"{ port: 8443, protocol: tls-passthrough, sni: { h: [ { alpn: acme-tls/1, upstream: b }, " \
+	"a ], "                                                                                    \
+	"only: { alpn: h3, upstream: b } } } ] } ]\n"                                              \
 	"certificates: { c: { chain: c.pem, key: c.key } }\n"
 
 /* What it says of one test; "" where nothing is wrong. */
@@ -109,6 +113,38 @@ TEST(what_a_test_expects_is_held_to_what_is_decided)
 		  "request: \"GET http://h/who\", session_id: ab23456789abcdef, session_resumed: "
 		  "true, route: plain",
 		  "" },
+		{ "a protocol", "request: \"GET https://h/agreed\", route: agreed", "" },
+		{ "several, ours among them",
+		  "request: \"GET https://h/agreed\", alpn: \"h2,http/1.1\", route: agreed", "" },
+		{ "no protocol", "request: \"GET https://h/agreed\", alpn: \"\", route: plain",
+		  "" },
+		{ "others", "request: \"GET https://h/agreed\", alpn: h2, route: agreed",
+		  "expected route \"agreed\", found that it offers other protocols than http/1.1" },
+		{ "what is no list of protocols",
+		  "request: \"GET https://h/agreed\", alpn: \"h2,\", route: agreed",
+		  "expected at most 16 protocols such as \"h2,http/1.1\" for \"alpn\", found "
+		  "\"h2,\"" },
+		{ "TLS that passes", "request: \"GET https://h:8443/\", upstream: a", "" },
+		{ "by its protocol",
+		  "request: \"GET https://H:8443/\", alpn: \"h2,acme-tls/1\", upstream: b", "" },
+		{ "to another upstream",
+		  "request: \"GET https://h:8443/\", alpn: acme-tls/1, upstream: a",
+		  "expected upstream \"a\", found \"b\"" },
+		{ "to endpoints",
+		  "request: \"GET https://h:8443/\", endpoints: [ \"10.0.0.1:80\", \"10.0.0.2:80\" "
+		  "]",
+		  "" },
+		{ "by no route", "request: \"GET https://h:8443/\", route: plain",
+		  "expected route \"plain\", found that \"h\" of \"sni\" (line 14) passes it on" },
+		{ "nowhere", "request: \"GET https://other:8443/\", upstream: a",
+		  "expected upstream \"a\", found that no entry of \"sni\" has its host" },
+		{ "nowhere, by its protocol", "request: \"GET https://only:8443/\", upstream: b",
+		  "expected upstream \"b\", found that no entry of \"sni\" with its host has a "
+		  "protocol that it offers" },
+		{ "without TLS", "request: \"GET http://h:8443/\", upstream: a",
+		  "expected upstream \"a\", found that no route matches" },
+		{ "with a head", "request: \"GET https://h:8443/\", upstream: a, target: /",
+		  "expected that an endpoint gets the request, found that none does" },
 		{ "what no session is",
 		  "request: \"GET http://h/who\", session_id: ab, route: visit",
 		  "expected 16 digits of 0-9 and a-f for \"session_id\", found \"ab\"" },

@@ -199,6 +199,7 @@ struct expectation {
 	const char *query;
 	struct addr from;    /* who asks; all zero: nobody knows */
 	const char *subject; /* of the client's certificate; NULL: none */
+	const char *alpn;    /* what the client offers (sni_match_offer); NULL: http/1.1 alone */
 	uint64_t session_id; /* of the TLS session; 0: none */
 	bool session_resumed;
 	uint16_t port;

@@ -6,6 +6,7 @@
 #include "userspace/base/must.h"
 #include "userspace/model/model_parts.h"
 #include "userspace/route/decide.h"
+#include "userspace/route/sni_match.h"
 
 enum { HEAD_BYTES = DECIDE_HEAD_BYTES };
 
@@ -14,6 +15,7 @@ struct trial {
 	const struct expectation *e;
 	struct asked asked;
 	struct decision decision;
+	const struct sni_route *entry; /* that passes it on as it is; NULL: none */
 	struct message msg;
 	const char *refused; /* the head is none that can be read; NULL: it is */
 	uint16_t refused_status;
@@ -65,26 +67,65 @@ static void write_head(struct trial *t, struct rewrite_room texts)
 		  parse(span_make(w.at, w.len), &t->sent) == H1_REJECT_NONE;
 }
 
+/* Clients name no addresses (RFC 6066, 3). */
+static struct sni_ask hello_of(const struct expectation *e)
+{
+	struct sni_ask hello = { .name = span_of(e->host) };
+	struct addr literal;
+
+	if (e->host[0] == '[' || addr_parse_ip(hello.name, &literal))
+		hello.name = SPAN("");
+	MUST(sni_match_offer(&hello, e->alpn ? span_of(e->alpn) : SPAN(ALPN_HTTP)));
+	return hello;
+}
+
+static void begin_at(struct trial *t, const struct expectation *e, const struct listener *l)
+{
+	memset(t, 0, offsetof(struct trial, head));
+	t->e = e;
+	t->asked.listener = l;
+}
+
+static void pass_at(struct trial *t, const struct expectation *e, const struct listener *l)
+{
+	struct sni_ask hello = hello_of(e);
+	enum sni_miss miss;
+
+	begin_at(t, e, l);
+	t->entry = sni_match_find(l, &hello, &miss);
+	if (t->entry)
+		t->decision.upstream = t->entry->upstream;
+	else
+		t->refused =
+			miss == SNI_MISS_NAME
+				? "no entry of \"sni\" has its host"
+				: "no entry of \"sni\" with its host has a protocol that it offers";
+}
+
 static void try_at(struct trial *t, const struct expectation *e, const struct listener *l)
 {
 	static const struct addr nobody;
 	struct rewrite_room texts = { t->texts, sizeof(t->texts) };
+	bool secure = l->protocol == LISTENER_HTTPS;
+	struct sni_ask hello = hello_of(e);
 	enum h1_reject reject;
 	size_t len;
 
-	memset(t, 0, offsetof(struct trial, head));
-	t->e = e;
-	t->asked =
-		(struct asked){ .listener = l,
-				.client = addr_is_ip(&e->from, &nobody) ? NULL : &e->from,
-				.sni = span_of(l->protocol == LISTENER_HTTPS ? e->host : ""),
-				.alpn = span_of(l->protocol == LISTENER_HTTPS ? ALPN_HTTP : NULL),
-				.subject = span_of(e->subject),
-				.session_id = l->protocol == LISTENER_HTTPS ? e->session_id : 0,
-				.session_resumed =
-					l->protocol == LISTENER_HTTPS && e->session_resumed,
-				.id = SPAN("00000000000000000000000000000000"),
-				.secure = l->protocol == LISTENER_HTTPS };
+	begin_at(t, e, l);
+	if (secure && hello.protocol_count > 0 && !sni_match_offers(&hello, SPAN(ALPN_HTTP))) {
+		t->refused = "it offers other protocols than " ALPN_HTTP;
+		return;
+	}
+	t->asked = (struct asked){ .listener = l,
+				   .client = addr_is_ip(&e->from, &nobody) ? NULL : &e->from,
+				   .sni = secure ? hello.name : SPAN(""),
+				   .alpn = span_of(secure && hello.protocol_count > 0 ? ALPN_HTTP
+										      : NULL),
+				   .subject = span_of(e->subject),
+				   .session_id = secure ? e->session_id : 0,
+				   .session_resumed = secure && e->session_resumed,
+				   .id = SPAN("00000000000000000000000000000000"),
+				   .secure = secure };
 	reject = compose(t, &len) ? parse(span_make(t->head, len), &t->msg) : H1_REJECT_HEAD_BYTES;
 	if (reject != H1_REJECT_NONE) {
 		t->refused = h1_reject_text(reject).at;
@@ -98,7 +139,14 @@ static void try_at(struct trial *t, const struct expectation *e, const struct li
 		write_head(t, texts);
 }
 
-/* The first HTTP listener of that port with a route decides: tests name requests, not vips. */
+static bool may_take(const struct listener *l, const struct expectation *e)
+{
+	return l->port == e->port && (l->routes || (l->protocol == LISTENER_TLS_PASSTHROUGH &&
+						    strcmp(e->scheme, "https") == 0));
+}
+
+/* The first listener of that port with a route for it decides, or one that passes it on: tests
+ * name requests, not vips. */
 static void try_all(struct building *b, struct trial *t, const struct expectation *e)
 {
 	t->asked.listener = NULL;
@@ -106,10 +154,10 @@ static void try_all(struct building *b, struct trial *t, const struct expectatio
 		for (uint32_t k = 0; k < b->model->vips[i].listener_count; k++) {
 			const struct listener *l = &b->model->vips[i].listeners[k];
 
-			if (!l->routes || l->port != e->port)
+			if (!may_take(l, e))
 				continue;
-			try_at(t, e, l);
-			if (t->decision.route)
+			(l->routes ? try_at : pass_at)(t, e, l);
+			if (t->decision.route || t->entry)
 				return;
 		}
 }
@@ -139,11 +187,16 @@ static bool check_route(struct building *b, const struct trial *t)
 	const struct expectation *e = t->e;
 	const struct route *got = t->decision.route;
 
-	if (!got)
+	if (t->entry && e->route)
+		finding(&b->reading, e->at,
+			"this test expected route \"%s\", found that \"%s\" of \"sni\" (line %u) "
+			"passes it on",
+			e->route, t->entry->name, t->entry->at.line);
+	else if (!got && !t->entry)
 		finding(&b->reading, e->at, "this test expected %s \"%s\", found that %s",
 			e->route ? "route" : "upstream", e->route ? e->route : e->upstream,
 			no_route(t));
-	else if (e->route && strcmp(got->name, e->route) != 0)
+	else if (got && e->route && strcmp(got->name, e->route) != 0)
 		finding(&b->reading, e->at,
 			"this test expected route \"%s\", found that \"%s\" (line %u) matches",
 			e->route, got->name, got->at.line);
@@ -155,7 +208,7 @@ static bool check_route(struct building *b, const struct trial *t)
 /* By chance, each share's upstream that has a weight is as good. */
 static const struct upstream *upstream_named(const struct trial *t, const char *name)
 {
-	const struct split *split = t->decision.route->split;
+	const struct split *split = t->decision.route ? t->decision.route->split : NULL;
 
 	for (uint32_t i = 0; split && split->sticky == STICKY_NONE && i < split->count; i++)
 		if (split->shares[i].weight > 0 &&

@@ -5,6 +5,7 @@
 #include "userspace/http/field.h"
 #include "userspace/http/path.h"
 #include "userspace/model/model_parts.h"
+#include "userspace/route/sni_match.h"
 
 /* Up to and without the first of the bytes in stops, from *rest. */
 static struct span take_until(struct span *rest, const char *stops)
@@ -163,12 +164,27 @@ static void read_test_session(struct reading *r, const struct key *key, const st
 			SESSION_ID_DIGITS, key->name, schema_found(value));
 }
 
+static void read_test_alpn(struct reading *r, const struct key *key, const struct yaml *value,
+			   void *into)
+{
+	struct sni_ask unused = { .protocol_count = 0 };
+
+	if (value->kind == YAML_TEXT && sni_match_offer(&unused, span_of(value->text)))
+		*(const char **)into = value->text;
+	else
+		finding(r, value->at,
+			"expected at most %d protocols such as \"h2,http/1.1\" for \"%s\", found "
+			"%s",
+			SNI_OFFERED_MAX, key->name, schema_found(value));
+}
+
 #define AT(field) offsetof(struct expectation, field)
 const struct key test_keys[] = {
 	{ "request", read_request, .required = true },
 	{ "headers", read_test_headers },
 	{ "from", read_ip, AT(from) },
 	{ "client_subject", read_text, AT(subject), 0, 511 },
+	{ "alpn", read_test_alpn, AT(alpn) },
 	{ "session_id", read_test_session, AT(session_id) },
 	{ "session_resumed", read_bool, AT(session_resumed) },
 	{ "route", read_text, AT(route) },
