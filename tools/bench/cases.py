@@ -15,6 +15,7 @@ IDLE_TLS = 2000  # each is a handshake by our own client
 TRIES = 3
 CROWD = (10000, 2000, 2000)  # idle, slow heads, slow readers
 CROWD_RATE = 1000  # requests a second of the good client
+TABLES = ((10, 10), (100000, 1000))  # routes and hosts
 LATENCY_SHARE = 0.6  # of what the slowest proxy can do
 SMALL = (proxies.shunt, proxies.nginx, proxies.haproxy, proxies.relay)
 LARGE = (proxies.shunt, proxies.nginx, lambda: proxies.nginx("off"), proxies.haproxy,
@@ -210,7 +211,24 @@ def memory(tls=False):
     return case
 
 
+def table_of_routes(bench):
+    """A proxy with few routes beside one with many, each asked for any of its routes."""
+    running = bench.begin([proxies.shunt_routes(count, hosts) for count, hosts in TABLES])
+    loads = dict(zip((p.name for p in running), (f"routes:{count}:{hosts}" for count, hosts in TABLES), strict=True))
+    plan = replace(bench.plan, rounds=6 * bench.plan.rounds, seconds=bench.plan.seconds / 2)
+    found = interleave(running, plan, lambda proxy, s: run(proxy, Load(loads[proxy.name]), s))
+    rates = {n: [r.per_cpu() for r in rs] for n, rs in found.items()}
+    print("    requests a CPU-second")
+    table(rates, "{:.0f}".format)
+    few, many = rates.values()
+    turns = sorted(100 * (1 - b / a) for a, b in zip(few, many, strict=True))
+    print(f"    lost: {100 * (1 - statistics.median(many) / statistics.median(few)):.1f} % of the medians; by turns "
+          f"{statistics.median(turns):.1f} % ({turns[len(turns) // 4]:.1f} to {turns[-1 - len(turns) // 4]:.1f} % in the "
+          "middle half)")
+
+
 CASES = {
+    "table": ("small GET, keep-alive, 64 connections, of 10 and of 100,000 routes", table_of_routes),
     "get-64": ("small GET, keep-alive, 64 connections", throughput(Load(connections=64))),
     "get-512": ("small GET, keep-alive, 512 connections", throughput(Load(connections=512))),
     "connect": ("a new connection for each request, 64 at once", throughput(Load(close=True))),

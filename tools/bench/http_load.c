@@ -3,6 +3,9 @@
  *
  *   http_load PORT PATH CONNECTIONS SECONDS [RATE [close]]
  *
+ * PATH routes:N:H asks at random for one of N: /api/v2/items-000123 of host-0023.example.com, whose
+ * number is that modulo H.
+ *
  * With RATE 0 each connection asks again as soon as it is answered. Otherwise RATE requests a
  * second fall due whatever the proxy does, and an answer's time counts from when its request was
  * due, not from when a connection was free for it: a stall is felt by all who would have asked
@@ -55,6 +58,8 @@ static struct load {
 	uint64_t buckets[BUCKETS];
 	char request[1024];
 	size_t request_len;
+	uint32_t routes, hosts; /* 0: always the same request */
+	uint64_t random;
 	int epoll;
 } load;
 
@@ -129,8 +134,29 @@ static void client_connect(struct client *c)
 		fail("epoll_ctl");
 }
 
+static void write_request(const char *path, const char *host)
+{
+	load.request_len = (size_t)snprintf(load.request, sizeof(load.request),
+					    "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", path, host,
+					    load.close ? "Connection: close\r\n" : "");
+}
+
+static void write_any(void)
+{
+	char path[64], host[64];
+	uint32_t i;
+
+	load.random = load.random * 6364136223846793005u + 1442695040888963407u;
+	i = (uint32_t)((load.random >> 32) * load.routes >> 32);
+	snprintf(path, sizeof(path), "/api/v2/items-%06u", i);
+	snprintf(host, sizeof(host), "host-%04u.example.com", i % load.hosts);
+	write_request(path, host);
+}
+
 static void client_ask(struct client *c, uint64_t due_ns)
 {
+	if (load.routes > 0)
+		write_any();
 	c->due_ns = due_ns;
 	c->busy = true;
 	c->in_body = false;
@@ -313,9 +339,10 @@ int main(int argc, char **argv)
 	load.to = (struct sockaddr_in){ .sin_family = AF_INET,
 					.sin_port = htons((uint16_t)atoi(argv[1])),
 					.sin_addr = { htonl(INADDR_LOOPBACK) } };
-	load.request_len = (size_t)snprintf(load.request, sizeof(load.request),
-					    "GET %s HTTP/1.1\r\nHost: bench.example\r\n%s\r\n",
-					    argv[2], load.close ? "Connection: close\r\n" : "");
+	if (sscanf(argv[2], "routes:%u:%u", &load.routes, &load.hosts) == 2 && load.hosts > 0)
+		load.random = now_ns();
+	else
+		write_request(argv[2], "bench.example");
 	load.epoll = epoll_create1(0);
 	clients = calloc(count, sizeof(*clients));
 	load.idle = calloc(count, sizeof(struct client *));

@@ -27,7 +27,8 @@ http {{
 }}
 """
 ORIGIN = """server {{ listen 127.0.0.1:{port} backlog=4096; root {dir}/files;
-    location = / {{ return 200 "hello\\n"; }} }}"""
+    location = / {{ return 200 "hello\\n"; }}
+    location /api/ {{ return 200 "hello\\n"; }} }}"""
 NGINX_PROXY = """upstream o {{ server 127.0.0.1:{origin}; keepalive 1024; keepalive_requests 100000000; }}
   server {{ listen 127.0.0.1:{port} backlog=4096; location / {{
     proxy_pass http://o; proxy_http_version 1.1; proxy_set_header Connection "";
@@ -88,6 +89,7 @@ class Proxy:
     config: str
     settings: str
     values: dict = field(default_factory=dict)
+    more: list = field(default_factory=list)  # texts of other files beside the configuration
     process: subprocess.Popen = None
     port: int = 0
 
@@ -97,8 +99,11 @@ class Proxy:
         values = dict(dir=directory, name=os.path.basename(path), port=self.port, origin=origin_port,
                       connections=CONNECTIONS, files=3 * CONNECTIONS, conf=path)
         values |= {key: text.format(**values) for key, text in self.values.items()}
-        with open(path, "w", encoding="utf-8") as out:
-            out.write(self.config.format(**values))
+        if self.more:
+            os.mkdir(path)
+        for i, text in enumerate([self.config.format(**values), *self.more]):
+            with open(os.path.join(path, f"{i}.yaml") if self.more else path, "w", encoding="utf-8") as out:
+                out.write(text)
         words = ["taskset", "-c", ",".join(map(str, cpus)), *(w.format(**values) for w in self.words)]
         with open(path + ".err", "wb") as errors:
             self.process = subprocess.Popen(words, stdout=errors, stderr=errors)
@@ -138,6 +143,21 @@ def shunt():
     program = os.path.join(BUILD, "shuntd")
     return Proxy("shunt", [program, "-c", "{conf}", "--admin", "{dir}/admin-{port}"], SHUNT,
                  f"shunt {version([program, '--version'])}: 1 worker, idle_connections 1024, no access log")
+
+
+def shunt_routes(count, hosts):
+    """With so many routes, exact paths and prefixes in turn, and one for the rest."""
+    def made():
+        proxy = shunt()
+        proxy.name = f"{count} routes"
+        proxy.settings += f", {count} routes of {hosts} hosts"
+        for first in range(0, count, 5000):
+            proxy.more.append("routes:\n  r:\n" + "".join(
+                f"    - {{ name: n{i}, match: {{ host: host-{i % hosts:04}.example.com, "
+                f"path: /api/v2/items-{i:06}{'' if (i + i // hosts) % 2 else '/*'} }}, upstream: o }}\n"
+                for i in range(first, min(first + 5000, count))))
+        return proxy
+    return made
 
 
 def nginx(buffering="on"):

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "userspace/base/addr.h"
@@ -148,24 +149,22 @@ struct fixed_answer {
 	uint32_t field_count;
 };
 
-/* There may be a hundred thousand: what is rare is behind a pointer. */
+enum { ROUTE_LINE = 64 /* bytes of a line of the cache */ };
+
+/*
+ * There may be a hundred thousand: what is rare is behind a pointer. Tables begin at a line of the
+ * cache, so that what is needed of a route once it is chosen costs one wait for memory.
+ */
 struct route {
 	const char *name;
-	const char *host; /* lower case; NULL: any; "*.example.com" matches any labels below */
-	const char *path; /* "/v2" for PATH_PREFIX of "/v2/ *": whole segments */
-	const struct regex *regex; /* PATH_REGEX; path is its text */
-	const char **methods;      /* NULL: any */
-	struct value_match *headers;
-	struct conditions *when;         /* NULL: none */
 	const struct upstream *upstream; /* ROUTE_UPSTREAM, without split */
 	struct split *split;             /* ROUTE_UPSTREAM; NULL: none */
 	struct filters *filters;         /* NULL: none */
+	struct conduct *conduct;         /* NULL: the usual; route_conduct() */
 	union {
 		const struct place_change *place;  /* ROUTE_REDIRECT */
 		const struct fixed_answer *answer; /* ROUTE_RESPOND */
 	};
-	struct conduct *conduct; /* NULL: the usual; route_conduct() */
-	struct place at;
 	uint32_t order : 31;    /* of writing */
 	uint32_t ends_path : 1; /* of those of its host and path, which are neighbours, the last */
 	uint16_t method_count, header_count;
@@ -173,7 +172,17 @@ struct route {
 	enum splice_policy splice : 8;
 	enum path_kind path_kind : 8;
 	enum route_action action : 8;
+
+	/* What it matches. */
+	const char *host; /* lower case; NULL: any; "*.example.com" matches any labels below */
+	const char *path; /* "/v2" for PATH_PREFIX of "/v2/ *": whole segments */
+	const struct regex *regex; /* PATH_REGEX; path is its text */
+	const char **methods;      /* NULL: any */
+	struct value_match *headers;
+	struct conditions *when; /* NULL: none */
+	struct place at;
 };
+_Static_assert(offsetof(struct route, host) == ROUTE_LINE, "what follows a choice is on one line");
 
 static inline const struct conduct *route_conduct(const struct route *route)
 {

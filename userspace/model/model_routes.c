@@ -227,6 +227,13 @@ static void build_route(struct building *b, const struct yaml *value, struct rou
 		finding(&b->reading, value->at, "\"sticky\" is of use only with \"split\"");
 }
 
+static struct route *take_routes(struct arena *arena, uint32_t count)
+{
+	char *at = arena_take(arena, count * sizeof(struct route) + ROUTE_LINE - 1);
+
+	return (void *)(((uintptr_t)at + ROUTE_LINE - 1) & ~(uintptr_t)(ROUTE_LINE - 1));
+}
+
 void build_routes(struct building *b, const struct yaml *section)
 {
 	struct model *m = b->model;
@@ -241,7 +248,7 @@ void build_routes(struct building *b, const struct yaml *section)
 		table->at = v->key_at;
 		if (!schema_is(&b->reading, v, YAML_LIST, "a list of routes"))
 			continue;
-		table->routes = arena_take(m->arena, v->count * sizeof(table->routes[0]));
+		table->routes = take_routes(m->arena, v->count);
 		for (const struct yaml *item = v->first; item; item = item->next) {
 			struct route *route = &table->routes[table->count];
 

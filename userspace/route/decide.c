@@ -62,6 +62,8 @@ struct decision decide(const struct asked *asked, struct message *msg, char *pat
 		d.status = 404;
 		return d;
 	}
+	/* Which is said of it at the end: until then its text has come from memory. */
+	__builtin_prefetch(d.route->name);
 	if (d.route->action == ROUTE_UPSTREAM) {
 		d.upstream = route_split_by(d.route, &req, asked->chance, &d.split_by);
 		return d;
