@@ -29,6 +29,22 @@ def warnings(path):
     return [one[len(path) + 1:] for one in got if one.startswith(path + ":")]
 
 
+@pytest.mark.parametrize("route,want", [
+    ("name: a, match: { methods: [GET, put] }", 'the route "a" is for the method "put", which no client uses: case matters'),
+    ("name: a, filters: { request_headers: { set: { x-a: $remote_addr } } }", 'the text "$remote_addr" of the route "a" is used'),
+    ("name: a, filters: { response_headers: { add: { x-a: '%[src]' } } }", 'the text "%[src]" of the route "a" is used as it is'),
+    ("name: a, filters: { rewrite: { path: /x/$1 } }", 'the text "/x/$1" of the route "a" is used as it is'),
+])
+def test_what_is_written_as_others_have_it_is_told(tmp_path, route, want):
+    got = warnings(file_of(tmp_path, [route]))
+    assert len(got) == 1 and got[0].startswith("7: " + want), got
+
+
+def test_no_warning_is_made_of_what_is_meant(tmp_path):
+    assert not warnings(file_of(tmp_path, [
+        "name: a, match: { methods: [GET, x-own] }, filters: { request_headers: { set: { x-a: '${client} 5$ 100%' } } }"]))
+
+
 @pytest.mark.parametrize("routes,want", [
     (["name: put, match: { path: /a/*, methods: [PUT] }", 'name: canary, match: { path: /a/*, headers: { x-c: "1" } }',
       "name: rest, match: { path: /a/* }"],

@@ -68,7 +68,8 @@ TEST(timeouts_that_cannot_be_meant_are_refused)
 		  "f:3:36: \"timeout\" says the same as \"head\" of \"timeouts\": expected one of "
 		  "them" },
 		{ "a part longer than all", ROUTE("timeouts: { head: 2s, total: 1s }"),
-		  "f:3:13: \"head\" of a route's timeouts is longer than \"total\"" },
+		  "f:3:13: \"head\" of a route's timeouts is longer than \"total\", which is "
+		  "1000 ms: it would never be over" },
 	};
 
 	FOR_ROWS (row, rows)
@@ -136,7 +137,10 @@ TEST(a_line_is_as_written_and_else_refused)
 		  "f:2:34: expected one of waits, leaves for \"half_closed\", found \"stays\"" },
 		{ "nobody waits", UPSTREAM("queue: { size: 1 }", ""),
 		  "f:2:10: nobody ever waits in \"queue\": no endpoint has \"max_requests\" or "
-		  "\"max_connections\"" },
+		  "\"max_connections\"; give them one, or remove \"queue\"" },
+		{ "a hash that nobody asks for", UPSTREAM("hash_on: path", ""),
+		  "f:2:12: \"hash_on\" is of use only with \"balance: maglev\", or within "
+		  "\"persistence\"" },
 		{ "none may be open", UPSTREAM("queue: { size: 1 }", ", max_connections: 0"),
 		  "f:1:75: expected a number from 1 to 1000000 for \"max_connections\", found "
 		  "\"0\"" },
@@ -198,9 +202,11 @@ TEST(who_stands_in_for_whom_comes_to_an_end)
 		{ "nobody of that name", "upstreams: { a: " BACK("b") " }",
 		  "f:1:44: there is no upstream \"b\"; did you mean \"a\"?" },
 		{ "itself", "upstreams: { a: " BACK("a") " }",
-		  "f:1:44: \"failover\" of upstream \"a\" leads back to it" },
+		  "f:1:44: \"failover\" of upstream \"a\" leads back to it; the last one has "
+		  "none" },
 		{ "in a circle", "upstreams: { a: " BACK("b") ", b: " BACK("a") " }",
-		  "f:1:44: \"failover\" of upstream \"a\" leads back to it" },
+		  "f:1:44: \"failover\" of upstream \"a\" leads back to it; the last one has "
+		  "none" },
 		{ "too many",
 		  "upstreams: { a: " BACK("b") ", b: " BACK("c") ", c: " BACK("d") ", d: " BACK(
 			  "e") ", e: " BACK("f") ", f: { endpoints: [] } }",

@@ -14,7 +14,8 @@ TEST(a_mistake_is_named_with_its_place)
 		  "f:1:19: \"sticky\" is not supported yet by this version; remove it" },
 		{ "a list for a map", "node: []\n",
 		  "f:1:7: expected a map of keys and values, found a list" },
-		{ "twice", "node: {}\nnode: {}\n", "f:2:1: the key \"node\" is there twice" },
+		{ "twice", "node: {}\nnode: {}\n",
+		  "f:2:1: the key \"node\" is there twice, first at line 1" },
 		{ "an alias", "node: &x {}\nvips: *x\n",
 		  "f:1:10: anchors and aliases are not allowed; write it out" },
 		{ "no UTF-8", "node:\n  name: \"a\xa0\"\n",
@@ -51,7 +52,7 @@ TEST(a_mistake_is_named_with_its_place)
 		  GOOD_UPSTREAM
 		  "routes: { r: [ { name: x, upstream: a, respond: { status: 200 } } ] }\n",
 		  "f:2:16: expected one of upstream, split, redirect, respond in a route, found "
-		  "2" },
+		  "two" },
 		{ "a port of an endpoint",
 		  "upstreams: { a: { endpoints: [ { address: 10.0.0.1 } ] } }\n",
 		  "f:1:43: expected an address with port such as 10.0.0.5:80, "

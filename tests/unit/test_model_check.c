@@ -55,7 +55,7 @@ TEST(routes_that_make_no_sense_are_refused)
 		{ "a value of two kinds",
 		  "[ { name: x, match: { headers: { y: { exact: a, prefix: b } } }, upstream: a } "
 		  "]",
-		  "f:2:50: expected one of exact, prefix, regex, present for \"y\", found 2" },
+		  "f:2:50: expected one of exact, prefix, regex, present for \"y\", found two" },
 		{ "a protocol that is never agreed on",
 		  "[ { name: x, match: { alpn: h2 }, upstream: a } ]",
 		  "f:2:42: the protocol \"h2\" can never match: listeners agree on http/1.1 or on "
@@ -64,7 +64,7 @@ TEST(routes_that_make_no_sense_are_refused)
 		  "[ { name: x, match: { client_subject: { exact: a, prefix: b } }, upstream: a } "
 		  "]",
 		  "f:2:52: expected one of exact, prefix, regex, present for \"client_subject\", "
-		  "found 2" },
+		  "found two" },
 		{ "an id that no session can have",
 		  "[ { name: x, match: { session_id: 0123456789ABCDEF }, upstream: a } ]",
 		  "f:2:48: expected 16 digits of 0-9 and a-f for \"session_id\", found "
@@ -95,18 +95,22 @@ TEST(routes_that_make_no_sense_are_refused)
 		{ "a variable that there is not",
 		  "[ { name: x, upstream: a, filters: { request_headers: { set: { y: \"${1}\" } } "
 		  "} } ]",
-		  "f:2:81: there is no variable \"${1}\" here" },
+		  "f:2:81: there is no variable \"${1}\" here; there are client, route, upstream, "
+		  "host, path, query, method, scheme, and groups of the path's expression" },
 		{ "a field that is ours",
 		  "[ { name: x, upstream: a, filters: { request_headers: { remove: [Host] } } } ]",
-		  "f:2:79: the field \"Host\" is not one that may be changed" },
+		  "f:2:79: the field \"Host\" is not one that may be changed; \"rewrite\" has "
+		  "\"host\" for that" },
 		{ "a redirect to nowhere", "[ { name: x, redirect: { status: 301 } } ]",
 		  "f:2:37: expected \"to\", or one of scheme, host, port, path, found none" },
 		{ "a split without weights",
 		  "[ { name: x, split: [ { upstream: a, weight: 0 } ] } ]",
-		  "f:2:34: expected a weight above 0, found none" },
+		  "f:2:34: expected an upstream with a weight above 0 in \"split\", found none" },
+		{ "an empty split", "[ { name: x, split: [] } ]",
+		  "f:2:34: expected an upstream with a weight above 0 in \"split\", found none" },
 		{ "one name twice",
 		  "[ { name: x, upstream: a }, { name: x, match: { path: /p }, upstream: a } ]",
-		  "f:2:16: there are two routes \"x\" in \"r\"" },
+		  "f:2:16: there are two routes \"x\" in \"r\", the other at f:2" },
 	};
 
 	FOR_ROWS (row, rows) {
@@ -157,8 +161,7 @@ TEST(listeners_and_endpoints_that_clash_are_refused)
 		  "upstreams: { a: { endpoints: [ { address: \"10.0.0.1:80\" }, { address: "
 		  "\"10.0.0.1:80\" } ] } }\n",
 		  "f:1:60: upstream \"a\" has the endpoint 10.0.0.1:80 twice, first at line 1; "
-		  "give "
-		  "it a weight" },
+		  "remove one, and give the other a weight if it is to get more" },
 		{ "a port that the proxy leaves from",
 		  SITE "node: { source_addresses: [10.1.1.1] }\n" VIP(
 			  "{ port: 20005, protocol: tcp-proxy, upstream: a }"),
@@ -180,8 +183,8 @@ TEST(listeners_and_endpoints_that_clash_are_refused)
 		  "f:1:28: expected one of round_robin, maglev, least_request, random for "
 		  "\"balance\", found \"best\"" },
 		{ "a key to hash that there is not",
-		  "upstreams: { a: { hash_on: \"header:\", endpoints: [] } }\n",
-		  "f:1:29: expected client-address, tls-session, path, header:NAME, cookie:NAME or "
+		  "upstreams: { a: { balance: maglev, hash_on: \"header:\", endpoints: [] } }\n",
+		  "f:1:46: expected client-address, tls-session, path, header:NAME, cookie:NAME or "
 		  "query:NAME for \"hash_on\", found \"header:\"" },
 		{ "a reason to retry that there is not",
 		  "upstreams: { a: { endpoints: [] } }\n"

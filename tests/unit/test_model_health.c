@@ -140,7 +140,8 @@ TEST(mistakes_of_checks_are_told_with_their_place)
 		  "f:2:28: expected a host such as example.com for \"host\"" },
 		{ "a timeout beyond the interval",
 		  UPSTREAM("{ tcp: true, interval: 1s, timeout: 2s }"),
-		  "f:2:10: \"timeout\" of a health check is longer than \"interval\"" },
+		  "f:2:10: \"timeout\" of a health check is longer than \"interval\", which is "
+		  "1000 ms" },
 		{ "statuses without HTTP", UPSTREAM("{ tcp: true, expect: { status: [200] } }"),
 		  "f:2:10: \"expect\" of a health check is only for \"http\"" },
 		{ "a host without HTTP", UPSTREAM("{ tcp: true, host: x }"),
@@ -174,7 +175,9 @@ TEST(mistakes_of_checks_are_told_with_their_place)
 		{ "headers without HTTP", UPSTREAM("{ tcp: true, headers: { x: y } }"),
 		  "f:2:10: \"headers\" of a health check is only for \"http\"" },
 		{ "fast is slower", UPSTREAM("{ tcp: true, interval: 1s, fast_interval: 2s }"),
-		  "f:2:10: \"fast_interval\" of a health check is longer than \"interval\"" },
+		  "f:2:10: \"fast_interval\" of a health check is longer than \"interval\", which "
+		  "is "
+		  "1000 ms" },
 		{ "too often", UPSTREAM("{ tcp: true, interval: 10ms }"), "f:2:33:" },
 	};
 

@@ -69,10 +69,10 @@ TEST(what_makes_no_sense_is_said)
 	} rows[] = {
 		{ "nothing", UPSTREAM(""),
 		  "f:2:15: expected one of cookie, application_cookie, hash_on for "
-		  "\"persistence\", found 0" },
+		  "\"persistence\", found none" },
 		{ "two", UPSTREAM("cookie: S, hash_on: client-address"),
 		  "f:2:15: expected one of cookie, application_cookie, hash_on for "
-		  "\"persistence\", found 2" },
+		  "\"persistence\", found two" },
 		{ "no name", UPSTREAM("cookie: \"a b\""),
 		  "f:2:26: expected the name of a cookie of at most 64 bytes for \"cookie\", "
 		  "found \"a b\"" },

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "tools/shuntctl/command.h"
+#include "tools/shuntctl/habit_warn.h"
 #include "tools/shuntctl/key_warn.h"
 #include "tools/shuntctl/route_warn.h"
 #include "userspace/base/must.h"
@@ -10,8 +11,8 @@
 #include "userspace/snapshot/snapshot.h"
 
 /* Each fills what it is given. */
-static void (*const warners[])(const struct model *model, struct warnings *out) = { route_warn,
-										    key_warn };
+static void (*const warners[])(const struct model *model,
+			       struct warnings *out) = { route_warn, key_warn, habit_warn };
 
 static void add_warnings(json_t *list, const struct warnings *warnings)
 {

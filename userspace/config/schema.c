@@ -35,6 +35,13 @@ const char *schema_found(const struct yaml *value)
 	return text;
 }
 
+const char *schema_found_count(uint32_t count)
+{
+	static const char *const words[] = { "none", "one", "two", "three", "four" };
+
+	return count < sizeof(words) / sizeof(words[0]) ? words[count] : "more";
+}
+
 bool schema_is(struct reading *r, const struct yaml *value, enum yaml_kind kind, const char *what)
 {
 	if (value->kind == kind)

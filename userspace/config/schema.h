@@ -43,6 +43,8 @@ void schema_read(struct reading *r, const struct key *keys, const struct yaml *m
 bool schema_is(struct reading *r, const struct yaml *value, enum yaml_kind kind, const char *what);
 /* The kind, for sentences: "a map", "\"abc\"". */
 const char *schema_found(const struct yaml *value);
+/* Of what there must be one: none, or more. */
+const char *schema_found_count(uint32_t count);
 /* The nearest of the names, or NULL where none is near. next returns names until NULL. */
 struct nearest {
 	const char *to;

@@ -151,7 +151,9 @@ static bool build_map(struct builder *b, struct yaml *map, uint32_t depth)
 		if (map->count == YAML_KEYS_MAX)
 			return err_at(b->err, key->at, "a map of more than %d keys", YAML_KEYS_MAX);
 		if (yaml_get(map, key->text))
-			return err_at(b->err, key->at, "the key \"%s\" is there twice", key->text);
+			return err_at(b->err, key->at,
+				      "the key \"%s\" is there twice, first at line %u", key->text,
+				      yaml_get(map, key->text)->key_at.line);
 		event = fy_parser_parse(b->parser);
 		if (!event)
 			return syntax_error(b);

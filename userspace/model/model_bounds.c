@@ -68,8 +68,9 @@ static void check_total(struct reading *r, const struct yaml *value,
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (timeouts->total_ms > 0 && parts[i].ms > timeouts->total_ms)
 			finding(r, value->at,
-				"\"%s\" of a route's timeouts is longer than \"total\"",
-				parts[i].name);
+				"\"%s\" of a route's timeouts is longer than \"total\", which "
+				"is %u ms: it would never be over",
+				parts[i].name, timeouts->total_ms);
 }
 
 void read_route_timeouts(struct reading *r, const struct key *key, const struct yaml *value,
@@ -111,6 +112,14 @@ void read_queue(struct reading *r, const struct key *key, const struct yaml *val
 	schema_read(r, queue_keys, value, queue);
 }
 
+static void check_hash(struct reading *r, const struct yaml *value, const struct upstream *u)
+{
+	if (yaml_get(value, "hash_on") && u->balance != BALANCE_MAGLEV)
+		finding(r, yaml_get(value, "hash_on")->at,
+			"\"hash_on\" is of use only with \"balance: maglev\", or within "
+			"\"persistence\"");
+}
+
 static void check_zones(struct reading *r, const struct yaml *value, const struct upstream *u)
 {
 	const struct node *node = &building_of(r)->model->node;
@@ -127,6 +136,7 @@ void build_bounds(struct reading *r, const struct yaml *value, const struct upst
 {
 	bool bounded = false;
 
+	check_hash(r, value, upstream);
 	check_zones(r, value, upstream);
 	for (uint32_t i = 0; i < upstream->endpoint_count; i++)
 		bounded = bounded || upstream->endpoints[i].max_requests > 0 ||
@@ -134,7 +144,7 @@ void build_bounds(struct reading *r, const struct yaml *value, const struct upst
 	if (upstream->queue.size > 0 && upstream->endpoint_count > 0 && !bounded)
 		finding(r, yaml_get(value, "queue")->at,
 			"nobody ever waits in \"queue\": no endpoint has \"max_requests\" or "
-			"\"max_connections\"");
+			"\"max_connections\"; give them one, or remove \"queue\"");
 }
 
 const struct key eject_keys[] = {
@@ -211,7 +221,9 @@ static void check_chain(struct building *b, const struct upstream *u, struct pla
 
 	for (int i = 1; next; i++, next = next->failover) {
 		if (next == u) {
-			finding(&b->reading, at, "\"failover\" of upstream \"%s\" leads back to it",
+			finding(&b->reading, at,
+				"\"failover\" of upstream \"%s\" leads back to it; the last one "
+				"has none",
 				u->name);
 			return;
 		}

@@ -359,7 +359,8 @@ static void check_endpoints(struct building *b, const struct upstream *u)
 			    addr_is(&u->endpoints[i].address, &u->endpoints[k].address)) {
 				finding(&b->reading, u->endpoints[i].at,
 					"upstream \"%s\" has the endpoint %s twice, first at line "
-					"%u; give it a weight",
+					"%u; remove one, and give the other a weight if it is to "
+					"get more",
 					u->name, addr_print(&u->endpoints[i].address).text,
 					u->endpoints[k].at.line);
 				break;

@@ -147,8 +147,10 @@ static void check_names(struct building *b, const struct route_table *table)
 	qsort(named, table->count, sizeof(named[0]), by_name);
 	for (uint32_t i = 1; i < table->count; i++)
 		if (strcmp(named[i]->name, named[i - 1]->name) == 0)
-			finding(&b->reading, named[i]->at, "there are two routes \"%s\" in \"%s\"",
-				named[i]->name, table->name);
+			finding(&b->reading, named[i]->at,
+				"there are two routes \"%s\" in \"%s\", the other at %s:%u",
+				named[i]->name, table->name, named[i - 1]->at.file,
+				named[i - 1]->at.line);
 	free(named);
 }
 

@@ -1,5 +1,6 @@
 /* filters: what is changed of requests and responses; and the parts of redirects. */
 #include <string.h>
+#include <strings.h>
 
 #include "userspace/http/field.h"
 #include "userspace/model/model_parts.h"
@@ -16,7 +17,9 @@ static void add_edit(struct reading *r, struct edits *edits, struct place at,
 		     struct header_edit edit)
 {
 	if (!may_set_field(edit.name))
-		finding(r, at, "the field \"%s\" is not one that may be changed", edit.name);
+		finding(r, at, "the field \"%s\" is not one that may be changed%s", edit.name,
+			strcasecmp(edit.name, "Host") == 0 ? "; \"rewrite\" has \"host\" for that"
+							   : "");
 	else if (edits->count == EDITS_MAX)
 		finding(r, at, "expected at most %d changes of fields", EDITS_MAX);
 	else
@@ -140,7 +143,13 @@ static void check_text(struct reading *r, struct place at, const char *text, boo
 	struct span unknown;
 
 	if (text && !rewrite_is_text(text, request, regex, &unknown))
-		finding(r, at, "there is no variable \"${%.*s}\" here", SPAN_ARG(unknown));
+		finding(r, at,
+			"there is no variable \"${%.*s}\" here; there are client, route, "
+			"upstream%s",
+			SPAN_ARG(unknown),
+			request ? ", host, path, query, method, scheme, and groups of the path's "
+				  "expression"
+				: "");
 }
 
 static void check_change(struct reading *r, const struct route *route,

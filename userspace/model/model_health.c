@@ -285,7 +285,9 @@ static void check_parts(struct reading *r, const struct yaml *value, const struc
 			bytes, HEALTH_REQUEST_MAX - REQUEST_ROOM);
 	if (health->fast_interval_ms > health->interval_ms)
 		finding(r, value->at,
-			"\"fast_interval\" of a health check is longer than \"interval\"");
+			"\"fast_interval\" of a health check is longer than \"interval\", which is "
+			"%u ms",
+			health->interval_ms);
 }
 
 void read_health(struct reading *r, const struct key *key, const struct yaml *value, void *into)
@@ -305,7 +307,9 @@ void read_health(struct reading *r, const struct key *key, const struct yaml *va
 		finding(r, value->at,
 			"a health check needs one of \"tcp\", \"udp\", \"http\" and \"tls\"");
 	if (health->timeout_ms > health->interval_ms)
-		finding(r, value->at, "\"timeout\" of a health check is longer than \"interval\"");
+		finding(r, value->at,
+			"\"timeout\" of a health check is longer than \"interval\", which is %u ms",
+			health->interval_ms);
 	check_parts(r, value, health);
 	for (int kind = HEALTH_TCP; kind <= HEALTH_HTTP; kind++)
 		if (health->kinds == 1u << kind)

@@ -210,8 +210,8 @@ static void read_value(struct reading *r, const struct yaml *value, struct value
 		count += strcmp(k->name, "not") != 0 && yaml_get(value, k->name);
 	if (count != 1)
 		finding(r, value->at,
-			"expected one of exact, prefix, regex, present for \"%s\", found %u",
-			value->key, count);
+			"expected one of exact, prefix, regex, present for \"%s\", found %s",
+			value->key, schema_found_count(count));
 }
 
 /* A map of names and what is wanted of each. Names of fields are in lower case. */

@@ -144,8 +144,8 @@ void read_persistence(struct reading *r, const struct key *key, const struct yam
 	if (p->kinds != 1)
 		finding(r, value->at,
 			"expected one of cookie, application_cookie, hash_on for \"persistence\", "
-			"found %u",
-			p->kinds);
+			"found %s",
+			schema_found_count(p->kinds));
 	if (p->dressed && p->kinds == 1 && p->kind != PERSISTENCE_COOKIE)
 		finding(r, value->at,
 			"path, max_age, http_only, same_site and secure are of \"cookie\", which "

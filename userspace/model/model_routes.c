@@ -220,8 +220,8 @@ static void build_route(struct building *b, const struct yaml *value, struct rou
 	if (value->kind == YAML_MAP && count != 1)
 		finding(&b->reading, value->at,
 			"expected one of upstream, split, redirect, respond in a route, "
-			"found %u",
-			count);
+			"found %s",
+			schema_found_count(count));
 	build_filters(&b->reading, route);
 	if (yaml_get(value, "sticky") && !yaml_get(value, "split"))
 		finding(&b->reading, value->at, "\"sticky\" is of use only with \"split\"");

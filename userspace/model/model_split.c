@@ -52,11 +52,13 @@ void read_split(struct reading *r, const struct key *key, const struct yaml *val
 		weights += share->weight;
 		for (const struct share *other = split->shares; other < share; other++)
 			if (share->upstream && other->upstream == share->upstream)
-				finding(r, v->at, "the upstream \"%s\" is there twice",
+				finding(r, v->at,
+					"the upstream \"%s\" is there twice; add their weights",
 					share->upstream->name);
 	}
 	if (weights == 0 && r->findings->count == 0)
-		finding(r, value->at, "expected a weight above 0, found none");
+		finding(r, value->at,
+			"expected an upstream with a weight above 0 in \"split\", found none");
 }
 
 static void read_name(struct reading *r, const struct key *key, const struct yaml *value,
@@ -103,6 +105,6 @@ void read_sticky(struct reading *r, const struct key *key, const struct yaml *va
 	(void)key;
 	schema_read(r, sticky_keys, value, split);
 	if (value->kind == YAML_MAP && value->count != 1)
-		finding(r, value->at, "expected one of cookie, header, client, found %u",
-			value->count);
+		finding(r, value->at, "expected one of cookie, header, client, found %s",
+			schema_found_count(value->count));
 }
