@@ -1,5 +1,6 @@
 """`shuntctl explain --request-id`: what became of requests to endpoints that fail, of those that are not over yet,
 and of those that nobody knows."""
+import contextlib
 import json
 import socket
 import ssl
@@ -249,6 +250,37 @@ node:"""))
         assert (told["protocol"], told["request"], told["endpoint"]) == ("tcp-proxy", "a connection", shunt.address(0))
         assert attempts(told) == [(shunt.address(0), "done", 0, "the tunnel's bytes went there")]
         assert shunt.shown(line["request_id"])[0] == f"a connection from {line['client']}"
+
+
+def hello(name):
+    """What a client of TLS says first."""
+    out = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname=name).do_handshake()
+    return out.read()
+
+
+def test_tls_that_passes_is_told_by_its_server_name():
+    with Told(1) as shunt:
+        (port,) = shunt.free_ports(1)
+        with open(shunt.path("plain.yaml"), "w", encoding="utf-8") as out:
+            out.write(shunt.configuration().replace("node:", f"""\
+      - {{ port: {port}, protocol: tls-passthrough, sni: {{ "*.example.com": origin }} }}
+node:"""))
+        shunt.reload()
+        for name in ("db.example.com", "db.example.org"):
+            client = plain.Client(port)
+            client.send(hello(name))
+            client.finish()
+            client.read_all()
+        good, bad = [line for line in shunt.accesses() if line.get("port") == port]
+        told = shunt.told(good["request_id"])
+        assert (told["request"], told["route"]) == ("a connection for db.example.com", "*.example.com")
+        assert [one["taken"] for one in told["candidates"]] == [True]
+        assert (told["upstream"], told["endpoint"]) == ("origin", shunt.address(0))
+        told = shunt.told(bad["request_id"])
+        assert (told["end"], told["route"], told["action"]) == ("no_name", None, "refused")
+        assert "end no_name: no upstream for this server name" in shunt.shown(bad["request_id"])
 
 
 def test_the_name_that_tls_asked_for_and_its_certificate_are_told(tmp_path):
