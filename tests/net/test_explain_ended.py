@@ -178,6 +178,7 @@ def test_time_in_a_line_and_a_request_under_way_are_told():
         assert attempts(told) == [(shunt.address(0), "done", 0, "under way")]
         told = shunt.told("late")
         assert told["under_way"] == "it waits in line for room at an endpoint" and told["endpoint"] is None
+        assert 0 < told["times"]["total_us"] < 600000000, told
         assert [one["state"].split(":")[0] for one in told["endpoints"]] == ["full"]
         assert "under way it waits in line for room at an endpoint" in shunt.shown("late")
         held.reset()

@@ -37,6 +37,9 @@ def test_a_tunnel_leaves_userspace_and_half_closes_cleanly(shunt, vip, port, req
     wait_spliced(shunt, 5)
     assert spliced(shunt) == before + 5
     counted = shunt.only("SPLICED")
+    handed = [x for x in shunt.access_log() if x["splice"] != "ended"][-1]
+    told = shunt.ctl("explain", "--request-id", handed["request_id"], "--admin", shunt.admin).stdout
+    assert "spliced      full: the kernel has it since then" in told and f"endpoint *   {handed['endpoint']}" in told, told
     talk.goes_on()
     assert shunt.only("SPLICED") > counted
     assert talk.end() | {"turns": 0} == {"ok": 5, "bad": 0, "errors": [], "turns": 0}

@@ -183,22 +183,22 @@ static void tell_endpoints(struct deed *deed, const struct exchange *ex)
 	deed->reused = ex->reused;
 }
 
-static void tell_times(struct deed *deed, const struct session *s)
+/* now_us: 0 where nobody logs. */
+static void tell_times(struct deed *deed, const struct session *s, uint64_t now_us)
 {
 	const struct access_times *t = &s->ex.times;
-	uint64_t now = session_now_us(s);
 
-	deed->timed = s->began_us && now;
+	deed->timed = s->began_us && now_us;
 	deed->head_us = t->head;
 	deed->queued_us = t->queued;
 	deed->connected_us = t->connected;
 	deed->answered_us = t->answered;
 	deed->total_us = deed->timed
-				 ? now - s->began_us
+				 ? now_us - s->began_us
 				 : (loop_now_ms(s->proxy->options.loop) - s->ex.began_ms) * 1000;
 }
 
-static void tell(struct deed *deed, const struct session *s)
+static void tell(struct deed *deed, const struct session *s, uint64_t now_us)
 {
 	const struct exchange *ex = &s->ex;
 
@@ -217,7 +217,7 @@ static void tell(struct deed *deed, const struct session *s)
 	deed->spliced = ex->bytes_spliced > 0 || deed->splice_reason == SPLICE_REASON_DONE;
 	tell_route(deed, s);
 	tell_endpoints(deed, ex);
-	tell_times(deed, s);
+	tell_times(deed, s, now_us);
 	tell_names(deed, s);
 }
 
@@ -227,7 +227,9 @@ void exchange_deed(struct session *s)
 
 	if (ex->end != END_DONE)
 		exchange_attempt_failed(ex, (enum end_reason)ex->end, 0);
-	tell(deed_ring_next(&s->proxy->deeds, ex->end != END_DONE || ex->status >= 500), s);
+	/* Its line in the log has just been timed by that. */
+	tell(deed_ring_next(&s->proxy->deeds, ex->end != END_DONE || ex->status >= 500), s,
+	     s->idle_from_us);
 }
 
 /* --- one that is under way ---------------------------------------------------------------- */
@@ -269,7 +271,7 @@ bool proxy_deed(const struct proxy *proxy, struct span id, struct deed *out)
 	if (!s)
 		return deed;
 	*out = (struct deed){ 0 };
-	tell(out, s);
+	tell(out, s, session_now_us(s));
 	out->phase = (uint8_t)exchange_phase(s);
 	return true;
 }
