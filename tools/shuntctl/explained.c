@@ -100,11 +100,14 @@ static void print_split(const json_t *e)
 static void print_endpoints(const json_t *e)
 {
 	const json_t *one;
+	bool shown = false;
 	size_t i;
 
 	json_array_foreach(json_object_get(e, "endpoints"), i, one)
 	{
 		const char *step = is_true(one, "chosen") ? "endpoint *" : "endpoint";
+
+		shown |= is_true(one, "chosen");
 
 		if (json_object_get(one, "weight"))
 			line(step, "%s, weight %lld, priority %lld, %lld active: %s",
@@ -117,7 +120,7 @@ static void print_endpoints(const json_t *e)
 		line("endpoint", "and more that were not fit");
 	if (number(e, "endpoints_not_shown") > 0)
 		line("endpoint", "and %lld more", number(e, "endpoints_not_shown"));
-	if (json_object_get(e, "attempts") && text(e, "endpoint"))
+	if (text(e, "endpoint") && !shown)
 		line("endpoint *", "%s%s", text(e, "endpoint"),
 		     is_true(e, "reused") ? ", on a connection that others had before" : "");
 	line_of(e, "endpoint_why", "why");

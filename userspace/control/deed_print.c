@@ -281,31 +281,39 @@ static void print_endpoint(json_t *all, const struct told *t)
 	json_object_set_new(all, "spliced_why", json_string(deed_words_splice(d).text));
 }
 
-/* The fields of the access log that are known, of which each begins where the one before ends. */
+static uint64_t first_of(uint64_t a, uint64_t b, uint64_t c)
+{
+	return a ? a : b ? b : c;
+}
+
+/* The phase until then, from where the one before has ended. */
+static void print_phase(json_t *times, const char *name, uint64_t *begin, uint64_t until)
+{
+	uint64_t took = until > *begin ? until - *begin : 0;
+
+	json_object_set_new(times, name, json_integer((json_int_t)took));
+	*begin = until;
+}
+
+/* As the access log has them; so far, of one that is under way. */
 static void print_times(json_t *all, const struct deed *d)
 {
-	const struct {
-		const char *name;
-		uint32_t until_us;
-	} phases[] = { { "head_us", d->head_us },
-		       { "queue_us", d->queued_us },
-		       { "connect_us", d->connected_us },
-		       { "response_us", d->connected_us ? d->answered_us : 0 } };
-	json_t *made = json_object();
+	json_t *times = json_object();
 	uint64_t begin = 0;
 
-	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
-		if (phases[i].until_us >= begin && phases[i].until_us > 0) {
-			json_object_set_new(made, phases[i].name,
-					    json_integer((json_int_t)(phases[i].until_us - begin)));
-			begin = phases[i].until_us;
-		}
-	json_object_set_new(
-		made, "transfer_us",
-		json_integer(d->total_us > begin ? (json_int_t)(d->total_us - begin) : 0));
-	json_object_set_new(made, "total_us", json_integer((json_int_t)d->total_us));
-	json_object_set_new(made, "exact", json_boolean(d->timed));
-	json_object_set_new(all, "times", made);
+	print_phase(times, "head_us", &begin, first_of(d->head_us, d->answered_us, d->total_us));
+	if (d->queued_us > d->head_us)
+		print_phase(times, "queue_us", &begin, d->queued_us);
+	if (d->head_us && d->lengths[DEED_UPSTREAM] > 0)
+		print_phase(times, "connect_us", &begin,
+			    first_of(d->connected_us, d->answered_us, d->total_us));
+	if (d->connected_us && (d->answered_us || !d->tunnel))
+		print_phase(times, "response_us", &begin, first_of(d->answered_us, d->total_us, 0));
+	if (d->answered_us || (d->connected_us && d->tunnel))
+		print_phase(times, "transfer_us", &begin, d->total_us);
+	json_object_set_new(times, "total_us", json_integer((json_int_t)d->total_us));
+	json_object_set_new(times, "exact", json_boolean(d->timed));
+	json_object_set_new(all, "times", times);
 }
 
 static const char *action_of(const struct told *t)
