@@ -63,6 +63,7 @@ ABI_SIZE(struct vip_entry, 32);
 
 enum vip_flag {
 	VIP_SETTLED = 1,     /* no UDP flow is left that the ring before this one has given away */
+	VIP_ALONE = 8,       /* each datagram for itself: no flow of them is known */
 	VIP_DSR = 2,         /* sent to endpoints on the same link as they are, by their MACs */
 	VIP_NAT = 4,         /* sent to endpoints from an address and port of ours, and back */
 	VIP_QUIC = 512,      /* by connection ids first; VIP_QUIC_LAYOUT says which */

@@ -192,12 +192,14 @@ static __always_inline bool pick_named(struct pkt *p, __u32 named)
 static __noinline enum verdict pick_carefully(struct pkt *p, __u32 slot)
 {
 	__u32 ring = ring_read(p->vip->ring, slot), now = ring & RING_ID, before = now, id;
+	bool alone = p->vip->flags & VIP_ALONE;
 	/* What only follows a connection makes none. */
-	bool asked = p->flags & (PKT_EXPLAINED | PKT_BORROWED);
-	__u64 known =
-		flow_known(&p->flow, p->hash,
-			   (starts_connection(p) ? KNOWN_BEGINS : 0) | (asked ? KNOWN_ASKED : 0) |
-				   (must_stay(p) ? 0 : KNOWN_MOVES));
+	bool asked = alone || p->flags & (PKT_EXPLAINED | PKT_BORROWED);
+	__u64 known = alone ? 0
+			    : flow_known(&p->flow, p->hash,
+					 (starts_connection(p) ? KNOWN_BEGINS : 0) |
+						 (asked ? KNOWN_ASKED : 0) |
+						 (must_stay(p) ? 0 : KNOWN_MOVES));
 
 	if (known) {
 		p->flags |= PKT_KNOWN;

@@ -111,6 +111,19 @@ TEST(what_the_ring_would_repeat_is_not_remembered)
 	CHECK_INT(FLOW_KIND(flow_table_find(&flows, &key)), FLOW_L4);
 }
 
+TEST(datagrams_that_stand_alone_are_not_remembered)
+{
+	struct packet same = TO_DNS(.sport = 4150, .payload = "x");
+
+	NEED_PROGRAM;
+	for (uint32_t to = 2; to-- > 0;) { /* there and back */
+		ring_changes_to(to ? 2 : 1);
+		maps_flag(program_maps(), RING, VIP_SETTLED | VIP_ALONE);
+		CHECK_INT(program_run(&same).fate, to ? BY_2 : BY_1);
+		CHECK_INT(program_run(&same).fate, to ? BY_2 : BY_1);
+	}
+}
+
 TEST(udp_is_old_for_a_while_and_new_afterwards)
 {
 	struct packet first = TO_DNS(.sport = 4140, .payload = "x");

@@ -133,6 +133,16 @@ def test_who_leaves_keeps_its_connections_and_gets_nothing_new_also_over_a_reloa
     assert talk.end()["bad"] == 0
 
 
+def test_datagrams_that_stand_alone_follow_each_change(orders):
+    flows = Spread(orders.lab, "udp", PORTS["loose"][0])
+    for leaves, stays in (("web_b", "web_a"), ("web_a", "web_b"), ("web_b", "web_a")):
+        orders.set(leaves, "weight", "0")
+        orders.set(stays, "reset")
+        assert flows.counts("same") == {stays: FLOWS}
+    orders.set("web_b", "reset")
+    assert is_share(flows.counts("same"), "web_b", 0.5)
+
+
 def test_when_its_time_to_drain_is_over_its_connections_end_and_no_others(orders, kept):
     talk, _ = kept
     here = [orders.lab.sh(host, "ss", "-Htn", "state", "established", "sport", "=", "8001").stdout.count("\n")

@@ -31,6 +31,8 @@ uint32_t vip_mode_flags(const struct listener *l)
 		flags |= VIP_DSR;
 	if (l->forward == FORWARD_NAT)
 		flags |= VIP_NAT;
+	if (l->protocol == LISTENER_UDP && l->timeouts.udp_idle_ms == 0)
+		flags |= VIP_ALONE;
 	if (l->affinity == AFFINITY_CLIENT_ADDRESS)
 		flags |= VIP_BY_CLIENT;
 	if (l->quic.given)
