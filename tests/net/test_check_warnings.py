@@ -40,6 +40,15 @@ def test_what_is_written_as_others_have_it_is_told(tmp_path, route, want):
     assert len(got) == 1 and got[0].startswith("7: " + want), got
 
 
+@pytest.mark.parametrize("key,column", [("ticket_keys", 22), ("persistence_keys", 27)])
+def test_keys_that_cannot_be_read_are_told_before_shuntd_refuses_them(tmp_path, key, column):
+    path = tmp_path / "shunt.yaml"
+    path.write_text(f"node: {{ {key}: missing.keys }}\nupstreams: {{ o: {{ persistence: {{ cookie: C }}, endpoints: [] }} }}\n")
+    got = run(SHUNTCTL, "check", str(path), check=False)
+    assert got.returncode == 1
+    assert f"{path}:1:{column}: cannot read the {key.split('_')[0]}" in got.stderr and "missing.keys: No such" in got.stderr
+
+
 def test_no_warning_is_made_of_what_is_meant(tmp_path):
     assert not warnings(file_of(tmp_path, [
         "name: a, match: { methods: [GET, x-own] }, filters: { request_headers: { set: { x-a: '${client} 5$ 100%' } } }"]))

@@ -391,7 +391,7 @@ struct node {
 	uint32_t source_count;
 	struct addr guests[SOURCES_MAX]; /* sources of other nodes, whose splices may come here */
 	uint32_t guest_count;
-	struct place guests_at, countries_at;
+	struct place guests_at, countries_at, tickets_at, persistence_at;
 	uint32_t connections; /* of clients at once; 0: as many as descriptors and memory allow */
 	uint64_t
 		memory_bytes; /* for connections and bytes on their way; 0: half of what there is */

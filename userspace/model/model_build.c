@@ -107,6 +107,24 @@ static void read_countries_file(struct reading *r, const struct key *key, const 
 	read_path_text(r, key, value, &node->countries);
 }
 
+static void read_ticket_keys(struct reading *r, const struct key *key, const struct yaml *value,
+			     void *into)
+{
+	struct node *node = into;
+
+	node->tickets_at = value->at;
+	read_path_text(r, key, value, &node->ticket_keys);
+}
+
+static void read_persistence_keys(struct reading *r, const struct key *key,
+				  const struct yaml *value, void *into)
+{
+	struct node *node = into;
+
+	node->persistence_at = value->at;
+	read_path_text(r, key, value, &node->persistence_keys);
+}
+
 const struct key node_keys[] = {
 	{ "name", read_text, offsetof(struct node, name) },
 	{ "zone", read_text, offsetof(struct node, zone) },
@@ -125,8 +143,8 @@ const struct key node_keys[] = {
 	{ "splice_ports", read_ports, offsetof(struct node, splice_port_first) },
 	{ "nat_ports", read_ports, offsetof(struct node, nat_port_first) },
 	{ "guard", read_guard, offsetof(struct node, guard) },
-	{ "ticket_keys", read_path_text, offsetof(struct node, ticket_keys) },
-	{ "persistence_keys", read_path_text, offsetof(struct node, persistence_keys) },
+	{ "ticket_keys", read_ticket_keys },
+	{ "persistence_keys", read_persistence_keys },
 	{ "countries", read_countries_file },
 	{ 0 },
 };
