@@ -163,6 +163,31 @@ def test_a_share_of_a_split_is_told_with_what_decided_it():
         assert told["split_by"] == "the client's address, since it has not the cookie sid"
 
 
+def test_who_stands_in_for_an_upstream_is_told_before_and_afterwards():
+    with Told(2) as shunt:
+        (port,) = shunt.free_ports(1)
+        text = shunt.configuration().replace("node:", f"""\
+      - {{ port: {port}, protocol: tcp-proxy, upstream: origin }}
+node:""").replace("  origin:\n", "  origin:\n    failover: other\n")
+        with open(shunt.path("plain.yaml"), "w", encoding="utf-8") as out:
+            out.write(text + f'  other: {{ endpoints: [ {{ address: "{shunt.address(0)}" }} ] }}\n')
+        shunt.reload()
+        for number in range(2):
+            run(SHUNTCTL, "endpoint", "set", "origin", shunt.address(number), "disable", "--admin",
+                shunt.path("admin.sock"))
+        wait_until(lambda: shunt.asked("one")[1]["upstream"] == "other", "the worker has it")
+        client = plain.Client(port)
+        client.finish()
+        client.read_all()
+        line = [line for line in shunt.accesses() if line.get("port") == port][-1]
+        for at, name in ((shunt.port, "one"), (port, line["request_id"])):
+            status, told = post(shunt.path("admin.sock"), "/explain", {"request": f"GET http://a.example:{at}/"})
+            assert status == 200, told
+            ended = shunt.told(name)
+            for one in (told, ended):
+                assert (one["stands_in_for"], one["upstream"], one["endpoint"]) == ("origin", "other", shunt.address(0))
+
+
 def test_time_in_a_line_and_a_request_under_way_are_told():
     class Waiting(Told, Lined):
         """With a line."""

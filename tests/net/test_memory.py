@@ -10,6 +10,7 @@ from tests.net.test_ends import Secured, tls_context
 
 CONNECTION, SECURE, ENDPOINT, BLOCK, PAGES = 4096, 45056, 32768, 65536 + 16, 8192
 COUNT, SLOW, BODY = 400, 40, 6000000
+REMEMBERED = 8192
 CONFIG = """
 vips:
   - name: web
@@ -20,7 +21,7 @@ vips:
       - {{ port: {third}, protocol: https, routes: sec, certificates: [ec], timeouts: {{ {times} }} }}
 node: {{ tunnel_address: 127.0.0.1, workers: 1 }}
 certificates: {{ ec: {{ chain: ec.pem, key: ec.key }} }}
-routes: {{ all: [ {{ name: all, upstream: origin }} ], sec: [ {{ name: all, upstream: sec }} ] }}
+routes: {{ all: [ {{ name: own, match: {{ path: /own }}, respond: {{ status: 204 }} }}, {{ name: all, upstream: origin }} ], sec: [ {{ name: all, upstream: sec }} ] }}
 upstreams:
   origin: {{ endpoints: [ {{ address: "127.0.0.1:{origin}" }} ] }}
   sec: {{ tls: {{ verify: false }}, endpoints: [ {{ address: "127.0.0.1:{hasty}" }} ] }}
@@ -47,6 +48,16 @@ class Measured(plain.Plain):
         """Bytes of its own that it has written to."""
         with open(f"/proc/{self.daemon.pid}/smaps_rollup", encoding="utf-8") as lines:
             return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
+
+    def fill(self):
+        """So many requests as a worker remembers."""
+        client = self.client()
+        for _ in range(REMEMBERED // 64):
+            client.send(b"GET /own HTTP/1.1\r\nHost: good.example.com\r\n\r\n" * 64)
+            client.got = b""
+            while client.got.count(b"\r\n\r\n") < 64:
+                assert client.read_some()
+        client.sock.close()
 
     def told(self, *pieces):
         """A request whose answer is that."""
@@ -127,6 +138,7 @@ ROWS = {
 def test_a_connection_takes_no_more_memory_than_is_counted_for_it(begin, count, most):
     with Measured() as shunt:
         names = []
+        shunt.fill()
         clients = [begin(shunt, names) for _ in range(20)]  # what is there once is there by then
         wait_until(lambda: all(shunt.origin.whole(name) for name in names), "all requests came")
         before = shunt.dirty()
