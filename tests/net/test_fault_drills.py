@@ -61,7 +61,8 @@ def test_drill(shunt, drill):
     wait_until(lambda: shunt.found() > found, f"{drill} is found")
     detected = time.monotonic() - began
     # What happens from here on, until enough were asked to see it.
-    wait_until(lambda: len(shunt.clients.results) - first > 4 * BLOCK, "the load goes on")
+    seen = len(shunt.clients.results)
+    wait_until(lambda: len(shunt.clients.results) - seen > 4 * BLOCK, "the load goes on")
     repaired = time.monotonic()
     for endpoint in broken:
         endpoint.set("ok")

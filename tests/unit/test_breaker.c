@@ -36,7 +36,7 @@ static void end(struct scene *s)
 
 static struct breaker_use at(struct scene *s, uint64_t now_ms)
 {
-	return (struct breaker_use){ &s->b, &rules, &s->all, s->own, now_ms };
+	return (struct breaker_use){ &s->b, &rules, &s->all, s->own, now_ms, now_ms };
 }
 
 static enum breaker_pass ask(struct scene *s, uint64_t now_ms)
@@ -193,6 +193,26 @@ TEST(what_breaks_off_later_was_one_result_and_a_bad_one)
 	note(&s, NOW, false, false);
 	CHECK(spoil(&s, NOW));
 	CHECK_INT(s.b.state, BREAKER_OPEN);
+	end(&s);
+}
+
+TEST(what_was_sent_before_it_opened_says_nothing_once_it_has_closed)
+{
+	struct breaker_use late;
+	struct scene s;
+
+	begin_open(&s, NOW);
+	CHECK(!attempt(&s, NOW + 5 * SECOND, false));
+	CHECK_INT(attempt(&s, NOW + 5 * SECOND, false), BREAKER_CLOSES);
+	late = at(&s, NOW + 6 * SECOND);
+	late.sent_ms = NOW - 1;
+	for (int i = 0; i < 100; i++) {
+		CHECK(!breaker_note(&late, false, true));
+		CHECK(!breaker_spoil(&late));
+	}
+	for (int i = 0; i < 9; i++)
+		CHECK(!note(&s, NOW + 6 * SECOND, false, true));
+	CHECK_INT(note(&s, NOW + 6 * SECOND, false, true), BREAKER_OPENS);
 	end(&s);
 }
 

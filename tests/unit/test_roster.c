@@ -123,26 +123,26 @@ TEST(times_away_grow_and_are_forgotten_after_a_calm)
 	uint64_t now = LATE, away = SECOND;
 
 	for (int i = 0; i < 9; i++) {
-		CHECK(!roster_failed(s.roster, 0, now));
-		CHECK(roster_failed(s.roster, 0, now));
-		CHECK(!roster_failed(s.roster, 0, now)); /* those that were on their way */
+		CHECK(!roster_failed(s.roster, 0, now, now));
+		CHECK(roster_failed(s.roster, 0, now, now));
+		CHECK(!roster_failed(s.roster, 0, now, now)); /* those that were on their way */
 		CHECK(roster_is_ejected(s.roster, 0, now + away - 1));
 		CHECK(!roster_is_ejected(s.roster, 0, now + away));
 		/* Of three a second one would be more than half. */
-		roster_failed(s.roster, 1, now);
-		CHECK(!roster_failed(s.roster, 1, now));
+		roster_failed(s.roster, 1, now, now);
+		CHECK(!roster_failed(s.roster, 1, now, now));
 		roster_served(s.roster, 1);
 		now += away;
 		away = away < 64 * SECOND ? 2 * away : away;
 	}
 	now += 65 * SECOND;
-	roster_failed(s.roster, 0, now);
-	CHECK(roster_failed(s.roster, 0, now));
+	roster_failed(s.roster, 0, now, now);
+	CHECK(roster_failed(s.roster, 0, now, now));
 	CHECK(!roster_is_ejected(s.roster, 0, now + SECOND));
 	now += SECOND;
-	CHECK(!roster_failed(s.roster, 0, now));
+	CHECK(!roster_failed(s.roster, 0, now, now));
 	roster_served(s.roster, 0); /* one good answer between two bad ones */
-	CHECK(!roster_failed(s.roster, 0, now));
+	CHECK(!roster_failed(s.roster, 0, now, now));
 	end(&s);
 }
 
@@ -181,7 +181,7 @@ TEST(what_is_known_outlives_a_snapshot)
 	struct roster *now;
 
 	roster_enter(s.roster, 0);
-	CHECK(roster_failed(s.roster, 1, LATE));
+	CHECK(roster_failed(s.roster, 1, LATE, LATE));
 	rosters_renew(s.all, next, LATE);
 	now = roster_take(s.all, next, &next->model->upstreams[0], LATE);
 	CHECK_INT(roster_active(now, 2), 1);
@@ -345,9 +345,9 @@ TEST(who_does_worse_than_the_others_is_left_alone)
 		CHECK_INT(roster_outlier(s.roster, LATE, &place), EJECT_NOT);
 		for (uint32_t i = 0; i < 3; i++) {
 			for (uint32_t k = 0; k < row->of[i].good; k++)
-				roster_answered(s.roster, i, row->of[i].took_ms);
+				roster_answered(s.roster, i, LATE, row->of[i].took_ms);
 			for (uint32_t k = 0; k < row->of[i].bad; k++)
-				CHECK(!roster_failed(s.roster, i, LATE));
+				CHECK(!roster_failed(s.roster, i, LATE, LATE));
 		}
 		CHECK_INT(roster_outlier(s.roster, LATE + 4999, &place), EJECT_NOT);
 		while (roster_outlier(s.roster, LATE + 5000, &place) != EJECT_NOT)
@@ -366,13 +366,13 @@ TEST(an_answer_that_breaks_off_is_a_failure_and_one_that_is_whole_forgets_them)
 	struct scene s = begin("eject: { failures: 2, time: 1s, most: 100 },",
 			       "{ address: \"10.0.0.1:80\" }");
 
-	roster_answered(s.roster, 0, 5);
-	CHECK(!roster_cut(s.roster, 0, LATE));
-	roster_answered(s.roster, 0, 5); /* that one has begun says nothing yet */
-	CHECK(roster_cut(s.roster, 0, LATE));
-	CHECK(!roster_failed(s.roster, 0, LATE + SECOND));
-	roster_answered(s.roster, 0, 5);
+	roster_answered(s.roster, 0, LATE, 5);
+	CHECK(!roster_cut(s.roster, 0, LATE, LATE));
+	roster_answered(s.roster, 0, LATE, 5); /* that one has begun says nothing yet */
+	CHECK(roster_cut(s.roster, 0, LATE, LATE));
+	CHECK(!roster_failed(s.roster, 0, LATE + SECOND, LATE + SECOND));
+	roster_answered(s.roster, 0, LATE, 5);
 	roster_served(s.roster, 0);
-	CHECK(!roster_failed(s.roster, 0, LATE + SECOND));
+	CHECK(!roster_failed(s.roster, 0, LATE + SECOND, LATE + SECOND));
 	end(&s);
 }

@@ -83,17 +83,17 @@ TEST(failures_in_a_row_count_over_all_workers)
 
 	begin(&s, "eject: { failures: 5, time: 1s, most: 50 }, slow_start: 10s,");
 	for (int i = 0; i < 4; i++)
-		CHECK(!roster_failed(s.hands[i % THREADS].roster, 0, LATE));
+		CHECK(!roster_failed(s.hands[i % THREADS].roster, 0, LATE, LATE));
 	roster_served(s.hands[1].roster, 0); /* by any of them it begins anew */
 	for (int i = 0; i < 4; i++)
-		CHECK(!roster_failed(s.hands[i % THREADS].roster, 0, LATE));
+		CHECK(!roster_failed(s.hands[i % THREADS].roster, 0, LATE, LATE));
 	CHECK_INT(roster_look(s.hands[3].roster, 0, LATE).failures, 4);
-	CHECK(roster_failed(s.hands[2].roster, 0, LATE));
+	CHECK(roster_failed(s.hands[2].roster, 0, LATE, LATE));
 	for (int i = 0; i < THREADS; i++) {
 		struct roster *r = s.hands[i].roster;
 
 		CHECK(roster_is_ejected(r, 0, LATE + SECOND - 1));
-		CHECK(!roster_failed(r, 0, LATE + 1)); /* was under way */
+		CHECK(!roster_failed(r, 0, LATE + 1, LATE + 1)); /* was under way */
 		CHECK_INT(roster_look(r, 0, LATE + 1).ejected_ms, SECOND - 1);
 		CHECK_INT(roster_look(r, 0, LATE + 1).failures, 0);
 		/* And all let it warm up. */
@@ -113,7 +113,7 @@ TEST(the_time_away_doubles_whoever_ejects)
 	for (int i = 0; i < 6; i++) {
 		struct roster *r = s.hands[i % THREADS].roster;
 
-		CHECK(roster_failed(r, 0, now_ms));
+		CHECK(roster_failed(r, 0, now_ms, now_ms));
 		CHECK_INT(roster_look(s.hands[0].roster, 0, now_ms).ejected_ms, away_ms);
 		now_ms += away_ms;
 		away_ms *= 2;
@@ -127,7 +127,7 @@ TEST(a_worker_that_comes_later_knows_what_the_others_know)
 	struct hand late;
 
 	begin(&s, "eject: { failures: 1, time: 1h, most: 50 },");
-	CHECK(roster_failed(s.hands[0].roster, 3, LATE));
+	CHECK(roster_failed(s.hands[0].roster, 3, LATE, LATE));
 	late = hand_begin(s.snapshot);
 	CHECK(roster_is_ejected(late.roster, 3, LATE));
 	for (int i = 0; i < THREADS; i++)
@@ -151,8 +151,8 @@ TEST(windows_are_of_all_workers_and_one_is_told)
 	/* Too few in each worker, enough in all. */
 	for (int i = 0; i < THREADS; i++)
 		for (int k = 0; k < 6; k++) {
-			CHECK(!roster_failed(s.hands[i].roster, 2, LATE));
-			roster_answered(s.hands[i].roster, (uint32_t)k % 2, 5);
+			CHECK(!roster_failed(s.hands[i].roster, 2, LATE, LATE));
+			roster_answered(s.hands[i].roster, (uint32_t)k % 2, LATE, 5);
 		}
 	for (int i = 0; i < THREADS; i++)
 		CHECK_INT(roster_outlier(s.hands[i].roster, LATE + 4999, &place), EJECT_NOT);
@@ -214,7 +214,7 @@ static void *fail_one(void *context)
 	struct task *t = context;
 
 	for (uint32_t i = 0; i < t->turns; i++)
-		atomic_fetch_add(t->ejections, roster_failed(t->roster, 5, t->now_ms));
+		atomic_fetch_add(t->ejections, roster_failed(t->roster, 5, t->now_ms, t->now_ms));
 	return NULL;
 }
 
@@ -264,7 +264,8 @@ static void *fail_all(void *context)
 		uint32_t n;
 
 		atomic_fetch_add(t->ejections,
-				 roster_failed(t->roster, i % ENDPOINTS, t->now_ms + i / 64));
+				 roster_failed(t->roster, i % ENDPOINTS, t->now_ms + i / 64,
+					       t->now_ms + i / 64));
 		n = away(t->scene, t->now_ms + i / 64);
 		if (n > atomic_load(t->worst))
 			atomic_store(t->worst, n);
@@ -300,9 +301,9 @@ static void *do_worse(void *context)
 
 		for (uint32_t k = 0; k < ENDPOINTS; k++)
 			if (k == 4)
-				roster_failed(t->roster, k, now_ms);
+				roster_failed(t->roster, k, now_ms, now_ms);
 			else
-				roster_answered(t->roster, k, 5);
+				roster_answered(t->roster, k, now_ms, 5);
 		while (roster_outlier(t->roster, now_ms, &place) != EJECT_NOT)
 			atomic_fetch_add(place == 4 ? t->ejections : t->worst, 1);
 	}
@@ -368,7 +369,7 @@ TEST(who_is_no_worker_sees_what_all_of_them_do)
 	}
 	roster_pending(s.hands[0].roster, false);
 	CHECK(roster_retry_begin(s.hands[1].roster, 0, 1));
-	CHECK(roster_failed(s.hands[2].roster, 6, LATE));
+	CHECK(roster_failed(s.hands[2].roster, 6, LATE, LATE));
 	seen = upstream_state_of(u, LATE + 1);
 	CHECK_INT(seen.active, THREADS);
 	CHECK_INT(seen.pending, THREADS - 1);
@@ -386,5 +387,31 @@ TEST(who_is_no_worker_sees_what_all_of_them_do)
 	}
 	CHECK_INT(upstream_state_of(u, LATE).active, 0);
 	CHECK_INT(upstream_state_of(u, LATE).pending, 0);
+	end(&s);
+}
+
+/* They may end long after it is back, as it has taken so long for each. */
+TEST(what_was_under_way_is_not_held_against_who_is_back)
+{
+	struct scene s;
+	struct roster *r;
+	uint32_t place;
+	uint64_t back_ms = LATE + SECOND;
+
+	begin(&s, "eject: { failures: 2, slow: 3, rate: 20, window: 2s, least: 10, time: 1s },");
+	r = s.hands[1].roster;
+	CHECK_INT(roster_outlier(r, LATE, &place), EJECT_NOT);
+	CHECK(!roster_failed(r, 0, LATE - 10, LATE));
+	CHECK(roster_failed(r, 0, LATE - 10, LATE));
+	for (uint32_t i = 0; i < 20; i++) {
+		CHECK(!roster_failed(s.hands[i % THREADS].roster, 0, LATE, back_ms + 10));
+		roster_answered(s.hands[i % THREADS].roster, 0, LATE, SECOND + 10);
+		roster_answered(r, 1 + i % 7, back_ms, 5);
+	}
+	CHECK_INT(roster_look(r, 0, back_ms).failures, 0);
+	CHECK_INT(roster_outlier(r, LATE + 2 * SECOND, &place), EJECT_NOT);
+	/* What it is sent from then on, is. */
+	CHECK(!roster_failed(s.hands[2].roster, 0, back_ms, back_ms + 10));
+	CHECK(roster_failed(s.hands[3].roster, 0, back_ms, back_ms + 10));
 	end(&s);
 }

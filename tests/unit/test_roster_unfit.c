@@ -83,7 +83,7 @@ TEST(who_was_not_fit_is_noted_with_the_first_cause)
 		for (const char *at = row->busy; *at; at++)
 			roster_enter(r, (uint32_t)(*at - '0'));
 		for (const char *at = row->bad; *at; at++)
-			roster_failed(r, (uint32_t)(*at - '0'), NOW_MS - 1);
+			roster_failed(r, (uint32_t)(*at - '0'), NOW_MS - 1, NOW_MS - 1);
 		roster_pick(r, &ask, &place);
 		print(&unfit, got);
 		if (strcmp(got, row->want) != 0)

@@ -143,6 +143,7 @@ void exchange_note_result(struct session *s, enum exchange_result result)
 	enum breaker_change change;
 	bool trial = ex->trial;
 
+	breaker.sent_ms = ex->chosen_ms;
 	eject_outliers(s, breaker.now_ms);
 	ex->trial = false;
 	change = result == RESULT_CUT ? breaker_spoil(&breaker)

@@ -107,8 +107,8 @@ void exchange_failed(struct session *s)
 	/* What is cut after a bad status has been counted already. */
 	if (!ex->entered || (ex->response_begun && !ex->good))
 		return;
-	if (ex->good ? roster_cut(ex->roster, ex->place, now_ms)
-		     : roster_failed(ex->roster, ex->place, now_ms)) {
+	if (ex->good ? roster_cut(ex->roster, ex->place, ex->chosen_ms, now_ms)
+		     : roster_failed(ex->roster, ex->place, ex->chosen_ms, now_ms)) {
 		stat_add(&session_stats(s)->endpoints_ejected, 1);
 		LOG_OFTEN(LOG_WARNING,
 			  "endpoint %s of upstream %s is ejected: it failed %u times in a row",
@@ -127,7 +127,7 @@ void exchange_judge(struct session *s, uint16_t status)
 	if (status == 500 || (status >= 502 && status <= 504)) {
 		exchange_failed(s);
 	} else if (ex->entered) {
-		roster_answered(ex->roster, ex->place,
+		roster_answered(ex->roster, ex->place, ex->chosen_ms,
 				loop_now_ms(s->proxy->options.loop) - ex->asked_ms);
 		exchange_note_result(s, RESULT_GOOD);
 		ex->good = true;
@@ -260,6 +260,7 @@ static bool enter(struct session *s, const struct idle_ask *idle, uint32_t place
 	ex->entered = true;
 	ex->claimed = needs;
 	ex->place = place;
+	ex->chosen_ms = loop_now_ms(s->proxy->options.loop);
 	return true;
 }
 

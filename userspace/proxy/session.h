@@ -60,6 +60,7 @@ struct exchange {
 	uint8_t tries;                    /* connections that were taken or begun */
 	struct roster *roster;            /* of upstream; NULL: nobody was asked yet */
 	uint64_t asked_ms;                /* since when the endpoint is to answer */
+	uint64_t chosen_ms;               /* since when it is the one to be asked */
 	bool good;                        /* its answer has begun, and well so far */
 	bool trial, admitted, pending;    /* exchange_breaker.c's: what is to be given back */
 	bool rationed;                    /* of its route's limits; likewise */

@@ -39,6 +39,7 @@ static void open(const struct breaker_use *use)
 static void close(const struct breaker_use *use)
 {
 	begin_window(use);
+	atomic_store(&use->of->closed_ms, use->now_ms);
 	atomic_store(&use->of->state, BREAKER_CLOSED);
 }
 
@@ -148,7 +149,8 @@ static enum breaker_change count(const struct breaker_use *use, bool tried, bool
 	struct breaker *b = use->of;
 
 	if (use->rules->failed_percent == 0 ||
-	    atomic_load_explicit(&b->state, memory_order_relaxed) != BREAKER_CLOSED)
+	    atomic_load_explicit(&b->state, memory_order_relaxed) != BREAKER_CLOSED ||
+	    use->sent_ms < atomic_load_explicit(&b->closed_ms, memory_order_relaxed))
 		return BREAKER_STAYS;
 	if (use->now_ms >=
 	    atomic_load_explicit(&b->since_ms, memory_order_relaxed) + use->rules->window_ms)

@@ -25,6 +25,7 @@ struct breaker {
 	atomic_uint state;                   /* enum breaker_state */
 	atomic_uint trials;                  /* under way */
 	atomic_uint_fast64_t since_ms;       /* of a window, while it is closed */
+	atomic_uint_fast64_t closed_ms;      /* the last time; 0: never */
 	atomic_uint_fast64_t until_ms;       /* while it is open */
 	atomic_uint then_tried, then_failed; /* what was counted when the window began */
 	alignas(SHARD_BYTES) pthread_mutex_t lock;
@@ -47,13 +48,15 @@ struct breaker_use {
 	const struct shards *all;
 	struct shard *own; /* of all */
 	uint64_t now_ms;
+	uint64_t sent_ms; /* when what is noted was sent */
 };
 
 /* Whether breaker_ask would let one pass now. */
 bool breaker_may(const struct breaker_use *use);
 /* One more wants to pass. BREAKER_TRIAL: breaker_note or breaker_drop says what came of it. */
 enum breaker_pass breaker_ask(const struct breaker_use *use);
-/* What this has changed: of all who note at once, one is told. */
+/* What this has changed: of all who note at once, one is told. What was sent before it closed says
+ * nothing new, however late it fails. */
 enum breaker_change breaker_note(const struct breaker_use *use, bool trial, bool failed);
 /* What was noted as good has broken off later. */
 enum breaker_change breaker_spoil(const struct breaker_use *use);

@@ -450,8 +450,12 @@ struct breaker_use roster_breaker(const struct roster *r, uint64_t now_ms)
 {
 	struct tally *t = r->crowd->tally;
 
-	return (struct breaker_use){ &t->court->breaker, &r->upstream->breaker, &t->shards,
-				     r->crowd->shard, now_ms };
+	return (struct breaker_use){ &t->court->breaker,
+				     &r->upstream->breaker,
+				     &t->shards,
+				     r->crowd->shard,
+				     now_ms,
+				     now_ms };
 }
 
 struct tally *roster_place_tally(const struct roster *r, uint32_t place)

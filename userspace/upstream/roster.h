@@ -107,11 +107,12 @@ struct roster_state roster_look(struct roster *roster, uint32_t place, uint64_t 
 struct roster_state roster_look_for(struct roster *roster, uint32_t place,
 				    const struct roster_ask *ask);
 
-/* What came of it. True where this has just ejected the endpoint: one of all workers is told. */
-bool roster_failed(struct roster *roster, uint32_t place, uint64_t now_ms);
+/* What came of it. sent_ms: when the endpoint was chosen; where it was ejected since, this is not
+ * held against it. True where it has just been ejected for this: one of all workers is told. */
+bool roster_failed(struct roster *roster, uint32_t place, uint64_t sent_ms, uint64_t now_ms);
 /* A good answer has begun, after so long; and what became of it: it broke off, or was whole. */
-void roster_answered(struct roster *roster, uint32_t place, uint64_t took_ms);
-bool roster_cut(struct roster *roster, uint32_t place, uint64_t now_ms);
+void roster_answered(struct roster *roster, uint32_t place, uint64_t sent_ms, uint64_t took_ms);
+bool roster_cut(struct roster *roster, uint32_t place, uint64_t sent_ms, uint64_t now_ms);
 void roster_served(struct roster *roster, uint32_t place);
 
 /* Why one is left alone though it has not failed so often in a row. */

@@ -28,9 +28,15 @@ static bool eject(struct roster *r, uint32_t place, uint64_t now_ms)
 	return true;
 }
 
-void roster_answered(struct roster *r, uint32_t place, uint64_t took_ms)
+/* Where results are compared, and this is one of those that count; else NULL. */
+static struct shard *counts_at(const struct member *m, uint64_t sent_ms)
 {
-	struct shard *own = r->members[place]->shard;
+	return m->shard && sent_ms >= standing_until_ms(&m->tally->standing) ? m->shard : NULL;
+}
+
+void roster_answered(struct roster *r, uint32_t place, uint64_t sent_ms, uint64_t took_ms)
+{
+	struct shard *own = counts_at(r->members[place], sent_ms);
 
 	if (!own)
 		return;
@@ -44,25 +50,27 @@ void roster_served(struct roster *r, uint32_t place)
 	standing_served(&r->members[place]->tally->standing);
 }
 
-bool roster_failed(struct roster *r, uint32_t place, uint64_t now_ms)
+bool roster_failed(struct roster *r, uint32_t place, uint64_t sent_ms, uint64_t now_ms)
 {
-	if (r->members[place]->shard)
-		shard_add(&r->members[place]->shard->tried, 1);
-	return roster_cut(r, place, now_ms);
+	struct shard *own = counts_at(r->members[place], sent_ms);
+
+	if (own)
+		shard_add(&own->tried, 1);
+	return roster_cut(r, place, sent_ms, now_ms);
 }
 
-bool roster_cut(struct roster *r, uint32_t place, uint64_t now_ms)
+bool roster_cut(struct roster *r, uint32_t place, uint64_t sent_ms, uint64_t now_ms)
 {
 	const struct eject *rules = &r->upstream->eject;
-	struct member *m = r->members[place];
-	struct standing *all = &m->tally->standing;
+	struct shard *own = counts_at(r->members[place], sent_ms);
+	struct standing *all = &r->members[place]->tally->standing;
 	struct court *court = r->crowd->tally->court;
 	bool ejected;
 
-	if (m->shard)
-		shard_add(&m->shard->failed, 1);
+	if (own)
+		shard_add(&own->failed, 1);
 	/* Where as many are away as may be, who goes on failing needs no lock to learn it. */
-	if (rules->failures == 0 || standing_failed(all, now_ms) < rules->failures ||
+	if (rules->failures == 0 || standing_failed(all, sent_ms) < rules->failures ||
 	    !may_eject(r, now_ms))
 		return false;
 	pthread_mutex_lock(&court->lock);

@@ -32,12 +32,12 @@ void court_destroy(struct court *court)
 }
 
 /* The row is read before the time: where it was ejected in between, the exchange fails. */
-uint32_t standing_failed(struct standing *s, uint64_t now_ms)
+uint32_t standing_failed(struct standing *s, uint64_t sent_ms)
 {
 	uint64_t row = atomic_load(&s->row);
 
 	do {
-		if (now_ms < atomic_load(&s->until_ms))
+		if (sent_ms < atomic_load(&s->until_ms))
 			return 0;
 		if ((row & ROW) == ROW)
 			return UINT32_MAX;

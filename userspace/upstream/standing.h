@@ -41,9 +41,9 @@ struct court {
 struct court *court_create(void);        /* aborts without memory */
 void court_destroy(struct court *court); /* accepts NULL */
 
-/* One more. How many failed in a row; 0 where it is left alone already: what was under way then
- * is not held against it. */
-uint32_t standing_failed(struct standing *s, uint64_t now_ms);
+/* One more, that was sent there then. How many failed in a row; 0 where it was left alone since:
+ * what was under way by then is not held against it, however late it fails. */
+uint32_t standing_failed(struct standing *s, uint64_t sent_ms);
 void standing_served(struct standing *s);
 uint32_t standing_failures(const struct standing *s);
 

@@ -5,7 +5,9 @@
 struct upstream_state upstream_state_of(const struct upstream *u, uint64_t now_ms)
 {
 	struct tally *t = tally_take(roster_name(u), NULL);
-	struct breaker_use use = { &t->court->breaker, &u->breaker, &t->shards, NULL, now_ms };
+	struct breaker_use use = {
+		&t->court->breaker, &u->breaker, &t->shards, NULL, now_ms, now_ms
+	};
 	struct counts counts = shards_sum(&t->shards);
 	struct upstream_state state = { .breaker = breaker_look(&use),
 					.breaker_left_ms = breaker_left_ms(use.of, now_ms),
