@@ -141,6 +141,28 @@ TEST(a_worker_that_comes_later_knows_what_the_others_know)
 	snapshot_unref(s.snapshot);
 }
 
+/* Also for who had nothing to ask while it was down, or asks first when it has been back for long.
+ */
+TEST(who_comes_back_warms_up_once_for_all_workers)
+{
+	struct scene s;
+	struct roster *idle, *seldom;
+
+	begin(&s, "slow_start: 10s,");
+	idle = s.hands[2].roster;
+	seldom = s.hands[3].roster;
+	atomic_store(&s.snapshot->down[0], true);
+	CHECK(roster_look(s.hands[0].roster, 0, LATE).down);
+	CHECK(roster_look(seldom, 0, LATE).down);
+	atomic_store(&s.snapshot->down[0], false);
+	CHECK_INT(roster_look(s.hands[0].roster, 0, LATE).percent, 1);
+	CHECK_INT(roster_look(idle, 0, LATE).percent, 1);
+	CHECK_INT(roster_look(idle, 0, LATE + 5 * SECOND).percent, 50);
+	CHECK_INT(roster_look(seldom, 0, LATE + 5 * SECOND).percent, 50);
+	CHECK_INT(roster_look(seldom, 0, LATE + 10 * SECOND).percent, 100);
+	end(&s);
+}
+
 TEST(windows_are_of_all_workers_and_one_is_told)
 {
 	struct scene s;

@@ -49,7 +49,7 @@ static struct member *member_take(struct rosters *all, uint64_t name, struct tal
 	if (!*at) {
 		*at = must_alloc(sizeof(**at));
 		(*at)->name = name;
-		(*at)->fit_since_ms = since_ms;
+		(*at)->since_ms = since_ms;
 		(*at)->tally = tally_take(name, of);
 	}
 	(*at)->refs++;
@@ -202,8 +202,8 @@ bool roster_is_down(const struct roster *r, uint32_t place, uint64_t now_ms)
 		    atomic_load_explicit(&r->snapshot->down[e->index], memory_order_relaxed);
 	bool away = down || r->snapshot->orders[e->index].service != SERVICE_ON;
 
-	if (m->was_away && !away)
-		m->fit_since_ms = now_ms;
+	if (m->was_away != away)
+		standing_turn(&m->tally->standing, away, now_ms);
 	m->was_away = away;
 	return down;
 }
@@ -229,8 +229,8 @@ uint32_t roster_weight_now(const struct roster *r, uint32_t place, uint64_t now_
 
 	if (whole_ms == 0)
 		return weight;
-	since_ms = standing_until_ms(&m->tally->standing);
-	since_ms = since_ms > m->fit_since_ms ? since_ms : m->fit_since_ms;
+	since_ms = standing_fit_ms(&m->tally->standing);
+	since_ms = since_ms > m->since_ms ? since_ms : m->since_ms;
 	gone_ms = now_ms - since_ms; /* beyond all where it is asked though it is left alone */
 	if (since_ms == 0 || gone_ms >= whole_ms)
 		return weight * RAMP;

@@ -16,8 +16,8 @@ struct member {
 	struct tally *tally;
 	struct shard *shard; /* of the tally's; NULL: its results were never compared */
 	int64_t credit;
-	uint64_t fit_since_ms; /* 0: always was, as far as anybody knows; but for ejections */
-	bool was_away;         /* down, or not to serve */
+	uint64_t since_ms; /* there is such an endpoint; 0: always was */
+	bool was_away;     /* down, or not to serve */
 };
 
 /* An upstream; again of several snapshots. */

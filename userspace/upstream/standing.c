@@ -57,6 +57,22 @@ uint32_t standing_failures(const struct standing *s)
 	return (uint32_t)(atomic_load_explicit(&s->row, memory_order_relaxed) & ROW);
 }
 
+void standing_turn(struct standing *s, bool away, uint64_t now_ms)
+{
+	if (away)
+		atomic_store(&s->away, true);
+	else if (atomic_exchange(&s->away, false))
+		atomic_store(&s->fit_ms, now_ms);
+}
+
+uint64_t standing_fit_ms(const struct standing *s)
+{
+	uint64_t until_ms = standing_until_ms(s);
+	uint64_t fit_ms = atomic_load_explicit(&s->fit_ms, memory_order_relaxed);
+
+	return until_ms > fit_ms ? until_ms : fit_ms;
+}
+
 void court_eject(struct court *court, struct standing *s, uint64_t now_ms, uint64_t time_ms)
 {
 	uint64_t until_ms = atomic_load(&s->until_ms);

@@ -19,6 +19,8 @@
 /* Of an endpoint. All zero: nothing is held against it. */
 struct standing {
 	atomic_uint_fast64_t until_ms; /* it is left alone; 0: never was */
+	atomic_uint_fast64_t fit_ms;   /* since when it serves again; 0: always did */
+	atomic_bool away;              /* down, or not to serve, as who looked last saw it */
 	atomic_uint_fast64_t row;      /* failures in a row; above, how often it was ejected */
 	/* Under the court's lock: */
 	uint32_t ejections;   /* that each lasted longer than the one before */
@@ -46,6 +48,10 @@ void court_destroy(struct court *court); /* accepts NULL */
 uint32_t standing_failed(struct standing *s, uint64_t sent_ms);
 void standing_served(struct standing *s);
 uint32_t standing_failures(const struct standing *s);
+/* By who notices a change; of all who notice that it is back, the first counts. */
+void standing_turn(struct standing *s, bool away, uint64_t now_ms);
+/* Since when it warms up, after whatever it was; 0: it need not. */
+uint64_t standing_fit_ms(const struct standing *s);
 
 /* Under the lock. Longer each time, the first so long. */
 void court_eject(struct court *court, struct standing *s, uint64_t now_ms, uint64_t time_ms);
