@@ -1,13 +1,14 @@
 /* Shares of a split: as many users as their weights say, and as few moves as can be. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "tests/harness/test.h"
 #include "userspace/route/route_split.h"
 
-enum { USERS = 100000 };
+enum { USERS = 100000, SHARES = 4 };
 
 static const struct upstream site = { .name = "site" }, next = { .name = "next" },
-			     third = { .name = "third" };
+			     third = { .name = "third" }, fourth = { .name = "fourth" };
 
 /* The value of the only field there is. */
 static struct span field_of(const void *context, struct span name)
@@ -52,29 +53,125 @@ TEST(shares_get_what_their_weights_say)
 	}
 }
 
-TEST(users_move_only_to_the_share_that_grows)
+/* Who has which share, by number; weights of 0 have nobody. */
+static void owners(const uint32_t weights[SHARES], uint8_t out[USERS])
 {
-	struct share shares[] = { { &site, 95 }, { &next, 5 } };
-	struct split split = { shares, 2, STICKY_HEADER, "x-user" };
-	static bool had[USERS];
-	uint32_t moved = 0, on_next = 0;
+	struct share shares[] = { { &site, weights[0] },
+				  { &next, weights[1] },
+				  { &third, weights[2] },
+				  { &fourth, weights[3] } };
+	uint32_t count = weights[3] ? 4 : weights[2] ? 3 : 2;
+	struct split split = { shares, count, STICKY_HEADER, "x-user" };
 
-	for (uint32_t user = 0; user < USERS; user++)
-		on_next += had[user] = choose(&split, user) == &next;
-	for (uint32_t weight = 6; weight <= 50; weight++) {
-		shares[0].weight = 100 - weight;
-		shares[1].weight = weight;
-		for (uint32_t user = 0; user < USERS; user++) {
-			bool has = choose(&split, user) == &next;
+	for (uint32_t user = 0; user < USERS; user++) {
+		const struct upstream *to = choose(&split, user);
 
-			CHECK(has || !had[user]); /* nobody goes back */
-			moved += has && !had[user];
-			had[user] = has;
-		}
+		out[user] = to == &site ? 0 : to == &next ? 1 : to == &third ? 2 : 3;
 	}
-	/* So that nobody moves twice, and no more than the 45 % that have to. */
-	CHECK(labs((long)moved - USERS * 45 / 100) < 800);
-	CHECK(labs((long)on_next - USERS * 5 / 100) < 800);
+}
+
+TEST(from_5_to_50_percent_each_step_moves_exactly_those_who_must)
+{
+	static uint8_t had[USERS], has[USERS];
+	uint32_t all = 0;
+
+	owners((uint32_t[SHARES]){ 95, 5 }, had);
+	for (uint32_t weight = 6; weight <= 50; weight++) {
+		uint32_t moved = 0, back = 0, before = 0, after = 0;
+
+		owners((uint32_t[SHARES]){ 100 - weight, weight }, has);
+		for (uint32_t user = 0; user < USERS; user++) {
+			before += had[user] == 1;
+			after += has[user] == 1;
+			moved += had[user] != has[user];
+			back += had[user] == 1 && has[user] == 0;
+		}
+		CHECK_INT(back, 0);
+		/* Not one more than the share has grown by. */
+		CHECK_INT(moved, after - before);
+		all += moved;
+		memcpy(had, has, sizeof(had));
+	}
+	/* Five standard deviations are less than 800 of 100000. */
+	CHECK(labs((long)all - USERS * 45 / 100) < 800);
+	print_message("  95:5 to 50:50 in 45 steps: %.2f %% of users moved, 45 %% must\n",
+		      100.0 * all / USERS);
+}
+
+/*
+ * What these draws move, in theory (Moulton and Jiang, 2018: no way to choose without memory moves
+ * fewer for one change and not more for another). p, q: shares of one.
+ */
+static double drawn_to_move(const double *p, const double *q)
+{
+	double stay = 0;
+
+	for (int i = 0; i < SHARES; i++) {
+		double sum = 0;
+
+		if (p[i] == 0 || q[i] == 0)
+			continue;
+		for (int j = 0; j < SHARES; j++)
+			sum += fmax(p[j] / p[i], q[j] / q[i]);
+		stay += 1 / sum;
+	}
+	return 1 - stay;
+}
+
+TEST(of_several_shares_users_leave_only_those_that_shrink_for_those_that_grow)
+{
+	static const struct {
+		const char *name;
+		uint32_t before[SHARES], after[SHARES];
+		bool least; /* nobody but those who must, in any way to choose */
+	} rows[] = {
+		{ "nothing", { 50, 30, 20 }, { 50, 30, 20 }, true },
+		{ "all alike, ten times", { 50, 30, 20 }, { 500, 300, 200 }, true },
+		{ "one grows", { 50, 30, 20 }, { 50, 30, 40 }, true },
+		{ "one shrinks", { 50, 30, 20 }, { 25, 30, 20 }, true },
+		{ "one comes", { 50, 30, 20 }, { 50, 30, 20, 10 }, true },
+		{ "one goes", { 50, 30, 20 }, { 50, 0, 20 }, true },
+		{ "one of four grows to the rest's cost",
+		  { 90, 4, 3, 3 },
+		  { 60, 4, 3, 33 },
+		  false },
+		{ "one gives another what it loses", { 50, 30, 20 }, { 50, 25, 25 }, false },
+		{ "blue-green, beside a third", { 90, 0, 10 }, { 0, 90, 10 }, false },
+	};
+	static uint8_t had[USERS], has[USERS];
+
+	FOR_ROWS (row, rows) {
+		double p[SHARES], q[SHARES], must = 0, drawn;
+		uint32_t moved = 0, wrong = 0, sum_p = 0, sum_q = 0;
+
+		for (int i = 0; i < SHARES; i++) {
+			sum_p += row->before[i];
+			sum_q += row->after[i];
+		}
+		for (int i = 0; i < SHARES; i++) {
+			p[i] = (double)row->before[i] / sum_p;
+			q[i] = (double)row->after[i] / sum_q;
+			must += fmax(0, q[i] - p[i]);
+		}
+		owners(row->before, had);
+		owners(row->after, has);
+		for (uint32_t user = 0; user < USERS; user++) {
+			int from = had[user], to = has[user];
+
+			moved += from != to;
+			/* By what is written: a share whose weight stays neither gives nor takes
+			 * for its own sake. */
+			wrong += from != to && (uint64_t)row->after[to] * row->before[from] <=
+						       (uint64_t)row->before[to] * row->after[from];
+		}
+		drawn = drawn_to_move(p, q);
+		print_message("  %s: %.2f %% of users moved, %.2f %% must\n", row->name,
+			      100.0 * moved / USERS, 100 * must);
+		CHECK_INT(wrong, 0);
+		CHECK(fabs(moved - USERS * drawn) < 800);
+		CHECK(!row->least || fabs(drawn - must) < 1e-9);
+		CHECK(drawn <= 2 * must / (1 + must) + 1e-9);
+	}
 }
 
 TEST(users_without_a_name_go_by_address_and_requests_by_chance)
