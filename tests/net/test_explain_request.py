@@ -250,10 +250,15 @@ def test_an_earlier_revision_is_explained_as_it_was(shunt):
             yield answer["route"] if "route" in answer else answer["end"], answer.get("head")
 
     before = list(told("--config", shunt.path("plain.yaml")))
-    shunt.renew()
     admin = ("--admin", shunt.path("admin.sock"))
+    # Tables without any route for these requests are alike; not all that follow are.
+    for _ in range(6):
+        shunt.renew()
+        now = list(told(*admin))
+        if now != before:
+            break
+    assert now != before
     assert list(told("--at", revision, *admin)) == before
-    assert list(told(*admin)) != before
     text = run(SHUNTCTL, "revisions", *admin).stdout
     assert f"@{revision} since 20" in text and len(text.splitlines()) <= 16
 
@@ -273,12 +278,13 @@ certificates: { first: { chain: a.pem, key: a.key }, second: { chain: b.pem, key
 vips: [ { name: v, addresses: [127.0.0.1], listeners: [ { port: 443, protocol: https, routes: r,
   certificates: [first, second] } ] } ]
 node: { tunnel_address: 127.0.0.1, devices: [lo] }
-routes: { r: [ { name: x, upstream: o } ] }
+routes: { r: [ { name: x, upstream: o, filters: { request_headers: { set: { x-scheme: "${scheme}" } } } } ] }
 upstreams: { o: { endpoints: [ { address: "127.0.0.1:80" } ] } }
 """)
     for host, name in (("b.example.com", "second"), ("A.example.com", "first"), ("c.example.com", "first")):
         got = explain(str(path), f"https://{host}/")
         assert f"  certificate  {name}" in got and "               X-Forwarded-Proto: https" in got
+        assert "               x-scheme: https" in got
         assert "  spliced      none: shunt ends or begins TLS on it" in got
 
 

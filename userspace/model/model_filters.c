@@ -99,15 +99,38 @@ void read_new_path(struct reading *r, const struct key *key, const struct yaml *
 	change->at = value->at;
 }
 
-static void read_new_host(struct reading *r, const struct key *key, const struct yaml *value,
-			  void *into)
+/* With one letter in place of each variable. */
+static const char *host_example(struct arena *arena, const char *text)
 {
+	char *out = arena_text(arena, span_of(text)), *at = out;
+	const char *end;
+
+	while (*text) {
+		end = strncmp(text, "${", 2) == 0 ? strchr(text, '}') : NULL;
+		*at++ = end ? 'x' : *text;
+		text = end ? end + 1 : text + 1;
+	}
+	*at = 0;
+	return out;
+}
+
+void read_new_host(struct reading *r, const struct key *key, const struct yaml *value, void *into)
+{
+	struct place_change *change = into;
+	struct yaml example = *value;
+
 	(void)key;
-	*(const char **)into = host_of(r, value, false);
+	change->host_varies = value->kind == YAML_TEXT && strstr(value->text, "${");
+	if (change->host_varies)
+		example.text = host_example(r->arena, value->text);
+	change->host = host_of(r, &example, false);
+	if (change->host && change->host_varies)
+		change->host = value->text;
+	change->at = value->at;
 }
 
 const struct key rewrite_keys[] = {
-	{ "host", read_new_host, offsetof(struct place_change, host) },
+	{ "host", read_new_host },
 	{ "path", read_new_path },
 	{ 0 },
 };
@@ -156,6 +179,8 @@ static void check_change(struct reading *r, const struct route *route,
 			 const struct place_change *change)
 {
 	check_text(r, change->at, change->path, true, route->regex);
+	if (change->host_varies)
+		check_text(r, change->at, change->host, true, route->regex);
 	if (change->prefix && route->path_kind != PATH_PREFIX && route->path_kind != PATH_ANY)
 		finding(r, change->at,
 			"a new prefix is of use only where the route's \"path\" is a prefix");

@@ -114,6 +114,8 @@ void read_filters(struct reading *r, const struct key *key, const struct yaml *v
 		  void *into); /* struct route */
 /* Once a route is read: do its texts make sense? */
 void build_filters(struct reading *r, const struct route *route);
+void read_new_host(struct reading *r, const struct key *key, const struct yaml *value,
+		   void *into); /* struct place_change */
 void read_new_path(struct reading *r, const struct key *key, const struct yaml *value,
 		   void *into); /* struct place_change */
 void read_guard(struct reading *r, const struct key *key, const struct yaml *value,

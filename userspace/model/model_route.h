@@ -92,7 +92,8 @@ struct split {
 struct place_change {
 	const char *to; /* a redirect's Location as it is, and nothing else is given */
 	const char *scheme, *host, *path;
-	bool prefix; /* path takes the place of the route's prefix; what is below it stays */
+	bool prefix;      /* path takes the place of the route's prefix; what is below it stays */
+	bool host_varies; /* host has variables */
 	uint32_t port;
 	struct place at;
 };

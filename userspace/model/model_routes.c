@@ -61,8 +61,9 @@ static void read_scheme(struct reading *r, const struct key *key, const struct y
 static void read_place_host(struct reading *r, const struct key *key, const struct yaml *value,
 			    void *into)
 {
-	(void)key;
-	*(const char **)into = host_of(r, value, false);
+	struct answer *answer = into;
+
+	read_new_host(r, key, value, &answer->place);
 }
 
 static void read_place_path(struct reading *r, const struct key *key, const struct yaml *value,
@@ -77,7 +78,7 @@ const struct key redirect_keys[] = {
 	{ "status", read_number, offsetof(struct answer, status), 301, 308 },
 	{ "to", read_text, offsetof(struct answer, place.to), 0, 2048 },
 	{ "scheme", read_scheme, offsetof(struct answer, place.scheme) },
-	{ "host", read_place_host, offsetof(struct answer, place.host) },
+	{ "host", read_place_host },
 	{ "port", read_number, offsetof(struct answer, place.port), 1, 65535 },
 	{ "path", read_place_path },
 	{ 0 },

@@ -4,6 +4,8 @@
 #include "userspace/route/country.h"
 #include "userspace/route/route_split.h"
 
+enum { HOST_TEXT_MAX = 262 /* with a port */ };
+
 const struct h1_limits decide_limits = { .head_bytes = DECIDE_HEAD_BYTES,
 					 .line_bytes = 8192,
 					 .fields = FIELDS_MAX };
@@ -25,6 +27,67 @@ struct scrub decide_scrub(const struct listener *listener)
 static struct decision refuse(enum decided kind, uint16_t status)
 {
 	return (struct decision){ .kind = kind, .status = status };
+}
+
+static struct span client_text(const struct asked *asked, struct addr_text *text)
+{
+	struct addr client;
+
+	if (!asked->client)
+		return (struct span){ NULL, 0 };
+	client = *asked->client;
+	client.port = 0;
+	*text = addr_print(&client);
+	return span_of(text->text);
+}
+
+static struct span scheme_of(const struct asked *asked)
+{
+	return asked->secure ? SPAN("https") : SPAN("http");
+}
+
+static struct rewrite_values values_of(const struct asked *asked, const struct decision *d,
+				       struct addr_text *text)
+{
+	return (struct rewrite_values){
+		.client = client_text(asked, text),
+		.route = span_of(d->route->name),
+		.upstream = span_of(d->upstream ? d->upstream->name : NULL),
+	};
+}
+
+static void of_request(const struct asked *asked, const struct message *msg,
+		       const struct decision *d, struct rewrite_values *values)
+{
+	values->host = msg->host;
+	values->path = d->path;
+	values->query = msg->query;
+	values->method = msg->method;
+	values->scheme = scheme_of(asked);
+	rewrite_capture(d->route, values);
+}
+
+/* Whether a host that is made of parts of the request is one. */
+static bool makes_host(const struct asked *asked, const struct message *msg,
+		       const struct decision *d)
+{
+	const struct route *route = d->route;
+	const struct place_change *change = route->action == ROUTE_REDIRECT ? route->place
+					    : route->filters ? &route->filters->rewrite
+							     : NULL;
+	char bytes[HOST_TEXT_MAX];
+	struct rewrite_room room = { bytes, sizeof(bytes) };
+	struct rewrite_values values;
+	struct addr_text client;
+	struct span text, host;
+	uint16_t port;
+
+	if (!change || !change->host_varies)
+		return true;
+	values = values_of(asked, d, &client);
+	of_request(asked, msg, d, &values);
+	return rewrite_text(change->host, route, &values, &room, &text) &&
+	       field_parse_host(text, &host, &port);
 }
 
 struct decision decide(const struct asked *asked, struct message *msg, char *path, size_t room)
@@ -66,52 +129,14 @@ struct decision decide(const struct asked *asked, struct message *msg, char *pat
 	__builtin_prefetch(d.route->name);
 	if (d.route->action == ROUTE_UPSTREAM) {
 		d.upstream = route_split_by(d.route, &req, asked->chance, &d.split_by);
-		return d;
+	} else {
+		d.kind = DECIDED_ANSWER;
+		d.status = d.route->status;
 	}
-	d.kind = DECIDED_ANSWER;
-	d.status = d.route->status;
-	return d;
+	return makes_host(asked, msg, &d) ? d : refuse(DECIDED_BAD_PATH, 400);
 }
 
 /* --- what filters write ------------------------------------------------------------------- */
-
-static struct span client_text(const struct asked *asked, struct addr_text *text)
-{
-	struct addr client;
-
-	if (!asked->client)
-		return (struct span){ NULL, 0 };
-	client = *asked->client;
-	client.port = 0;
-	*text = addr_print(&client);
-	return span_of(text->text);
-}
-
-static struct span scheme_of(const struct asked *asked)
-{
-	return asked->secure ? SPAN("https") : SPAN("http");
-}
-
-static struct rewrite_values values_of(const struct asked *asked, const struct decision *d,
-				       struct addr_text *text)
-{
-	return (struct rewrite_values){
-		.client = client_text(asked, text),
-		.route = span_of(d->route->name),
-		.upstream = span_of(d->upstream ? d->upstream->name : NULL),
-	};
-}
-
-static void of_request(const struct asked *asked, const struct message *msg,
-		       const struct decision *d, struct rewrite_values *values)
-{
-	values->host = msg->host;
-	values->path = d->path;
-	values->query = msg->query;
-	values->method = msg->method;
-	values->scheme = scheme_of(asked);
-	rewrite_capture(d->route, values);
-}
 
 struct edits {
 	const struct header_edit *list;
@@ -150,7 +175,8 @@ static bool filter_request(const struct asked *asked, const struct message *msg,
 		return true;
 	values = values_of(asked, d, &client);
 	of_request(asked, msg, d, &values);
-	fields->host = span_of(filters->rewrite.host);
+	if (!rewrite_host(&filters->rewrite, d->route, &values, room, &fields->host))
+		return false;
 	return edit(&(struct edits){ filters->request, filters->request_count, d->route, &values },
 		    room, fields) &&
 	       rewrite_path(&filters->rewrite, d->route, &values, room, &fields->path);

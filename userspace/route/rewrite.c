@@ -118,6 +118,14 @@ bool rewrite_path(const struct place_change *change, const struct route *route,
 	return true;
 }
 
+bool rewrite_host(const struct place_change *change, const struct route *route,
+		  const struct rewrite_values *values, struct rewrite_room *room,
+		  struct span *out_host)
+{
+	*out_host = span_of(change->host);
+	return !change->host_varies || rewrite_text(change->host, route, values, room, out_host);
+}
+
 bool rewrite_location(const struct route *route, uint16_t port, const struct rewrite_values *values,
 		      struct rewrite_room *room, struct span *out_location)
 {

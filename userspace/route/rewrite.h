@@ -29,6 +29,10 @@ bool rewrite_text(const char *text, const struct route *route, const struct rewr
 bool rewrite_path(const struct place_change *change, const struct route *route,
 		  const struct rewrite_values *values, struct rewrite_room *room,
 		  struct span *out_path);
+/* The host that the route wants, as it is written there; empty where it wants none. */
+bool rewrite_host(const struct place_change *change, const struct route *route,
+		  const struct rewrite_values *values, struct rewrite_room *room,
+		  struct span *out_host);
 /* Where a redirect of parts leads: what it does not change stays. */
 bool rewrite_location(const struct route *route, uint16_t port, const struct rewrite_values *values,
 		      struct rewrite_room *room, struct span *out_location);
