@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "tests/harness/test.h"
-#include "userspace/upstream/health_probe.h"
+#include "userspace/upstream/health_stream.h"
 
 struct server {
 	int fd, type;
@@ -87,10 +87,12 @@ static struct run probe(const struct health *rules, const struct addr *to)
 {
 	struct health_way way = { .to = *to, .host = *to };
 	struct run run = { .loop = loop_create() };
+	struct health_streams *streams = health_streams_create(run.loop);
 
-	health_probe_begin(run.loop, rules, NULL, &way, true, on_end, &run);
+	health_probe_begin(streams, rules, NULL, &way, true, on_end, &run);
 	CHECK_INT(run.ends, 0); /* never before it has returned */
 	loop_run(run.loop);
+	health_streams_destroy(streams);
 	loop_destroy(run.loop);
 	CHECK_INT(run.ends, 1);
 	return run;
@@ -301,9 +303,11 @@ TEST(a_probe_that_is_cancelled_says_nothing)
 	struct addr at = server_start(&server);
 	struct health_way way = { .to = at, .host = at };
 	struct run run = { .loop = loop_create() };
+	struct health_streams *streams = health_streams_create(run.loop);
 
-	health_probe_cancel(health_probe_begin(run.loop, &http, NULL, &way, true, on_end, &run));
+	health_probe_cancel(health_probe_begin(streams, &http, NULL, &way, true, on_end, &run));
 	health_probe_cancel(NULL);
+	health_streams_destroy(streams);
 	loop_destroy(run.loop);
 	CHECK_INT(run.ends, 0);
 	server_end(&server);

@@ -78,14 +78,15 @@ void health_watch_destroy(struct health_watch *w)
 	free(w);
 }
 
-/* Who is not checked, or was not yet, is fit. */
+/* Who is not checked is fit; who will be stays what the process before has found. */
 static void drain_all(const struct health_watch *w, const struct upstream *u)
 {
 	for (uint32_t i = 0; i < u->endpoint_count; i++) {
 		const struct endpoint *e = &u->endpoints[i];
 		const struct health_state *state = health_checker_find(w->checker, e->index);
 
-		drain(w, u, e, state && state->known && state->down);
+		if (!state || state->known || snapshot_is_away(w->snapshot, e))
+			drain(w, u, e, state && state->down);
 	}
 }
 

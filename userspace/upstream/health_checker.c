@@ -5,14 +5,17 @@
 #include <string.h>
 
 #include "userspace/base/must.h"
+#include "userspace/upstream/health_stream.h"
+#include "userspace/upstream/health_wheel.h"
 
 struct checked {
 	struct health_checker *checker;
 	const struct upstream *upstream;
 	const struct endpoint *endpoint; /* NULL: this one is not checked */
 	struct health_state state;
-	struct timer due;
+	struct health_turn turn;
 	uint64_t due_ms;
+	bool gathered;              /* its first one came soon, as those of all others */
 	struct health_probe *probe; /* NULL: none is under way */
 	struct snapshot *asked_by;  /* whose rules probe goes by */
 	struct checked *next;       /* while it waits for its turn */
@@ -22,6 +25,10 @@ struct checked {
 
 struct health_checker {
 	struct loop *loop;
+	struct health_streams *streams;
+	struct health_wheel *wheel;
+	struct timer tick;
+	uint64_t tick_ms; /* when it rings; 0: it does not */
 	struct health_hooks hooks;
 	uint32_t random;
 	struct snapshot *snapshot;
@@ -42,18 +49,36 @@ static uint32_t random_next(struct health_checker *h)
 
 static void begin_waiting(struct health_checker *h);
 
-static void plan(struct checked *c, uint64_t after_ms)
+static void tick_start(struct health_checker *h)
 {
-	c->due_ms = loop_now_ms(c->checker->loop) + after_ms;
-	timer_start(&c->due, after_ms);
+	uint64_t next_ms = health_wheel_next_ms(h->wheel), now_ms = loop_now_ms(h->loop);
+
+	if (next_ms == h->tick_ms)
+		return;
+	h->tick_ms = next_ms;
+	if (next_ms)
+		timer_start(&h->tick, next_ms > now_ms ? next_ms - now_ms : 0);
 }
 
+static void plan(struct checked *c, uint64_t after_ms)
+{
+	uint64_t now_ms = loop_now_ms(c->checker->loop);
+
+	c->due_ms = now_ms + after_ms;
+	health_wheel_put(c->checker->wheel, &c->turn, now_ms, after_ms);
+	tick_start(c->checker);
+}
+
+/* The second one is anywhere in the interval, so that not all come together ever after. */
 static void plan_next(struct checked *c)
 {
 	const struct health *rules = &c->upstream->health;
 	uint64_t spent = loop_now_ms(c->checker->loop) - c->began_ms;
 	uint32_t pause = health_state_pause_ms(&c->state, rules, random_next(c->checker));
 
+	if (c->gathered)
+		pause = (uint32_t)((uint64_t)pause * (random_next(c->checker) >> 8) >> 24);
+	c->gathered = false;
 	plan(c, spent < pause ? pause - spent : 0);
 }
 
@@ -97,9 +122,9 @@ static void begin(struct checked *c)
 	}
 	h->under_way++;
 	c->asked_by = snapshot_ref(h->snapshot);
-	c->probe =
-		health_probe_begin(h->loop, rules, h->snapshot->probers[c->upstream->index], &way,
-				   health_state_wants_full(&c->state, rules), on_probe_end, c);
+	c->probe = health_probe_begin(h->streams, rules, h->snapshot->probers[c->upstream->index],
+				      &way, health_state_wants_full(&c->state, rules), on_probe_end,
+				      c);
 }
 
 static void begin_waiting(struct health_checker *h)
@@ -115,9 +140,9 @@ static void begin_waiting(struct health_checker *h)
 	}
 }
 
-static void on_due(void *context)
+static void on_turn(struct health_turn *turn)
 {
-	struct checked *c = context;
+	struct checked *c = CONTAINER_OF(turn, struct checked, turn);
 	struct health_checker *h = c->checker;
 
 	c->waits = true;
@@ -127,12 +152,26 @@ static void on_due(void *context)
 	begin_waiting(h);
 }
 
+/* The clock of the loop may be some milliseconds behind its timers. */
+static void on_tick(void *context)
+{
+	struct health_checker *h = context;
+	uint64_t now_ms = loop_now_ms(h->loop);
+
+	health_wheel_turn(h->wheel, now_ms > h->tick_ms ? now_ms : h->tick_ms, on_turn);
+	h->tick_ms = 0;
+	tick_start(h);
+}
+
 struct health_checker *health_checker_create(struct loop *loop, const struct health_hooks *hooks,
 					     uint32_t seed)
 {
 	struct health_checker *h = must_alloc(sizeof(*h));
 
 	h->loop = loop;
+	h->streams = health_streams_create(loop);
+	h->wheel = health_wheel_create(loop_now_ms(loop));
+	timer_init(&h->tick, loop, on_tick, h);
 	h->hooks = *hooks;
 	h->random = seed | 1;
 	h->last_waiting = &h->first_waiting;
@@ -142,7 +181,7 @@ struct health_checker *health_checker_create(struct loop *loop, const struct hea
 static void forget_all(struct health_checker *h, struct checked *all, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		timer_stop(&all[i].due);
+		health_wheel_remove(&all[i].turn);
 		if (all[i].probe)
 			h->under_way--;
 		health_probe_cancel(all[i].probe);
@@ -158,6 +197,9 @@ void health_checker_destroy(struct health_checker *h)
 	if (!h)
 		return;
 	forget_all(h, h->all, h->count);
+	health_streams_destroy(h->streams);
+	timer_stop(&h->tick);
+	health_wheel_destroy(h->wheel);
 	snapshot_unref(h->snapshot);
 	free(h);
 }
@@ -190,6 +232,7 @@ static void go_on(struct checked *c, struct checked *same)
 	uint64_t now_ms = loop_now_ms(c->checker->loop);
 
 	c->began_ms = same->began_ms;
+	c->gathered = same->gathered;
 	if (!same->probe) {
 		plan(c, same->due_ms > now_ms ? same->due_ms - now_ms : 0);
 		return;
@@ -201,6 +244,12 @@ static void go_on(struct checked *c, struct checked *same)
 	same->asked_by = NULL;
 }
 
+static void gather(struct checked *c)
+{
+	c->gathered = true;
+	plan(c, health_state_first_ms(&c->upstream->health, random_next(c->checker)));
+}
+
 /* again: by the same rules as before. */
 static void add(struct health_checker *h, const struct upstream *u, const struct endpoint *e,
 		struct checked *same, bool again)
@@ -210,7 +259,6 @@ static void add(struct health_checker *h, const struct upstream *u, const struct
 	c->checker = h;
 	c->upstream = u;
 	c->endpoint = e;
-	timer_init(&c->due, h->loop, on_due, c);
 	if (same)
 		c->state = same->state;
 	if (c->state.known)
@@ -218,7 +266,7 @@ static void add(struct health_checker *h, const struct upstream *u, const struct
 	if (same && again)
 		go_on(c, same);
 	else
-		plan(c, health_state_first_ms(&u->health, random_next(h)));
+		gather(c);
 }
 
 void health_checker_follow(struct health_checker *h, struct snapshot *snapshot)

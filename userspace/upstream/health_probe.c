@@ -10,10 +10,12 @@
 #include "userspace/base/must.h"
 #include "userspace/upstream/health_exchange.h"
 #include "userspace/upstream/health_socket.h"
+#include "userspace/upstream/health_stream.h"
 
 enum { ECHO_MS_MAX = 1000, ANSWER_MAX = 2048 };
 
 struct health_probe {
+	struct health_streams *streams;
 	struct loop *loop;
 	const struct health *rules;
 	struct health_way way;
@@ -21,10 +23,11 @@ struct health_probe {
 	void (*on_end)(void *context, const struct health_result *result);
 	void *context;
 	enum health_step step;
-	int fd;
+	struct health_stream *stream; /* what the configuration asks for, but for UDP */
+	int fd;                       /* of all else, with its watch */
+	struct watch watch;
 	bool connected; /* of a stream: TCP stands */
 	uint16_t id;    /* of echo requests */
-	struct watch watch;
 	struct timer deadline;
 	struct defer begin;
 	uint64_t began_ms;
@@ -41,18 +44,25 @@ static bool is_asked(const struct health_probe *p)
 	return p->rules->kind == HEALTH_HTTP || p->tls;
 }
 
-static void close_socket(struct health_probe *p)
+static void close_stream(struct health_probe *p, bool fit)
 {
-	struct linger at_once = { .l_onoff = 1 };
+	bool plain = !p->tls;
 
+	health_exchange_destroy(p->exchange);
+	p->exchange = NULL;
+	if (p->stream)
+		health_stream_close(p->stream, fit && plain  ? HEALTH_ENDS_AGAIN
+					       : is_asked(p) ? HEALTH_ENDS
+							     : HEALTH_ENDS_RESET);
+	p->stream = NULL;
+}
+
+static void close_socket(struct health_probe *p, bool fit)
+{
+	close_stream(p, fit);
 	if (p->fd < 0)
 		return;
 	watch_fini(&p->watch);
-	health_exchange_destroy(p->exchange);
-	p->exchange = NULL;
-	/* Nothing was said: no socket of ours shall wait for its end, nor a program read it. */
-	if (p->step == HEALTH_STEP_MAIN && p->rules->kind != HEALTH_UDP && !is_asked(p))
-		setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(p->fd);
 	p->fd = -1;
 }
@@ -61,7 +71,7 @@ void health_probe_cancel(struct health_probe *p)
 {
 	if (!p)
 		return;
-	close_socket(p);
+	close_socket(p, false);
 	timer_stop(&p->deadline);
 	loop_defer_cancel(p->loop, &p->begin);
 	free(p);
@@ -111,7 +121,7 @@ static void step_leave(struct health_probe *p, enum health_outcome outcome)
 	enum health_step next =
 		health_step_after(p->step, outcome, p->way.tunnel, p->wants_full, &layer);
 
-	close_socket(p);
+	close_socket(p, outcome == HEALTH_ANSWERED);
 	timer_stop(&p->deadline);
 	if (next == HEALTH_STEP_DONE)
 		end(p, layer);
@@ -142,11 +152,8 @@ static void go_on(struct health_probe *p)
 {
 	switch (health_exchange_go(p->exchange, p->detail)) {
 	case HEALTH_WANTS_READ:
-		watch_set(&p->watch, WATCH_READ);
-		break;
 	case HEALTH_WANTS_WRITE:
-		watch_set(&p->watch, WATCH_WRITE);
-		break;
+		break; /* told when it can */
 	case HEALTH_GOOD:
 		step_leave(p, HEALTH_ANSWERED);
 		break;
@@ -157,21 +164,27 @@ static void go_on(struct health_probe *p)
 
 static void on_connected(struct health_probe *p)
 {
-	socklen_t len = sizeof(int);
-	int error = 0;
-
-	getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	if (error) {
-		on_socket_error(p, error);
-		return;
-	}
 	p->connected = true;
-	if (p->rules->kind != HEALTH_UDP && !is_asked(p)) {
+	if (!is_asked(p)) {
 		step_leave(p, HEALTH_ANSWERED);
 		return;
 	}
-	p->exchange = health_exchange_create(p->rules, p->tls, &p->way.to, p->fd);
+	p->exchange =
+		health_exchange_create(p->rules, p->tls, &p->way.to, health_stream_fd(p->stream));
 	go_on(p);
+}
+
+static void on_stream(void *context, bool failed)
+{
+	struct health_probe *p = context;
+	int error = failed && !p->connected ? health_stream_error(p->stream) : 0;
+
+	if (error)
+		on_socket_error(p, error);
+	else if (!p->connected)
+		on_connected(p);
+	else
+		go_on(p);
 }
 
 static void read_datagram(struct health_probe *p)
@@ -202,12 +215,8 @@ static void on_ready(void *context, int events)
 
 		if (health_echo_heard(p->fd, addr_is_v4(peer), p->id))
 			step_leave(p, HEALTH_ANSWERED);
-	} else if (p->rules->kind == HEALTH_UDP) {
-		read_datagram(p);
-	} else if (!p->connected) {
-		on_connected(p);
 	} else {
-		go_on(p);
+		read_datagram(p);
 	}
 }
 
@@ -226,25 +235,37 @@ static void on_deadline(void *context)
 
 /* --- steps --------------------------------------------------------------------------------- */
 
-static int open_main(struct health_probe *p, struct err *err)
+static bool open_datagram(struct health_probe *p, struct err *err)
 {
-	bool udp = p->rules->kind == HEALTH_UDP;
-	int fd = health_socket_open(&p->way, udp ? SOCK_DGRAM : SOCK_STREAM, err);
-
+	p->fd = health_socket_open(&p->way, SOCK_DGRAM, err);
 	/* A failure to send is heard by the watch, or as silence. */
-	if (fd >= 0 && udp)
-		(void)!send(fd, p->rules->send.at, p->rules->send.len, 0);
-	return fd;
+	if (p->fd >= 0)
+		(void)!send(p->fd, p->rules->send.at, p->rules->send.len, 0);
+	return p->fd >= 0;
 }
 
-static int open_echo(struct health_probe *p, struct err *err)
+static bool open_stream(struct health_probe *p, struct err *err)
+{
+	p->stream = health_stream_open(p->streams, &p->way, on_stream, p, err);
+	return p->stream;
+}
+
+static bool open_echo(struct health_probe *p, struct err *err)
 {
 	uint32_t full = p->way.mtu < HEALTH_ECHO_MAX ? p->way.mtu : HEALTH_ECHO_MAX;
 	bool is_full = p->step == HEALTH_STEP_FULL;
 
 	p->id++;
-	return health_echo_open(&p->way, p->step == HEALTH_STEP_OUTER,
-				is_full ? full : HEALTH_ECHO_SMALL + 40, p->id, err);
+	p->fd = health_echo_open(&p->way, p->step == HEALTH_STEP_OUTER,
+				 is_full ? full : HEALTH_ECHO_SMALL + 40, p->id, err);
+	return p->fd >= 0;
+}
+
+static bool open_step(struct health_probe *p, struct err *err)
+{
+	if (p->step != HEALTH_STEP_MAIN)
+		return open_echo(p, err);
+	return p->rules->kind == HEALTH_UDP ? open_datagram(p, err) : open_stream(p, err);
 }
 
 static void step_enter(struct health_probe *p, enum health_step step)
@@ -254,8 +275,7 @@ static void step_enter(struct health_probe *p, enum health_step step)
 	struct err err;
 
 	p->step = step;
-	p->fd = is_main ? open_main(p, &err) : open_echo(p, &err);
-	if (p->fd < 0) {
+	if (!open_step(p, &err)) {
 		if (is_main)
 			say(p, err.text);
 		step_leave(p, HEALTH_SILENT);
@@ -263,8 +283,10 @@ static void step_enter(struct health_probe *p, enum health_step step)
 	}
 	if (!is_main && timeout_ms > ECHO_MS_MAX)
 		timeout_ms = ECHO_MS_MAX;
-	watch_init(&p->watch, p->loop, p->fd, on_ready, p);
-	watch_set(&p->watch, is_main && p->rules->kind != HEALTH_UDP ? WATCH_WRITE : WATCH_READ);
+	if (p->fd >= 0) {
+		watch_init(&p->watch, p->loop, p->fd, on_ready, p);
+		watch_set(&p->watch, WATCH_READ);
+	}
 	timer_start(&p->deadline, timeout_ms);
 }
 
@@ -274,13 +296,15 @@ static void on_begin(void *context)
 }
 
 struct health_probe *
-health_probe_begin(struct loop *loop, const struct health *rules, const struct tls_client *tls,
-		   const struct health_way *way, bool wants_full,
+health_probe_begin(struct health_streams *streams, const struct health *rules,
+		   const struct tls_client *tls, const struct health_way *way, bool wants_full,
 		   void (*on_end)(void *context, const struct health_result *result), void *context)
 {
 	static uint16_t ids;
+	struct loop *loop = health_streams_loop(streams);
 	struct health_probe *p = must_alloc(sizeof(*p));
 
+	p->streams = streams;
 	p->loop = loop;
 	p->rules = rules;
 	p->tls = tls;

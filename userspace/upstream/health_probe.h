@@ -20,12 +20,13 @@ struct health_way {
 
 struct tls_client;
 struct health_probe;
+struct health_streams;
 
 /* tls: NULL for plain. All are borrowed until on_end, which is called once, not by this call, and
  * may begin another. */
 struct health_probe *
-health_probe_begin(struct loop *loop, const struct health *rules, const struct tls_client *tls,
-		   const struct health_way *way, bool wants_full,
+health_probe_begin(struct health_streams *streams, const struct health *rules,
+		   const struct tls_client *tls, const struct health_way *way, bool wants_full,
 		   void (*on_end)(void *context, const struct health_result *result),
 		   void *context);
 /* on_end is called with that context instead. */

@@ -24,14 +24,19 @@ static bool is_given(const struct addr *a)
 	return !addr_is_ip(a, &none);
 }
 
+static bool take_mark(int fd, const struct health_way *way)
+{
+	return !way->tunnel ||
+	       setsockopt(fd, SOL_SOCKET, SO_MARK, &way->mark, sizeof(way->mark)) == 0;
+}
+
 /* Bound to a device, since the vip is an address of this machine: else it would answer itself. */
 static bool take_way(int fd, const struct health_way *way)
 {
 	int ifindex = (int)way->ifindex;
 
-	return !way->tunnel ||
-	       (setsockopt(fd, SOL_SOCKET, SO_MARK, &way->mark, sizeof(way->mark)) == 0 &&
-		setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, sizeof(ifindex)) == 0);
+	return !way->tunnel || (take_mark(fd, way) && setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX,
+								 &ifindex, sizeof(ifindex)) == 0);
 }
 
 static bool bind_source(int fd, const struct addr *source, bool v4)
@@ -57,6 +62,17 @@ static void fit_segments(int fd, const struct health_way *way)
 		setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &most, sizeof(most));
 }
 
+/*
+ * A handshake's last ACK goes with what is said first. Where nothing is said there is none: the
+ * endpoint's kernel has answered, which is all that was asked, and its program never hears of it.
+ */
+static void save_ack(int fd)
+{
+	int seconds = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
+}
+
 int health_socket_open(const struct health_way *way, int type, struct err *err)
 {
 	bool v4 = addr_is_v4(&way->to);
@@ -68,14 +84,28 @@ int health_socket_open(const struct health_way *way, int type, struct err *err)
 		err_sys(err, "no socket");
 		return -1;
 	}
-	if (type == SOCK_STREAM)
+	if (type == SOCK_STREAM) {
+		save_ack(fd);
 		fit_segments(fd, way);
+	}
 	if (take_way(fd, way) && bind_source(fd, &way->source, v4) &&
 	    (connect(fd, (struct sockaddr *)&at, at_len) == 0 || errno == EINPROGRESS))
 		return fd;
 	err_sys(err, "cannot connect");
 	close(fd);
 	return -1;
+}
+
+bool health_socket_again(int fd, const struct health_way *way, struct err *err)
+{
+	struct sockaddr_storage at;
+	socklen_t at_len = addr_to_sockaddr(&way->to, &at);
+
+	fit_segments(fd, way);
+	if (take_mark(fd, way) &&
+	    (connect(fd, (struct sockaddr *)&at, at_len) == 0 || errno == EINPROGRESS))
+		return true;
+	return err_sys(err, "cannot connect");
 }
 
 static void do_not_fragment(int fd, bool v4)

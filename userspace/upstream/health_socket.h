@@ -7,6 +7,9 @@
 
 /* SOCK_STREAM or SOCK_DGRAM to way->to; -1 and *err. A connection may be under way still. */
 int health_socket_open(const struct health_way *way, int type, struct err *err);
+/* A stream of before that was reset, and whose way had the same family, source and device; false
+ * and *err where it cannot. */
+bool health_socket_again(int fd, const struct health_way *way, struct err *err);
 
 enum { HEALTH_ECHO_SMALL = 32, HEALTH_ECHO_MAX = 9216 };
 
