@@ -181,6 +181,7 @@ static void explain_exchange(const struct explain_state *before, const struct ex
 	struct h1_writer w;
 
 	*d = decide(&asked, msg, out->path, sizeof(out->path));
+	out->wanted = d->upstream;
 	if (is_limited(ask, msg, d->route, out))
 		return;
 	if (d->kind != DECIDED_UPSTREAM) {
@@ -189,7 +190,6 @@ static void explain_exchange(const struct explain_state *before, const struct ex
 			out->location = decide_location(&asked, msg, d, texts);
 		return;
 	}
-	out->wanted = d->upstream;
 	out->tunnels = msg->upgrade || d->route->splice == SPLICE_CONNECTION;
 	d->upstream = stand_in(&state, ask, d->upstream);
 	by = recall_of(&state, ask, out, &ex);
