@@ -74,7 +74,10 @@ def test_no_warning_is_made_of_what_is_meant(tmp_path):
     # Expressions come after prefixes.
     (["name: api, match: { host: h, path: /api/* }", "name: n, match: { host: h, path: { regex: '/api/[0-9]+' } }"],
      ["""8: the route "n" can never match: "api" (line 7) takes all that its expression may be, as prefixes come """
-      """first, such as 'GET http://h/api/'"""]),
+      """first (write "api" behind it, with the path { regex: "/api(/.*)?" }), such as 'GET http://h/api/'"""]),
+    # And it is so.
+    (["name: n, match: { host: h, path: { regex: '/api/[0-9]+' } }", "name: api, match: { host: h, path: { regex: '/api(/.*)?' } }"],
+     []),
     (["name: api, match: { host: h, path: /api/* }", "name: n, match: { host: h, path: { regex: '/apis/[0-9]+' } }",
       "name: m, match: { host: g, path: { regex: '/api/[0-9]+' } }"], []),
     (["name: api, match: { host: h, path: /api/*, methods: [PUT] }",

@@ -324,7 +324,8 @@ TEST(every_test_of_the_file_that_fails_is_told)
 	CHECK_STR(findings.list[0].text,
 		  "f:5:3: this test expected route \"y\", found that \"x\" (line 2) matches");
 	CHECK_STR(findings.list[1].text,
-		  "f:7:3: this test expected route \"x\", found that no route matches");
+		  "f:7:3: this test expected route \"x\", found that no listener takes its "
+		  "port (80 or 443 where the URL has none)");
 }
 
 TEST(what_does_not_fit_the_tables_of_the_kernel_is_refused)

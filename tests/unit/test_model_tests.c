@@ -142,7 +142,8 @@ TEST(what_a_test_expects_is_held_to_what_is_decided)
 		  "expected upstream \"b\", found that no entry of \"sni\" with its host has a "
 		  "protocol that it offers" },
 		{ "without TLS", "request: \"GET http://h:8443/\", upstream: a",
-		  "expected upstream \"a\", found that no route matches" },
+		  "expected upstream \"a\", found that no listener takes its port (80 or 443 "
+		  "where the URL has none)" },
 		{ "with a head", "request: \"GET https://h:8443/\", upstream: a, target: /",
 		  "expected that an endpoint gets the request, found that none does" },
 		{ "what no session is",

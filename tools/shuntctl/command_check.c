@@ -8,8 +8,8 @@
 #include "tools/shuntctl/route_warn.h"
 #include "userspace/base/must.h"
 #include "userspace/control/ceilings.h"
+#include "userspace/control/reload.h"
 #include "userspace/snapshot/snapshot.h"
-#include "userspace/tls/tls_tickets.h"
 
 /* Each fills what it is given. */
 static void (*const warners[])(const struct model *model,
@@ -107,29 +107,13 @@ static void print_good(const char *file, const struct model *model)
 	       model->endpoint_count);
 }
 
-/* Of tickets and cookies, as shuntd refuses to begin with others. */
-static bool keys_are_good(struct snapshot *snapshot, struct findings *findings)
-{
-	const struct node *node = &snapshot->model->node;
-	struct reading reading = { .findings = findings };
-	struct err err;
-	bool tickets = tls_tickets_use(node->ticket_keys, &err), cookies;
-
-	if (!tickets)
-		finding(&reading, node->tickets_at, "%s", err.text);
-	cookies = snapshot_name_endpoints(snapshot, NULL, &err);
-	if (!cookies)
-		finding(&reading, node->persistence_at, "%s", err.text);
-	return tickets && cookies;
-}
-
 int command_check(const struct command_options *options)
 {
 	struct findings findings = { 0 };
 	struct model *model = model_load(options->operand, &findings);
 	struct snapshot *snapshot = model ? snapshot_create(model, 1) : NULL;
 	bool good = snapshot && snapshot_secure(snapshot, true, &findings) &&
-		    keys_are_good(snapshot, &findings);
+		    reload_keys(snapshot, NULL, &findings);
 
 	if (options->json)
 		print_json(good ? model : NULL, &findings);

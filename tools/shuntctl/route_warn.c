@@ -133,10 +133,11 @@ static void check_regex(struct warning *w, uint32_t at, uint32_t host)
 		route_example_tell(&example);
 		warnings_add(w->out,
 			     "%s:%u: the route \"%s\" can never match: \"%s\" (line %u) takes all "
-			     "that its "
-			     "expression may be, as prefixes come first, such as %s",
+			     "that its expression may be, as prefixes come first (write \"%s\" "
+			     "behind it, with the path { regex: \"%s%s\" }), such as %s",
 			     later->at.file, later->at.line, later->name, r->name, r->at.line,
-			     example.text);
+			     r->name, r->path ? r->path : "",
+			     r->path && r->path[0] ? "(/.*)?" : "/.*", example.text);
 		return;
 	}
 }

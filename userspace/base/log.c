@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "userspace/base/clock.h"
@@ -80,12 +81,32 @@ static void introduce(struct log_place *place, const char *fmt)
 		;
 }
 
+/* As people read it: "endpoint ... of upstream ...". */
+static void without_conversions(const char *fmt, char *out, size_t room)
+{
+	size_t used = 0;
+
+	for (; *fmt && used + sizeof("...") < room; fmt++) {
+		if (*fmt != '%') {
+			out[used++] = *fmt;
+			continue;
+		}
+		fmt += strcspn(fmt + 1, "csdiuxXp%") + (fmt[1] != 0);
+		memcpy(out + used, "...", 3);
+		used += 3;
+	}
+	out[used] = 0;
+}
+
 static void tell(struct log_place *place)
 {
 	unsigned more = atomic_exchange(&place->suppressed, 0);
+	char text[LINE_MAX_BYTES];
 
-	if (more)
-		log_line(LOG_WARNING, "%u more suppressed of: %s", more, place->fmt);
+	if (!more)
+		return;
+	without_conversions(place->fmt, text, sizeof(text));
+	log_line(LOG_WARNING, "%u more suppressed of: %s", more, text);
 }
 
 bool log_may(struct log_place *place, enum log_level level, const char *fmt, uint64_t now_ms)

@@ -25,6 +25,23 @@ static void warn_forgetful(const struct snapshot *s, const char *state)
 				 s->model->upstreams[i].name);
 }
 
+bool reload_keys(struct snapshot *snapshot, const char *state, struct findings *findings)
+{
+	const struct model *model = snapshot->model;
+	const struct node *node = &model->node;
+	struct reading reading = { .findings = findings };
+	uint32_t before = findings->count;
+	struct err err;
+
+	if (!tls_tickets_use(node->ticket_keys, &err))
+		finding(&reading, node->tickets_at, "%s", err.text);
+	if (!snapshot_name_endpoints(snapshot, state, &err))
+		finding(&reading,
+			node->persistence_keys ? node->persistence_at : model->upstreams[0].at,
+			"%s", err.text);
+	return findings->count == before;
+}
+
 static struct snapshot *take(struct model *model, const char *file, struct findings *findings,
 			     const struct reload_way *way)
 {
@@ -35,8 +52,7 @@ static struct snapshot *take(struct model *model, const char *file, struct findi
 	if (model && model->name_count == 0)
 		model_forget_root(model);
 	if (snapshot && snapshot_secure(snapshot, way->strict, findings) &&
-	    tls_tickets_use(model->node.ticket_keys, &err) && state_dir_open(way->state, &err) &&
-	    snapshot_name_endpoints(snapshot, way->state, &err)) {
+	    state_dir_open(way->state, &err) && reload_keys(snapshot, way->state, findings)) {
 		if (!way->strict)
 			warn_forgetful(snapshot, way->state);
 		return snapshot;

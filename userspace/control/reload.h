@@ -19,6 +19,9 @@ struct reload_way {
 struct snapshot *reload_read(const char *file, const struct reload_way *way);
 /* What that one was built from, once more, whatever is in the file meanwhile. */
 struct snapshot *reload_again(const struct snapshot *before, const struct reload_way *way);
+/* Takes up the keys of tickets and, once a snapshot, of cookies. False and findings where any
+ * cannot be used. state: as in reload_way. */
+bool reload_keys(struct snapshot *snapshot, const char *state, struct findings *findings);
 /* Warns of what a running daemon does not follow until it is started again. */
 void reload_warn_fixed(const struct node *before, const struct node *after);
 /* Of listeners that need the fast path, which there is not. */

@@ -167,7 +167,7 @@ static void try_all(struct building *b, struct trial *t, const struct expectatio
 static const char *no_route(const struct trial *t)
 {
 	if (!t->asked.listener)
-		return "no route matches"; /* nobody listens */
+		return "no listener takes its port (80 or 443 where the URL has none)";
 	if (t->refused)
 		return t->refused;
 	switch (t->decision.kind) {
