@@ -59,8 +59,8 @@ bool exchange_queue_stays(struct session *s)
 		session_fail(s, END_CLIENT_GONE);
 		return false;
 	}
-	if (!client->ops)
-		s->readable[CLIENT] = sight.spoken && !client->eof;
+	if (!client->ops && !sight.spoken)
+		s->readable[CLIENT] = false;
 	/* Its watch is off where it has said what nobody reads now. */
 	if ((sight.spoken || sight.finished) && !ev_is_active(&s->poll.timer))
 		timer_start(&s->poll, SIGHT_MS);
