@@ -9,6 +9,7 @@
 #include "userspace/base/must.h"
 #include "userspace/control/admin_refusal.h"
 #include "userspace/control/deed_print.h"
+#include "userspace/proxy/explain.h"
 #include "userspace/proxy/request_id.h"
 
 enum { PATIENCE_MS = 1000, SINCE_BYTES = 32, SENTENCE_BYTES = 512 };
@@ -114,7 +115,7 @@ static char *refuse(const struct answer *a, const char *node, uint32_t *out_stat
 	return admin_refuse(out_status, made);
 }
 
-static void put_raw(json_t *all, const struct deed *deed)
+void deed_to_raw(json_t *all, const struct deed *deed)
 {
 	static const char hex[] = "0123456789abcdef";
 	const uint8_t *bytes = (const uint8_t *)deed;
@@ -125,6 +126,25 @@ static void put_raw(json_t *all, const struct deed *deed)
 		made[2 * i + 1] = hex[bytes[i] & 15];
 	}
 	json_object_set_new(all, "raw", json_stringn(made, sizeof(made)));
+}
+
+/* Another shuntd may have another layout: what is looked up by it has to be there. */
+static bool is_sound(const struct deed *d)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < DEED_PIECES; i++)
+		len += d->lengths[i];
+	for (uint32_t i = 0; i < DEED_ATTEMPTS_MAX && i < d->attempt_count; i++)
+		if (d->attempts[i].end >= END_REASONS)
+			return false;
+	for (uint32_t i = 0; i < DEED_UNFIT_MAX && i < d->unfit_count; i++)
+		if (d->unfit[i].cause >= UNFIT_CAUSES)
+			return false;
+	return len <= DEED_TEXT_BYTES && d->loser_count <= DEED_LOSERS_MAX &&
+	       d->attempt_count <= DEED_ATTEMPTS_MAX && d->unfit_count <= DEED_UNFIT_MAX &&
+	       d->end < END_REASONS && d->balance < BALANCES && d->refused < RETRY_REFUSALS &&
+	       d->phase < EXCHANGE_PHASES && d->splice_reason < SPLICE_REASONS;
 }
 
 bool deed_from_raw(json_t *answer, struct deed *out)
@@ -139,7 +159,7 @@ bool deed_from_raw(json_t *answer, struct deed *out)
 		bytes[i] = (uint8_t)byte;
 	}
 	json_object_del(answer, "raw");
-	return good;
+	return good && is_sound(out);
 }
 
 char *deed_ask(struct crew *crew, const struct snapshot *snapshot, const struct history *history,
@@ -161,7 +181,7 @@ char *deed_ask(struct crew *crew, const struct snapshot *snapshot, const struct 
 		  history_is_same(history, answer.deed.snapshot, snapshot->number);
 	all = deed_print(&answer.deed, present ? snapshot->model : NULL, snapshot);
 	if (!present)
-		put_raw(all, &answer.deed);
+		deed_to_raw(all, &answer.deed);
 	made = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	json_decref(all);
 	*out_status = 200;

@@ -15,5 +15,7 @@
  */
 char *deed_ask(struct crew *crew, const struct snapshot *snapshot, const struct history *history,
 	       struct span id, uint32_t *out_status);
+/* Whole, as "raw", for a shuntctl of the same build. */
+void deed_to_raw(json_t *answer, const struct deed *deed);
 /* From "raw", which is taken out. False: there is none, or it is of another shuntd than this. */
 bool deed_from_raw(json_t *answer, struct deed *out);

@@ -134,14 +134,48 @@ static void print_listener(json_t *all, const struct told *t, const struct snaps
 	json_object_set_new(all, "path", text(d, DEED_PATH));
 }
 
+/* Whether the route asks for what it lost by: else it is another one. */
+static bool lost_by(const struct route *r, const struct deed_loser *l)
+{
+	const struct conditions *when = r->when;
+
+	switch ((enum route_miss)l->miss) {
+	case MISS_NONE:
+		return false;
+	case MISS_PATH:
+		return r->path;
+	case MISS_METHOD:
+		return r->method_count > 0;
+	case MISS_HEADER:
+		return l->which < r->header_count;
+	case MISS_COOKIE:
+		return when && l->which < when->cookie_count;
+	case MISS_QUERY:
+		return when && l->which < when->query_count;
+	case MISS_LISTENER:
+		return when && when->listener_count > 0;
+	case MISS_SNI:
+		return when && when->sni_count > 0;
+	case MISS_ALPN:
+		return when && when->alpn;
+	case MISS_SUBJECT:
+		return when && when->subject;
+	case MISS_SESSION_ID:
+		return when && when->session_id;
+	default:
+		return when;
+	}
+}
+
 static json_t *print_loser(const struct told *t, const struct deed_loser *l)
 {
 	struct route_try tried = { .miss = (enum route_miss)l->miss, .which = l->which };
 
-	if (!t->table || l->route >= t->table->count)
+	if (t->table && l->route < t->table->count)
+		tried.route = &t->table->routes[l->route];
+	if (!tried.route || !lost_by(tried.route, l))
 		return json_pack("{s:n, s:n, s:b, s:b, s:s}", "route", "line", "matches", false,
 				 "taken", false, "why", deed_words_miss(l->miss));
-	tried.route = &t->table->routes[l->route];
 	return explain_part_candidate(&tried, t->route);
 }
 

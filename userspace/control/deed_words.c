@@ -118,7 +118,7 @@ const char *deed_words_miss(uint8_t miss)
 		[MISS_QUERY] = "one of its parameters is not met",
 	};
 
-	return texts[miss];
+	return miss <= MISS_QUERY && texts[miss] ? texts[miss] : "it does not match";
 }
 
 struct explain_text deed_words_splice(const struct deed *d)

@@ -101,7 +101,7 @@ static void print_upstream(json_t *all, const struct explained *e)
 	const struct upstream *u = e->decision.upstream;
 
 	explain_part_split(all, e->decision.route, e->wanted, e->decision.split_by);
-	if (u && u != e->wanted)
+	if (u && e->wanted && u != e->wanted)
 		json_object_set_new(all, "stands_in_for", json_string(e->wanted->name));
 	json_object_set_new(all, "upstream", u ? json_string(u->name) : json_null());
 }
