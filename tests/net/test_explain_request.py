@@ -45,6 +45,18 @@ ALIKE = ["vip", "listener", "protocol", "route", "line", "split", "split_by", "u
 LOSERS_MAX = 8
 
 
+def compare_unfit(told, ended):
+    """Who was not fit, as far as anybody looked: nobody who has the client's cookie, else up to the priority that
+    had somebody; all with weight 0, as nothing else is wrong with any here."""
+    chosen = [one["priority"] for one in told["endpoints"] if one["chosen"]]
+    kept = told["endpoint_why"] == "it had the client before"
+    looked = [one for one in told["endpoints"] if not kept and one["priority"] <= max(chosen, default=1)]
+    unfit = [one["endpoint"] for one in looked if one["state"].startswith("gets nothing new")]
+    assert {one["endpoint"] for one in ended["endpoints"]} == set(unfit)
+    assert all(one["state"].startswith("got nothing new") for one in ended["endpoints"])
+    return len(unfit)
+
+
 def compare_ended(told, ended, status):
     """What is said of it when it has ended, with what was told before."""
     assert ended["status"] == status
@@ -56,6 +68,8 @@ def compare_ended(told, ended, status):
     lost, kept = candidates[:taken], candidates[:min(taken, LOSERS_MAX)]
     assert ended["candidates"] == kept + candidates[taken:taken + 1]
     assert ended["candidates_not_shown"] == len(lost) - len(kept)
+    if "endpoints" in told:
+        compare_unfit(told, ended)
     if told.get("endpoint"):
         (attempt,) = ended["attempts"]
         assert attempt["endpoint"] == told["endpoint"] and attempt["status"] == status
