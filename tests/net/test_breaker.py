@@ -45,11 +45,9 @@ def test_an_upstream_that_fails_is_not_asked_until_trials_went_well():
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_what_is_under_way_is_bounded_over_all_workers(workers):
-    with Lined(None, "weight: 1", workers=workers) as shunt:
-        shunt.upstream = "    breaker: { active: 4 }\n"
-        with open(shunt.path("plain.yaml"), "w", encoding="utf-8") as out:
-            out.write(shunt.configuration())
-        shunt.reload()
+    lined = Lined(None, "weight: 1", workers=workers)
+    lined.upstream = "    breaker: { active: 4 }\n"
+    with lined as shunt:
         held = shunt.hold(4)
         for _ in range(5):
             full = shunt.get()
@@ -62,11 +60,9 @@ def test_what_is_under_way_is_bounded_over_all_workers(workers):
 
 
 def test_what_waits_is_bounded_apart_from_what_is_being_answered():
-    with Lined("size: 100, timeout: 1m") as shunt:
-        shunt.upstream += "    breaker: { pending: 2 }\n"
-        with open(shunt.path("plain.yaml"), "w", encoding="utf-8") as out:
-            out.write(shunt.configuration())
-        shunt.reload()
+    lined = Lined("size: 100, timeout: 1m")
+    lined.upstream += "    breaker: { pending: 2 }\n"
+    with lined as shunt:
         (first, _), = shunt.hold()
         waiting = shunt.queue(2)
         assert shunt.get().status == 503
