@@ -73,6 +73,7 @@ def test_who_is_busy_gets_less(kind):
     ("header:x-user", lambda user: (b"X-User: %s\r\n" % user, b"/")),
     ("cookie:sid", lambda user: (b"Cookie: a=b; sid=%s; sidd=1\r\n" % user, b"/")),
     ("query:user", lambda user: (b"", b"/x?a=1&user=%s&t=" % user)),
+    ("path", lambda user: (b"", b"/x/%s?t=" % user)),
 ])
 def test_maglev_keeps_what_belongs_together(key, request_of):
     with Several(4, f"    balance: maglev\n    hash_on: {key}\n") as shunt:

@@ -1,5 +1,6 @@
 """Clients that are led back to the endpoint that they had, on loopback."""
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -60,6 +61,16 @@ class Kept(Several):
         answer = self.get((b"Cookie: " + cookie + b"\r\n" if cookie else b"") + more)
         assert answer.status == 200, answer
         return [now - then for now, then in zip(self.served(), before)].index(1), answer
+
+    def asked_by(self, fields, address):
+        """The number of the endpoint that serves who comes from there with these."""
+        client = self.client()
+        client.sock.close()
+        client.sock = socket.create_connection(("127.0.0.1", self.port), plain.PATIENCE, (address, 0))
+        before = self.served()
+        assert self.get(fields, client=client).status == 200
+        client.sock.close()
+        return [now - then for now, then in zip(self.served(), before)].index(1)
 
     def restart(self):
         self.daemon.terminate()
@@ -216,6 +227,35 @@ def test_a_key_leads_to_one_endpoint_and_the_rest_is_balanced(key, field):
         assert sorted(shunt.who()[0] for _ in range(30)) == sorted([0, 1, 2] * 10), "in turn"
 
 
+@pytest.mark.parametrize("keys,user_of", [
+    ("application_cookie: JSESSIONID", None),
+    ('hash_on: "header:X-User"', lambda user: (b"X-User: %d\r\n" % user, "127.0.0.1")),
+    ('hash_on: "cookie:sid"', lambda user: (b"Cookie: sid=%d\r\n" % user, "127.0.0.1")),
+    ("hash_on: client-address", lambda user: (b"", f"127.0.0.{user + 2}")),
+])
+def test_each_kind_holds_through_reload_restart_and_on_a_second_node(keys, user_of):
+    key = b"k" * 32
+    with Kept(3, keys, node_keys=key) as one:
+        if user_of:
+            users = [user_of(user) for user in range(20)]
+        else:
+            for origin in one.origins:
+                origin.answers = SetsCookie(origin)
+            given = [one.who()[1].all(b"set-cookie")[0].split(b";")[0] for _ in range(9)]
+            users = [(b"Cookie: %s\r\n" % cookie, "127.0.0.1") for cookie in given]
+        had = [one.asked_by(*user) for user in users]
+        assert set(had) == {0, 1, 2}
+        one.order = [2, 0, 1]
+        one.change()
+        assert [one.asked_by(*user) for user in users] == had, "another order of writing"
+        one.restart()
+        assert [one.asked_by(*user) for user in users] == had, "restarted"
+        with Kept(0, keys, shared=one, node_keys=key) as two:
+            two.order = [1, 2, 0]
+            two.change()
+            assert [two.asked_by(*user) for user in users] == had, "another node"
+
+
 def test_without_a_place_to_keep_it_the_key_is_of_this_process_and_shuntd_says_so():
     with Kept(2) as shunt:
         assert "warning" not in shunt.log()
@@ -230,12 +270,16 @@ def test_without_a_place_to_keep_it_the_key_is_of_this_process_and_shuntd_says_s
 class Secured(Kept):
     """With TLS on the second port, and keys for tickets that outlive it."""
 
-    def __init__(self):
-        super().__init__(3, "hash_on: tls-session")
-        self.ca = Authority(self.dir)
-        self.ca.sign("a", ["a.example.com"])
-        with open(self.path("tickets"), "wb") as out:
-            out.write(os.urandom(80))
+    def __init__(self, shared=None):
+        super().__init__(3, "hash_on: tls-session", shared)
+        self.ca = shared.ca if shared else Authority(self.dir)
+        if shared:
+            for name in ("a.pem", "a.key", "tickets"):
+                shutil.copy(shared.path(name), self.path(name))
+        else:
+            self.ca.sign("a", ["a.example.com"])
+            with open(self.path("tickets"), "wb") as out:
+                out.write(os.urandom(80))
         self.node = "ticket_keys: tickets, "
 
     def configuration(self):
@@ -268,6 +312,9 @@ def test_a_session_of_tls_leads_to_one_endpoint_as_long_as_it_is_resumed(version
         again = [shunt.visit(context, session) for _, session in visits]
         shunt.restart()
         third = [shunt.visit(context, session) for _, session in again]
+        with Secured(shunt) as node:
+            fourth = [node.visit(context, session) for _, session in third]
+        assert [who for who, _ in fourth] == [who for who, _ in third], "another node"
         assert [who for who, _ in again] == [who for who, _ in visits] == [who for who, _ in third]
 
 
