@@ -49,6 +49,23 @@ def test_keys_that_cannot_be_read_are_told_before_shuntd_refuses_them(tmp_path, 
     assert f"{path}:1:{column}: cannot read the {key.split('_')[0]}" in got.stderr and "missing.keys: No such" in got.stderr
 
 
+@pytest.mark.parametrize("upstreams,want", [
+    ("o: { endpoints: [ { address: 10.0.0.5:80, weight: 0 } ] }", '4: no endpoint of the upstream "o" has a weight above 0'),
+    ("o: { failover: p, endpoints: [ { address: 10.0.0.5:80 } ] }, p: { endpoints: [] }",
+     '4: "p", which stands in for the upstream "o", has no endpoint'),
+    ("o: { endpoints: [ { address: 127.0.0.1:80 } ] }",
+     '4: the endpoint 127.0.0.1:80 of the upstream "o" is the listener v:80, which leads there: what goes there comes back'),
+    ("o: { endpoints: [ { address: 127.0.0.1:81 } ] }, p: { endpoints: [ { address: 127.0.0.1:80 } ] }", None),
+    ("o: { persistence: { cookie: true }, endpoints: [] }", '4: the cookie of the upstream "o" is called "true"'),
+])
+def test_upstreams_that_nobody_gets_an_answer_from_are_told(tmp_path, upstreams, want):
+    path = tmp_path / "shunt.yaml"
+    path.write_text(CONFIG.format(routes="    - { name: all, upstream: o }").replace("{ o: { endpoints: [] } }",
+                                                                                     "{ " + upstreams + " }"))
+    got = warnings(str(path))
+    assert got == [] if want is None else len(got) == 1 and got[0].startswith(want), got
+
+
 def test_no_warning_is_made_of_what_is_meant(tmp_path):
     assert not warnings(file_of(tmp_path, [
         "name: a, match: { methods: [GET, x-own] }, filters: { request_headers: { set: { x-a: '${client} 5$ 100%' } } }"]))
@@ -106,7 +123,7 @@ KEYED = """vips: [ {{ name: v, addresses: [127.0.0.1], listeners: [ {{ port: 80,
 node: {{ tunnel_address: 127.0.0.1 }}
 routes: {{ r: [ {{ name: a, upstream: o }}, {{ name: b, match: {{ path: /b }}, upstream: f }} ] }}
 upstreams:
-  o: {{ endpoints: [], {keys} }}
+  o: {{ endpoints: [ {{ address: 10.0.0.5:80 }} ], {keys} }}
   f: {{ endpoints: [], failover: o }}
 """
 PASSING = "{ port: 443, protocol: tls-passthrough, sni: { a.example.com: { alpn: h2, upstream: %s } } }"

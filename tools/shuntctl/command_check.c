@@ -5,6 +5,7 @@
 #include "tools/shuntctl/command.h"
 #include "tools/shuntctl/habit_warn.h"
 #include "tools/shuntctl/key_warn.h"
+#include "tools/shuntctl/lost_warn.h"
 #include "tools/shuntctl/route_warn.h"
 #include "userspace/base/must.h"
 #include "userspace/control/ceilings.h"
@@ -13,7 +14,8 @@
 
 /* Each fills what it is given. */
 static void (*const warners[])(const struct model *model,
-			       struct warnings *out) = { route_warn, key_warn, habit_warn };
+			       struct warnings *out) = { route_warn, key_warn, habit_warn,
+							 lost_warn };
 
 static void add_warnings(json_t *list, const struct warnings *warnings)
 {

@@ -47,5 +47,9 @@ bool err_at(struct err *err, struct place at, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(err->text + used, sizeof(err->text) - (size_t)used, fmt, args);
 	va_end(args);
+	/* What a file has in it is quoted, and must not end the line or move the cursor. */
+	for (char *c = err->text + used; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
 	return false;
 }

@@ -16,7 +16,10 @@ struct edits {
 static void add_edit(struct reading *r, struct edits *edits, struct place at,
 		     struct header_edit edit)
 {
-	if (!may_set_field(edit.name))
+	if (!edit.name[0] || !span_is_all(span_of(edit.name), BYTE_TOKEN))
+		finding(r, at, "expected the name of a field such as X-Name, found \"%s\"",
+			edit.name);
+	else if (!may_set_field(edit.name))
 		finding(r, at, "the field \"%s\" is not one that may be changed%s", edit.name,
 			strcasecmp(edit.name, "Host") == 0 ? "; \"rewrite\" has \"host\" for that"
 							   : "");
