@@ -29,8 +29,8 @@ struct explain_text deed_words_choice(const struct deed *d, uint32_t priority)
 	else if (priority > 0)
 		snprintf(before, sizeof(before), "; nobody of a priority before %u is fit and free",
 			 priority);
-	return words("%s%s%s", explain_words_how((enum balance)d->balance, d->keyed), before,
-		     d->asked > 1 ? "; others were asked before" : "");
+	return words("%s%s%s", explain_words_how((enum balance)d->balance, d->keyed, d->keyless),
+		     before, d->asked > 1 ? "; others were asked before" : "");
 }
 
 /* Of the endpoint, where end_reason_texts speak of the whole exchange. */

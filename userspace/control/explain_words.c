@@ -203,7 +203,7 @@ struct explain_text explain_words_state(const struct explain_endpoint *one)
 	return words("fit");
 }
 
-const char *explain_words_how(enum balance balance, bool keyed)
+const char *explain_words_how(enum balance balance, bool keyed, bool keyless)
 {
 	static const char *const hows[BALANCES] = {
 		[BALANCE_ROUND_ROBIN] = "it is its turn",
@@ -212,14 +212,15 @@ const char *explain_words_how(enum balance balance, bool keyed)
 		[BALANCE_LEAST_REQUEST] = "it has least to do for its weight",
 	};
 
+	if (keyless)
+		return "chance, since it has not what is hashed";
 	return hows[keyed ? BALANCE_MAGLEV : balance];
 }
 
 struct explain_text explain_words_choice(const struct explained *e)
 {
 	const struct upstream *u = e->decision.upstream;
-	const struct explain_endpoint *one;
-	const char *how = explain_words_how(u->balance, e->keyed);
+	const char *how = explain_words_how(u->balance, e->keyed, e->keyless);
 
 	if (e->waits)
 		return words("all that are fit are full: it would wait in line, for %u ms at most",
@@ -228,8 +229,7 @@ struct explain_text explain_words_choice(const struct explained *e)
 		return words("%s", end_reason_texts[e->end]);
 	if (e->keeps && e->place == e->kept)
 		return words("it had the client before");
-	one = &e->endpoints[e->place < e->endpoint_count ? e->place : 0];
-	if (e->place < e->endpoint_count && (one->state.down || one->state.ejected_ms > 0))
+	if (e->any)
 		return words("%s; too few are fit, so all are taken for it", how);
 	if (u->endpoints[e->place].priority > 0)
 		return words("%s; nobody of a priority before %u is fit and free", how,

@@ -12,8 +12,8 @@ struct explain_text {
 struct explain_text explain_words_try(const struct route_try *tried, const struct route *taken);
 /* Of one whose name fits. */
 struct explain_text explain_words_entry(const struct sni_route *entry, const struct explained *e);
-/* By what an upstream chooses. */
-const char *explain_words_how(enum balance balance, bool keyed);
+/* By what an upstream chooses; see struct exchange. */
+const char *explain_words_how(enum balance balance, bool keyed, bool keyless);
 const char *explain_words_action(const struct explained *e);
 /* by: by what the user was told apart. */
 struct explain_text explain_words_split(const struct split *split, enum sticky by);

@@ -101,7 +101,7 @@ struct deed {
 	uint8_t phase;                /* enum exchange_phase; PHASE_OVER: it has ended */
 	uint8_t refused;              /* enum retry_refusal, the last */
 	uint8_t loser_count, losers_more, attempt_count, unfit_count;
-	bool keyed : 1, keeps : 1, kept : 1, reused : 1, spliced : 1, cut : 1;
+	bool keyed : 1, keyless : 1, keeps : 1, kept : 1, reused : 1, spliced : 1, cut : 1;
 	bool foreign : 1, failed_over : 1, unfit_more : 1, unfit_any : 1, sni_is_host : 1;
 	bool kept_unfit : 1; /* the first of unfit is whom the client's cookie names */
 	bool secure : 1;     /* by TLS */

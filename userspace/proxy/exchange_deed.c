@@ -177,6 +177,7 @@ static void tell_endpoints(struct deed *deed, const struct exchange *ex)
 		};
 	deed->kept_unfit = ex->keeps && deed->unfit_count > 0 && story->unfit.places[0] == ex->kept;
 	deed->keyed = ex->keyed;
+	deed->keyless = ex->keyless;
 	deed->keeps = ex->keeps;
 	deed->foreign = ex->foreign;
 	deed->kept = ex->keeps && ex->endpoint && ex->kept == ex->place;

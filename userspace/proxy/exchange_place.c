@@ -94,8 +94,9 @@ void exchange_hash(const struct recall *by, const struct message *msg, struct sp
 
 	by->ex->keyed = p->kind == PERSISTENCE_HASH && hash_of(by, &p->hash_on, msg, path);
 	/* Requests without the key have nothing in common. */
-	if (!by->ex->keyed && by->upstream->balance == BALANCE_MAGLEV &&
-	    !hash_of(by, &by->upstream->hash_on, msg, path))
+	by->ex->keyless = !by->ex->keyed && by->upstream->balance == BALANCE_MAGLEV &&
+			  !hash_of(by, &by->upstream->hash_on, msg, path);
+	if (by->ex->keyless)
 		by->ex->hash = balance_mix(by->chance);
 }
 

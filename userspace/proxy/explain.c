@@ -94,6 +94,7 @@ static void choose(const struct explain_state *state, const struct explain_ask *
 	struct breaker_use breaker = roster_breaker(r, state->now_ms);
 	uint64_t chance = state->chance;
 	struct idle_ask idle = { state->idle, ask->snapshot, u, out->tunnels };
+	struct roster_unfit unfit = { 0 };
 	struct roster_ask whom = { .now_ms = state->now_ms,
 				   .random = balance_mix(&chance),
 				   .hash = ex->hash,
@@ -102,17 +103,20 @@ static void choose(const struct explain_state *state, const struct explain_ask *
 				   .kept = ex->kept,
 				   .look = true,
 				   .has_idle = state->idle ? exchange_has_idle : NULL,
-				   .context = &idle };
+				   .context = &idle,
+				   .unfit = &unfit };
 
 	for (uint32_t i = 0; i < u->endpoint_count && i < EXPLAIN_ENDPOINTS_MAX; i++)
 		out->endpoints[out->endpoint_count++] =
 			(struct explain_endpoint){ &u->endpoints[i], roster_look_for(r, i, &whom) };
 	out->keyed = ex->keyed;
+	out->keyless = ex->keyless;
 	out->keeps = ex->keeps;
 	out->kept = ex->kept;
 	out->foreign = ex->foreign;
 	out->asked = true;
 	out->answer = roster_pick(r, &whom, &out->place);
+	out->any = unfit.any;
 	if (out->decision.route && !breaker_may(&breaker)) {
 		out->answer = ROSTER_UNFIT;
 		set_end(out, END_BREAKER_OPEN, 503);

@@ -59,10 +59,11 @@ struct explained {
 	struct span location;                  /* of a redirect */
 	struct span head;                      /* as the endpoint gets it */
 	/* Of what leads it back to the endpoint that it had. */
-	bool keyed, keeps, foreign;
+	bool keyed, keyless, keeps, foreign;
 	uint32_t kept;
 	struct explain_endpoint endpoints[EXPLAIN_ENDPOINTS_MAX];
 	uint32_t endpoint_count;
+	bool any;   /* too few were fit, so that all were taken for it */
 	bool waits; /* in its upstream's line: all that are fit are full */
 	enum roster_answer answer;
 	uint32_t place;                   /* of the endpoint, with ROSTER_FOUND */

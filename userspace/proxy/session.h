@@ -71,6 +71,7 @@ struct exchange {
 	bool keeps, kept_newest;          /* it names one; by the present key */
 	bool foreign;                     /* it has one that names nobody */
 	bool keyed;                       /* hash decides, whatever the upstream balances by */
+	bool keyless;                     /* it has nothing to hash: hash is chance */
 	uint8_t choice;                   /* enum roster_answer, the last */
 	uint8_t retries;                  /* of attempts, by exchange_retry() */
 	bool chosen;                      /* endpoint is the one to be asked next */
