@@ -37,8 +37,8 @@ upstreams:{upstreams}
 class Spread:
     """See spread.py."""
 
-    def __init__(self, lab, kind, port, count=FLOWS):
-        self.process = lab.start("client", PYTHON, os.path.join(HARNESS, "spread.py"), kind, DSR, str(port),
+    def __init__(self, lab, kind, port, count=FLOWS, vip=DSR):
+        self.process = lab.start("client", PYTHON, os.path.join(HARNESS, "spread.py"), kind, vip, str(port),
                                  str(count), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def names(self, which="same"):

@@ -5,6 +5,7 @@ import pytest
 
 from tests.harness.lab import HARNESS, LINKS, PYTHON
 from tests.harness.run import wait_until
+from tests.net.test_l4_orders import Spread
 
 NAT, NAT6 = "203.0.113.61", "2001:db8:53::61"
 STREAM = r"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -115,3 +116,26 @@ def test_neither_a_pool_change_nor_a_restart_moves_a_connection(nat, vip):
     talk.goes_on()
     assert talk.end()["bad"] == 0
     assert answers(nat, vip, 24) == {"web_a", "web_b"}
+
+
+def test_who_drains_keeps_its_flows_until_its_time_is_over(nat):
+    """Then datagrams go elsewhere, and of connections, which nobody else could go on with, nothing goes on."""
+    def order(*words):
+        for name, port in (("udp0", 5300), ("echo0", 8001)):
+            address = LINKS["web_b"][0].split("/")[0]
+            nat.ctl("endpoint", "set", name, f"{address}:{port}", *words, "--admin", nat.admin)
+
+    flows, talk = Spread(nat, "udp", 53, 40, NAT), nat.talk(NAT, 7, 20, STREAM)
+    before = flows.names()
+    assert set(before) == {"web_a", "web_b"}
+    order("drain")
+    assert flows.names() == before
+    assert set(Spread(nat, "udp", 53, 40, NAT).names()) == {"web_a"}
+    talk.goes_on()
+    unknown = nat.only("NAT_UNKNOWN")
+    order("drain", "1s")
+    wait_until(lambda: set(flows.names()) == {"web_a"}, "its time is over")
+    wait_until(lambda: nat.only("NAT_UNKNOWN") > unknown, "what its connections say is dropped")
+    talk.process.kill()
+    talk.process.wait()
+    order("reset")
