@@ -110,7 +110,7 @@ bench-packets: ## of these only the packets, the kernel's memory, and forwarding
 soak: all ## a million requests (REQUESTS=n), then splices for 30 minutes (SECONDS=n), while all around them changes
 	@$(BUILD_ONE) -s $(SOAK_PROGRAMS)
 	@$(PYTHON) tools/soak/soak $(or $(REQUESTS),1000000)
-	@SHUNT_EXPLAIN_TABLES=400 $(PYTHON) -m pytest -q tests/net/test_explain_request.py
+	@SHUNT_EXPLAIN_TABLES=400 $(PYTHON) -m pytest -q tests/net/test_explain_request.py tests/net/test_explain_ended.py
 	@$(PYTHON) tools/soak/splices $(or $(SECONDS),1800) $(SEED)
 
 tsan: deps ## threaded unit tests, and the lab with shuntd, under ThreadSanitizer; TESTS=tests/net/...

@@ -1,7 +1,10 @@
 """`shuntctl explain --request-id`: what became of requests to endpoints that fail, of those that are not over yet,
 and of those that nobody knows."""
+import collections
 import contextlib
 import json
+import os
+import random
 import socket
 import ssl
 
@@ -18,6 +21,10 @@ from tests.net.test_retries import RESET, Says, retry
 SILENT, CLOSED = Says(scripted.Answer(())), Says(scripted.Answer((), "close"))
 PHASES = ["head_us", "queue_us", "connect_us", "response_us", "transfer_us", "total_us"]
 REMEMBERED = 8192  # by a worker
+FAILS = scripted.Answer((b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",))
+# As many as tests/net/test_explain_request.py has; make soak has more of them.
+FAULTS = 25 * int(os.environ.get("SHUNT_EXPLAIN_TABLES", 12))
+SEED = int(os.environ.get("SHUNT_EXPLAIN_SEED", 1))
 ANY = "request_id: { take: any }"
 
 
@@ -81,6 +88,36 @@ def test_each_attempt_is_told_with_what_came_of_it(rules, answers, first):
         assert told["attempts"][1]["after_ms"] >= (500 if answers is SILENT else 0)
         assert "not_retried" not in told
         assert f"attempt {shunt.address(1)} after {told['attempts'][1]['after_ms']} ms: answered 200" in shunt.shown("one")
+
+
+def test_what_is_told_of_attempts_is_what_endpoints_saw():
+    """Each endpoint has an answer of its own for each request; some fail so often that they are ejected."""
+    source, seen, ejected = random.Random(SEED), collections.Counter(), 0
+    answers = [(None, ("done", 200)), (FAILS, ("done", 500)), (RESET, ("endpoint_closed", 0))]
+    with Told(4, "    eject: { failures: 2, time: 1s, most: 50 }\n",
+              route=retry("on: [reset, 500], attempts: 3, budget: 100")) as shunt:
+        for number in range(FAULTS):
+            name = scripted.token()
+            script = {shunt.address(i): source.choices(answers, [2, 1, 1])[0] for i in range(4)}
+            for origin, (answer, _) in zip(shunt.origins, script.values()):
+                if answer:
+                    origin.answers[name] = answer
+            client = shunt.client()
+            client.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\nX-Request-ID: f%d\r\n\r\n" % (name, number))
+            status = client.read_answer().status
+            client.sock.close()
+            told = shunt.told(f"f{number}")
+            asked = [one[0] for one in attempts(told)]
+            assert told["status"] == status and told["endpoint"] == asked[-1], told
+            assert set(asked) == {shunt.address(i) for i in range(4) if shunt.origins[i].whole(name)}, told
+            assert [(end, got) for _, end, got, _ in attempts(told)] == [script[to][1] for to in asked], (told, script)
+            assert told["endpoints_asked"] == len(asked) == len(set(asked)), told
+            unfit = {one["endpoint"] for one in told["endpoints"]}
+            assert all(one["state"].startswith("ejected") for one in told["endpoints"]), told
+            assert status == 200 or "not_retried" in told or len(asked) == 4, told
+            seen[len(asked)] += 1
+            ejected += bool(unfit)
+    assert set(seen) >= {1, 2} and ejected > FAULTS / 50, (seen, ejected)
 
 
 @pytest.mark.parametrize("rules,method,body,why", [
