@@ -1,4 +1,5 @@
 """Workers come and go with the configuration, while all are busy."""
+import contextlib
 import os
 import subprocess
 
@@ -17,7 +18,9 @@ def threads(pid):
     """Names of the workers that run; numbers are never given twice."""
     names = set()
     for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/comm", encoding="utf-8") as name:
+        # One that ends just now, or has as it is read, is none.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                open(f"/proc/{pid}/task/{task}/comm", encoding="utf-8") as name:
             names.add(name.read().strip())
     return {name for name in names if name.startswith("worker-")}
 
