@@ -99,6 +99,59 @@ TEST(routes_do_not_share_a_source)
 	quota_give(b.quota);
 }
 
+/* As after a reload: the quota is the same. */
+TEST(who_waited_at_a_low_rate_waits_no_longer_than_a_new_one_says)
+{
+	struct route_limits low = { .rate = { 3600 * SECOND, 20 }, .quota = quota_take(11) };
+	struct route_limits high = { .rate = { SECOND / 10, 5 }, .quota = low.quota };
+	struct addr who = source("192.0.2.1");
+
+	for (int i = 0; i < 20; i++)
+		CHECK_INT(enter(&low, "192.0.2.1", NOW), QUOTA_PASS);
+	CHECK_INT(enter(&low, "192.0.2.1", NOW), QUOTA_RATE);
+	CHECK_INT(enter(&high, "192.0.2.1", NOW), QUOTA_RATE); /* it is used up, and no more */
+	CHECK_INT(wait_ns, SECOND / 10);
+	CHECK_INT(quota_look(&high, &who, NOW), QUOTA_RATE);
+	CHECK_INT(quota_look(&high, &who, NOW + SECOND / 10), QUOTA_PASS);
+	CHECK_INT(enter(&high, "192.0.2.1", NOW + SECOND / 10), QUOTA_PASS);
+	CHECK_INT(enter(&high, "192.0.2.1", NOW + SECOND / 10), QUOTA_RATE);
+	quota_give(low.quota);
+}
+
+TEST(a_source_at_another_rate_begins_anew)
+{
+	struct route_limits low = { .source_rate = { 3600 * SECOND, 3 }, .quota = quota_take(12) };
+	struct route_limits high = { .source_rate = { SECOND, 1 }, .quota = low.quota };
+	struct addr who = source("192.0.2.1");
+
+	for (int i = 0; i < 3; i++)
+		CHECK_INT(enter(&low, "192.0.2.1", NOW), QUOTA_PASS);
+	CHECK_INT(enter(&low, "192.0.2.1", NOW), QUOTA_SOURCE_RATE);
+	CHECK_INT(quota_look(&high, &who, NOW), QUOTA_PASS);
+	CHECK_INT(enter(&high, "192.0.2.1", NOW), QUOTA_PASS);
+	CHECK_INT(enter(&high, "192.0.2.1", NOW), QUOTA_SOURCE_RATE);
+	CHECK_INT(quota_look(&low, &who, NOW), QUOTA_SOURCE_RATE);
+	quota_give(low.quota);
+}
+
+/* Six for each column: if each row took on what all of them sent, a third would be refused. */
+TEST(a_crowd_of_sources_is_in_the_way_of_few)
+{
+	enum { CROWD = 6 << 17, OTHERS = 10000 };
+	struct route_limits limits = { .source_rate = { 12 * SECOND, 5 }, .quota = quota_take(13) };
+	struct addr who = source("2001:db8::");
+	uint32_t refused = 0;
+
+	for (uint32_t i = 0; i < CROWD + OTHERS; i++) {
+		memcpy(who.ip, &i, sizeof(i));
+		if (quota_enter(&limits, &who, NOW, &wait_ns) != QUOTA_PASS && i >= CROWD)
+			refused++;
+	}
+	if (refused > OTHERS / 20)
+		fail_msg("%u of %d were refused", refused, OTHERS);
+	quota_give(limits.quota);
+}
+
 TEST(so_many_at_once_and_what_ends_makes_room)
 {
 	struct route_limits limits = { .requests = 3,

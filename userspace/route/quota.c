@@ -78,14 +78,19 @@ struct columns {
 	uint32_t at[ROWS];
 };
 
-static struct columns columns_of(const struct quota *quota, const struct addr *source)
+/* Of the rate, or with NULL of what is under way. Another rate has other columns: what was used at
+ * the old one, and when that would be over, says nothing of it. */
+static struct columns columns_of(const struct quota *quota, const struct addr *source,
+				 const struct request_rate *rate)
 {
 	size_t len = addr_is_v4(source) ? 16 : 8; /* a /64 is one site's */
+	uint64_t name =
+		quota->name ^ (rate ? rate->interval_ns * 0x9e3779b97f4a7c15ull ^ rate->burst : 0);
 	struct columns c;
 
 	for (int row = 0; row < ROWS; row++)
 		c.at[row] = (uint32_t)(XXH3_64bits_withSeed(source->ip, len,
-							    sketches->seeds[row] ^ quota->name) %
+							    sketches->seeds[row] ^ name) %
 				       COLUMNS);
 	return c;
 }
@@ -103,17 +108,36 @@ static uint64_t one_more(const struct request_rate *rate, uint64_t used_until, u
 	return (used_until > now ? used_until : now) + rate->interval_ns;
 }
 
+/* Beyond what this rate ever lets in: it was another one, of before a reload. */
+static uint64_t at_this_rate(const struct request_rate *rate, uint64_t used_until, uint64_t now)
+{
+	uint64_t most = now + rate->interval_ns * rate->burst;
+
+	return used_until < most ? used_until : most;
+}
+
+/* If another worker was first, it has seen to it. */
+static void lower_to(atomic_uint_fast64_t *at, uint64_t from, uint64_t to)
+{
+	atomic_compare_exchange_strong_explicit(at, &from, to, memory_order_relaxed,
+						memory_order_relaxed);
+}
+
 static bool rate_take(atomic_uint_fast64_t *at, const struct request_rate *rate, uint64_t now,
 		      uint64_t *out_wait)
 {
-	uint64_t was = atomic_load_explicit(at, memory_order_relaxed);
+	uint64_t found = atomic_load_explicit(at, memory_order_relaxed), was;
 
 	do {
+		was = at_this_rate(rate, found, now);
 		*out_wait = wait_ns(rate, was, now);
-		if (*out_wait > 0)
+		if (*out_wait > 0) {
+			if (was < found)
+				lower_to(at, found, was);
 			return false;
+		}
 	} while (!atomic_compare_exchange_weak_explicit(
-		at, &was, one_more(rate, was, now), memory_order_relaxed, memory_order_relaxed));
+		at, &found, one_more(rate, was, now), memory_order_relaxed, memory_order_relaxed));
 	return true;
 }
 
@@ -130,22 +154,32 @@ static uint64_t source_used_until(const struct columns *c)
 	return least;
 }
 
-/* Each row has taken at least what this source has; workers at once may let in one more each. */
-static bool source_rate_take(const struct columns *c, const struct request_rate *rate, uint64_t now,
-			     uint64_t *out_wait)
+static void raise_to(atomic_uint_fast64_t *at, uint64_t until)
 {
-	*out_wait = wait_ns(rate, source_used_until(c), now);
+	uint64_t was = atomic_load_explicit(at, memory_order_relaxed);
+
+	while (was < until && !atomic_compare_exchange_weak_explicit(
+				      at, &was, until, memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+/*
+ * Each row has at least what this source has taken, and the least of them is the best guess: rows
+ * that say more have it from others, and take nothing on. So a crowd of sources is in the way of
+ * fewer. Workers at once may let in one more each.
+ */
+static bool source_rate_take(const struct route_limits *limits, const struct addr *source,
+			     uint64_t now, uint64_t *out_wait)
+{
+	const struct request_rate *rate = &limits->source_rate;
+	struct columns c = columns_of(limits->quota, source, rate);
+	uint64_t used_until = source_used_until(&c);
+
+	*out_wait = wait_ns(rate, used_until, now);
 	if (*out_wait > 0)
 		return false;
-	for (int row = 0; row < ROWS; row++) {
-		atomic_uint_fast64_t *at = &sketches->used_until_ns[row][c->at[row]];
-		uint64_t was = atomic_load_explicit(at, memory_order_relaxed);
-
-		while (!atomic_compare_exchange_weak_explicit(at, &was, one_more(rate, was, now),
-							      memory_order_relaxed,
-							      memory_order_relaxed))
-			;
-	}
+	for (int row = 0; row < ROWS; row++)
+		raise_to(&sketches->used_until_ns[row][c.at[row]], one_more(rate, used_until, now));
 	return true;
 }
 
@@ -169,8 +203,9 @@ static uint32_t source_under_way(const struct columns *c)
 	return least;
 }
 
-static bool source_take(const struct columns *c, uint32_t most)
+static bool source_take(const struct route_limits *limits, const struct addr *source)
 {
+	struct columns columns = columns_of(limits->quota, source, NULL), *c = &columns;
 	uint32_t least = UINT32_MAX;
 
 	for (int row = 0; row < ROWS; row++) {
@@ -179,7 +214,7 @@ static bool source_take(const struct columns *c, uint32_t most)
 
 		least = before < least ? before : least;
 	}
-	if (least < most)
+	if (least < limits->source_requests)
 		return true;
 	source_leave(c);
 	return false;
@@ -195,15 +230,12 @@ enum quota_answer quota_enter(const struct route_limits *limits, const struct ad
 			      uint64_t now_ns, uint64_t *out_wait_ns)
 {
 	struct quota *q = limits->quota;
-	struct columns c = { 0 };
 
 	*out_wait_ns = 0;
-	if (source && (limits->source_rate.interval_ns > 0 || limits->source_requests > 0))
-		c = columns_of(q, source);
 	if (source && limits->source_rate.interval_ns > 0 &&
-	    !source_rate_take(&c, &limits->source_rate, now_ns, out_wait_ns))
+	    !source_rate_take(limits, source, now_ns, out_wait_ns))
 		return QUOTA_SOURCE_RATE;
-	if (counts_source(limits, source) && !source_take(&c, limits->source_requests))
+	if (counts_source(limits, source) && !source_take(limits, source))
 		return QUOTA_SOURCE_FULL;
 	if (limits->requests > 0 &&
 	    atomic_fetch_add_explicit(&q->under_way, 1, memory_order_relaxed) >= limits->requests) {
@@ -226,7 +258,7 @@ void quota_leave(const struct route_limits *limits, const struct addr *source)
 		MUST(atomic_fetch_sub_explicit(&limits->quota->under_way, 1, memory_order_relaxed) >
 		     0);
 	if (counts_source(limits, source)) {
-		c = columns_of(limits->quota, source);
+		c = columns_of(limits->quota, source, NULL);
 		source_leave(&c);
 	}
 }
@@ -236,20 +268,26 @@ enum quota_answer quota_look(const struct route_limits *limits, const struct add
 {
 	const struct quota *q = limits->quota;
 
-	if (source) {
-		struct columns c = columns_of(q, source);
+	struct columns c;
 
-		if (limits->source_rate.interval_ns > 0 &&
-		    wait_ns(&limits->source_rate, source_used_until(&c), now_ns) > 0)
+	if (source && limits->source_rate.interval_ns > 0) {
+		c = columns_of(q, source, &limits->source_rate);
+		if (wait_ns(&limits->source_rate, source_used_until(&c), now_ns) > 0)
 			return QUOTA_SOURCE_RATE;
-		if (limits->source_requests > 0 && source_under_way(&c) >= limits->source_requests)
+	}
+	if (counts_source(limits, source)) {
+		c = columns_of(q, source, NULL);
+		if (source_under_way(&c) >= limits->source_requests)
 			return QUOTA_SOURCE_FULL;
 	}
 	if (limits->requests > 0 &&
 	    atomic_load_explicit(&q->under_way, memory_order_relaxed) >= limits->requests)
 		return QUOTA_FULL;
 	if (limits->rate.interval_ns > 0 &&
-	    wait_ns(&limits->rate, atomic_load_explicit(&q->used_until_ns, memory_order_relaxed),
+	    wait_ns(&limits->rate,
+		    at_this_rate(&limits->rate,
+				 atomic_load_explicit(&q->used_until_ns, memory_order_relaxed),
+				 now_ns),
 		    now_ns) > 0)
 		return QUOTA_RATE;
 	return QUOTA_PASS;
