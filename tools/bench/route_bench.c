@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "userspace/base/arena.h"
 #include "userspace/base/clock.h"
@@ -69,29 +70,33 @@ static void write_route(struct bench *b, struct route *r, uint32_t i, bool regex
 	}
 }
 
-/* Bytes of the heap, in small pieces and in large ones. */
-static size_t heap(void)
+/* Memory that is really there, after what is free has been given back. */
+static size_t resident(void)
 {
-	struct mallinfo2 info = mallinfo2();
+	FILE *file = fopen("/proc/self/statm", "r");
+	size_t all = 0, pages = 0;
 
-	return info.uordblks + info.hblkhd;
+	malloc_trim(0);
+	MUST(file && fscanf(file, "%zu %zu", &all, &pages) == 2);
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static struct bench build(uint32_t count, uint32_t hosts, bool regex)
 {
 	struct bench b = { .arena = arena_create(), .hosts = hosts, .table = { .count = count } };
-	size_t before = heap(), routes;
+	size_t before = arena_bytes(b.arena), routes;
 	uint64_t began;
 
 	b.table.routes = arena_take(b.arena, count * sizeof(b.table.routes[0]));
-	routes = heap() - before;
+	routes = arena_bytes(b.arena) - before;
 	for (uint32_t i = 0; i < count; i++)
 		write_route(&b, &b.table.routes[i], i, regex);
-	before = heap() - routes;
+	before = arena_bytes(b.arena) - routes;
 	began = clock_ns(CLOCK_MONOTONIC);
 	router_compile(b.arena, &b.table);
 	b.compile_ms = (double)(clock_ns(CLOCK_MONOTONIC) - began) / 1e6;
-	b.bytes_each = (double)(heap() - before) / count;
+	b.bytes_each = (double)(arena_bytes(b.arena) - before) / count;
 	return b;
 }
 
@@ -168,7 +173,7 @@ static void print_files(void)
 
 	for (uint32_t i = 0; i < FILES; i++)
 		files[i] = write_file(i);
-	before = heap();
+	before = resident();
 	began = clock_ns(CLOCK_MONOTONIC);
 	model = model_load_sources(files, FILES, &findings);
 	read_ms = (double)(clock_ns(CLOCK_MONOTONIC) - began) / 1e6;
@@ -177,14 +182,15 @@ static void print_files(void)
 	again = model_again(model, NULL, &findings);
 	build_ms = (double)(clock_ns(CLOCK_MONOTONIC) - began) / 1e6;
 	model_destroy(again);
-	bytes = (double)(heap() - before);
+	bytes = (double)(resident() - before);
 	texts = bytes_of_texts(&model->tables[0]);
 	printf("  %.0f of %u hosts in %d files: %.0f ms to read and build, of which %.0f build; "
 	       "%.0f bytes a route while names may change",
 	       count, HOSTS, FILES, read_ms, build_ms, bytes / count);
 	model_forget_root(model);
-	bytes = (double)(heap() - before);
-	printf(", else %.0f, %.0f of them its strings: %.0f beyond\n", bytes / count, texts / count,
+	bytes = (double)arena_bytes(model->arena);
+	printf(", else %.0f (in pages %.0f), %.0f of them its strings: %.0f beyond\n",
+	       bytes / count, (double)(resident() - before) / count, texts / count,
 	       (bytes - texts) / count);
 	model_destroy(model);
 	for (uint32_t i = 0; i < FILES; i++)
