@@ -2,6 +2,7 @@
 import http.server
 import json
 import os
+import socket
 import threading
 
 from tests.harness.names import NameServer
@@ -42,10 +43,14 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = True
 
-    def __init__(self, address, port, family):
-        self.address_family = family
+    def __init__(self, address, port):
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
 
 
 class Named(Plain):
@@ -58,16 +63,13 @@ class Named(Plain):
         self.web_more = ""
         with open(self.path("page.txt"), "w", encoding="utf-8") as out:
             out.write("page")
-        self.endpoint = self.free_ports(1)[0]
-        self.servers = [Server(f"127.0.0.{n}", self.endpoint, 2) for n in (2, 3, 4)]
-        self.servers += [Server("::1", self.endpoint, 10)]
+        self.endpoint, self.servers = self.on_one_port(Server, ["127.0.0.2", "127.0.0.3", "127.0.0.4", "::1"])
 
     def close(self):
         super().close()
         self.dns.close()
         for server in self.servers:
-            server.shutdown()
-            server.server_close()
+            server.close()
 
     def configuration(self):
         return CONFIG.format(port=self.port, dns=self.dns.port, origin=self.endpoint, name=self.name,
@@ -87,8 +89,7 @@ class Named(Plain):
 
     def stop_server(self, n):
         """Nobody listens there any more."""
-        self.servers[n].shutdown()
-        self.servers[n].server_close()
+        self.servers[n].close()
 
     def status_text(self):
         return run(os.path.join(BUILD, "shuntctl"), "status", "--admin", self.path("admin.sock")).stdout

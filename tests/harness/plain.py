@@ -133,6 +133,19 @@ class Plain:
         self.held += socks
         return [sock.getsockname()[1] for sock in socks]
 
+    def on_one_port(self, make, addresses):
+        """make(address, port) for each, on a port that all have free: clients from these addresses may have it too."""
+        for _ in range(100):
+            port, made = self.free_ports(1)[0], []
+            try:
+                for address in addresses:
+                    made.append(make(address, port))
+                return port, made
+            except OSError:
+                for one in made:
+                    one.close()
+        raise OSError("no port is free on all addresses")
+
     def configuration(self):
         return CONFIG.format(port=self.port, hasty=self.hasty, origin=self.origin.port)
 

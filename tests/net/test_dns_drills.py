@@ -47,8 +47,8 @@ class Named(Drilled):
         super().__init__()
 
     def make_endpoints(self):
-        self.endpoint = self.free_ports(1)[0]
-        return [faulty.Endpoint(address, self.endpoint) for address in ADDRESSES]
+        self.endpoint, endpoints = self.on_one_port(faulty.Endpoint, ADDRESSES)
+        return endpoints
 
     def configuration(self):
         return CONFIG.format(port=self.port, dns=self.dns.port, name=NAME, origin=self.endpoint)
