@@ -110,3 +110,16 @@ TEST(idle_connections_take_no_more_descriptors_than_a_worker_keeps)
 		  3 * (64 + 5 + 16));
 	model_destroy(model);
 }
+
+TEST(each_endpoint_that_is_checked_may_need_a_descriptor)
+{
+	struct model *checked =
+		model_of("upstreams: { a: { health: { tcp: true }, endpoints: [ { "
+			 "address: 10.0.0.1:80 }, { address: 10.0.0.2:80 } ] } }\n");
+	struct model *alone = model_of("upstreams: { a: { endpoints: [ { address: 10.0.0.1:80 }, { "
+				       "address: 10.0.0.2:80 } ] } }\n");
+
+	CHECK_INT(ceilings_files_other(checked, 1, 0) - ceilings_files_other(alone, 1, 0), 2);
+	model_destroy(checked);
+	model_destroy(alone);
+}

@@ -103,3 +103,88 @@ TEST(who_is_silent_is_found_out_even_where_names_change_all_the_time)
 	loop_destroy(c.loop);
 	close(fd);
 }
+
+enum { SILENT = 400, QUICK = 64 };
+
+struct crowd {
+	struct loop *loop;
+	struct timer patience;
+	uint32_t quick, silent; /* of which something is known */
+};
+
+static void on_crowd_patience(void *context)
+{
+	loop_stop(((struct crowd *)context)->loop);
+}
+
+static void on_crowd_result(void *context, const struct upstream *u, const struct endpoint *e,
+			    const struct health_state *state)
+{
+	struct crowd *c = context;
+
+	(void)e;
+	if (strcmp(u->name, "silent") == 0) {
+		c->silent++;
+		return;
+	}
+	CHECK_STR(state->last.detail, "");
+	if (++c->quick == QUICK)
+		loop_stop(c->loop);
+}
+
+static size_t write_endpoints(char *text, size_t room, const char *head, int net, int count,
+			      uint16_t port)
+{
+	size_t at = (size_t)snprintf(text, room, "%s, endpoints: [", head);
+
+	for (int i = 0; i < count; i++)
+		at += (size_t)snprintf(text + at, room - at, " { address: \"127.0.%d.%d:%u\" },",
+				       net + i / 200, 1 + i % 200, port);
+	return at + (size_t)snprintf(text + at, room - at, " ] }\n");
+}
+
+static struct snapshot *crowd_snapshot(uint16_t port)
+{
+	static char text[65536] = "upstreams:\n";
+	struct findings findings = { 0 };
+	size_t at = strlen(text);
+	struct model *model;
+
+	at += write_endpoints(text + at, sizeof(text) - at,
+			      "  silent: { health: { http: /, interval: 60s, timeout: 60s }", 10,
+			      SILENT, port);
+	write_endpoints(text + at, sizeof(text) - at,
+			"  quick: { health: { tcp: true, interval: 60s }", 20, QUICK, port);
+	model = model_load_text("f", text, strlen(text), &findings);
+	CHECK_STR(findings.count ? findings.list[0].text : "", "");
+	return snapshot_create(model, 1);
+}
+
+/* More of them than may begin at once: the others would wait for their time-outs, a minute. */
+TEST(those_who_are_silent_hold_up_nobody)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct crowd c = { .loop = loop_create() };
+	struct health_hooks hooks = { find_way, on_crowd_result, &c };
+	socklen_t len = sizeof(at);
+	struct health_checker *checker;
+	struct snapshot *snapshot;
+
+	CHECK_INT(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	CHECK_INT(listen(fd, 2 * SILENT), 0); /* the kernel accepts, nobody answers */
+	CHECK_INT(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	snapshot = crowd_snapshot(ntohs(at.sin_port));
+	checker = health_checker_create(c.loop, &hooks, 1);
+	health_checker_follow(checker, snapshot);
+	snapshot_unref(snapshot);
+	timer_init(&c.patience, c.loop, on_crowd_patience, &c);
+	timer_start(&c.patience, PATIENCE_MS);
+	loop_run(c.loop);
+	CHECK_INT(c.quick, QUICK);
+	CHECK_INT(c.silent, 0);
+	timer_stop(&c.patience);
+	health_checker_destroy(checker);
+	loop_destroy(c.loop);
+	close(fd);
+}

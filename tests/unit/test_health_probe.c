@@ -87,7 +87,7 @@ static struct run probe(const struct health *rules, const struct addr *to)
 {
 	struct health_way way = { .to = *to, .host = *to };
 	struct run run = { .loop = loop_create() };
-	struct health_streams *streams = health_streams_create(run.loop);
+	struct health_streams *streams = health_streams_create(run.loop, 8);
 
 	health_probe_begin(streams, rules, NULL, &way, true, on_end, &run);
 	CHECK_INT(run.ends, 0); /* never before it has returned */
@@ -303,7 +303,7 @@ TEST(a_probe_that_is_cancelled_says_nothing)
 	struct addr at = server_start(&server);
 	struct health_way way = { .to = at, .host = at };
 	struct run run = { .loop = loop_create() };
-	struct health_streams *streams = health_streams_create(run.loop);
+	struct health_streams *streams = health_streams_create(run.loop, 8);
 
 	health_probe_cancel(health_probe_begin(streams, &http, NULL, &way, true, on_end, &run));
 	health_probe_cancel(NULL);

@@ -1,6 +1,7 @@
 /* One socket serves many probes, and nothing of one is left for the next. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,7 +50,7 @@ static void on_patience(void *context)
 static void asker_init(struct asker *a)
 {
 	*a = (struct asker){ .loop = loop_create() };
-	a->streams = health_streams_create(a->loop);
+	a->streams = health_streams_create(a->loop, 2);
 	timer_init(&a->patience, a->loop, on_patience, a);
 }
 
@@ -76,6 +77,15 @@ static int ask(struct asker *a, const struct addr *to, const char *source)
 	loop_run(a->loop);
 	CHECK_INT(a->told, 1);
 	return health_stream_fd(a->stream);
+}
+
+static int count_files(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
 }
 
 static void check_source(int fd, const char *want)
@@ -137,10 +147,11 @@ TEST(a_port_that_is_closed_is_told_and_nobody_after_it_suffers)
 TEST(a_source_stays_with_those_that_want_it)
 {
 	struct addr at;
-	int listener = listen_at(&at);
+	int listener = listen_at(&at), files;
 	struct asker a;
 
 	asker_init(&a);
+	files = count_files();
 	for (int i = 0; i < ROUNDS; i++) {
 		static const char *const sources[] = { NULL, "127.0.0.2", "127.0.0.3" };
 		const char *source = sources[i * 7 % 3];
@@ -148,6 +159,8 @@ TEST(a_source_stays_with_those_that_want_it)
 		check_source(ask(&a, &at, source), source ? source : "127.0.0.1");
 		CHECK(!a.failed);
 		health_stream_close(a.stream, HEALTH_ENDS_AGAIN);
+		/* Of three kinds of which two may be open: an unused one makes room. */
+		CHECK(count_files() <= files + 2);
 	}
 	asker_fini(&a);
 	close(listener);

@@ -10,6 +10,7 @@
 #include "userspace/base/log.h"
 #include "userspace/control/listen_table.h"
 #include "userspace/control/privileges.h"
+#include "userspace/upstream/health_checker.h"
 
 enum {
 	FILES_OTHER = 128,
@@ -31,13 +32,19 @@ enum {
 
 uint64_t ceilings_files_other(const struct model *model, uint32_t workers, uint32_t sockets)
 {
-	uint64_t idle = 0;
+	uint64_t idle = 0, probes = 0;
 
-	for (uint32_t i = 0; i < model->upstream_count; i++)
-		idle += model->upstreams[i].idle_connections;
+	for (uint32_t i = 0; i < model->upstream_count; i++) {
+		const struct upstream *u = &model->upstreams[i];
+
+		idle += u->idle_connections;
+		probes += u->health.kind ? u->endpoint_count : 0;
+	}
+	if (probes > HEALTH_PROBES_MAX)
+		probes = HEALTH_PROBES_MAX;
 	if (idle > PROXY_IDLE_MOST)
 		idle = PROXY_IDLE_MOST;
-	return FILES_OTHER + sockets + (FILES_PER_WORKER + idle) * workers;
+	return FILES_OTHER + sockets + probes + (FILES_PER_WORKER + idle) * workers;
 }
 
 /* The number in a file such as memory.max; UINT64_MAX where there is none. */

@@ -8,6 +8,11 @@
 #include "userspace/upstream/health_stream.h"
 #include "userspace/upstream/health_wheel.h"
 
+/* Of those that have begun since one or two times YOUNG_MS no more are under way: answers set the
+ * pace, since queues of devices are short, and who is dropped there seems silent. Who is silent for
+ * longer holds up nobody. */
+enum { YOUNG_MAX = 256, YOUNG_MS = 50 };
+
 struct checked {
 	struct health_checker *checker;
 	const struct upstream *upstream;
@@ -21,6 +26,7 @@ struct checked {
 	struct checked *next;       /* while it waits for its turn */
 	bool waits;
 	uint64_t began_ms;
+	uint32_t generation; /* of the checker's, in which probe began */
 };
 
 struct health_checker {
@@ -35,6 +41,11 @@ struct health_checker {
 	struct checked *all; /* by endpoint.index */
 	uint32_t count;
 	uint32_t under_way;
+	uint32_t generation; /* since generation_ms */
+	uint64_t generation_ms;
+	uint32_t young[2]; /* under way, of this generation and the one before: by its last bit */
+	struct timer next_generation;
+	bool paused; /* until next_generation */
 	struct checked *first_waiting, **last_waiting;
 };
 
@@ -93,6 +104,24 @@ static void take_result(struct checked *c, const struct health_result *result)
 	plan_next(c);
 }
 
+static void count_begin(struct checked *c)
+{
+	struct health_checker *h = c->checker;
+
+	h->under_way++;
+	c->generation = h->generation;
+	h->young[c->generation % 2]++;
+}
+
+static void count_end(const struct checked *c)
+{
+	struct health_checker *h = c->checker;
+
+	h->under_way--;
+	if (h->generation - c->generation < 2)
+		h->young[c->generation % 2]--;
+}
+
 static void on_probe_end(void *context, const struct health_result *result)
 {
 	struct checked *c = context;
@@ -100,7 +129,7 @@ static void on_probe_end(void *context, const struct health_result *result)
 	c->probe = NULL;
 	snapshot_unref(c->asked_by);
 	c->asked_by = NULL;
-	c->checker->under_way--;
+	count_end(c);
 	take_result(c, result);
 	begin_waiting(c->checker);
 }
@@ -120,16 +149,28 @@ static void begin(struct checked *c)
 		take_result(c, &result);
 		return;
 	}
-	h->under_way++;
+	count_begin(c);
 	c->asked_by = snapshot_ref(h->snapshot);
 	c->probe = health_probe_begin(h->streams, rules, h->snapshot->probers[c->upstream->index],
 				      &way, health_state_wants_full(&c->state, rules), on_probe_end,
 				      c);
 }
 
+static bool may_begin(struct health_checker *h)
+{
+	uint64_t now_ms = loop_now_ms(h->loop);
+
+	if (now_ms - h->generation_ms >= YOUNG_MS) {
+		h->generation_ms = now_ms;
+		h->generation++;
+		h->young[h->generation % 2] = 0;
+	}
+	return h->under_way < HEALTH_PROBES_MAX && h->young[0] + h->young[1] < YOUNG_MAX;
+}
+
 static void begin_waiting(struct health_checker *h)
 {
-	while (h->first_waiting && h->under_way < HEALTH_PROBES_MAX) {
+	while (h->first_waiting && may_begin(h)) {
 		struct checked *c = h->first_waiting;
 
 		h->first_waiting = c->next;
@@ -138,6 +179,18 @@ static void begin_waiting(struct health_checker *h)
 		c->waits = false;
 		begin(c);
 	}
+	if (!h->first_waiting || h->paused)
+		return;
+	h->paused = true;
+	timer_start(&h->next_generation, YOUNG_MS);
+}
+
+static void on_next_generation(void *context)
+{
+	struct health_checker *h = context;
+
+	h->paused = false;
+	begin_waiting(h);
 }
 
 static void on_turn(struct health_turn *turn)
@@ -169,9 +222,10 @@ struct health_checker *health_checker_create(struct loop *loop, const struct hea
 	struct health_checker *h = must_alloc(sizeof(*h));
 
 	h->loop = loop;
-	h->streams = health_streams_create(loop);
+	h->streams = health_streams_create(loop, HEALTH_PROBES_MAX);
 	h->wheel = health_wheel_create(loop_now_ms(loop));
 	timer_init(&h->tick, loop, on_tick, h);
+	timer_init(&h->next_generation, loop, on_next_generation, h);
 	h->hooks = *hooks;
 	h->random = seed | 1;
 	h->last_waiting = &h->first_waiting;
@@ -183,7 +237,7 @@ static void forget_all(struct health_checker *h, struct checked *all, uint32_t c
 	for (uint32_t i = 0; i < count; i++) {
 		health_wheel_remove(&all[i].turn);
 		if (all[i].probe)
-			h->under_way--;
+			count_end(&all[i]);
 		health_probe_cancel(all[i].probe);
 		snapshot_unref(all[i].asked_by);
 	}
@@ -199,6 +253,7 @@ void health_checker_destroy(struct health_checker *h)
 	forget_all(h, h->all, h->count);
 	health_streams_destroy(h->streams);
 	timer_stop(&h->tick);
+	timer_stop(&h->next_generation);
 	health_wheel_destroy(h->wheel);
 	snapshot_unref(h->snapshot);
 	free(h);
@@ -238,6 +293,7 @@ static void go_on(struct checked *c, struct checked *same)
 		return;
 	}
 	c->probe = same->probe;
+	c->generation = same->generation;
 	c->asked_by = same->asked_by;
 	health_probe_pass_on(c->probe, c);
 	same->probe = NULL;

@@ -10,6 +10,7 @@
 #include "userspace/upstream/health_socket.h"
 
 enum {
+	KEPT_MAX = 256, /* more are needed only while many endpoints are silent */
 	BATCH = 512,
 	/* What comes meanwhile is left to the next turn, and so are time-outs. */
 	BATCHES_MAX = 8,
@@ -28,8 +29,9 @@ struct health_streams {
 	struct loop *loop;
 	int epoll;
 	struct watch watch;
-	struct health_stream *kept;
+	uint32_t open, most; /* sockets, the kept ones too */
 	uint32_t kept_count;
+	struct health_stream *kept;
 	/* Closed while events of theirs may still be in a batch. */
 	struct health_stream *gone;
 	bool in_batch;
@@ -74,11 +76,12 @@ static void on_watch(void *context, int ready)
 	free_gone(streams);
 }
 
-struct health_streams *health_streams_create(struct loop *loop)
+struct health_streams *health_streams_create(struct loop *loop, uint32_t most)
 {
 	struct health_streams *streams = must_alloc(sizeof(*streams));
 
 	streams->loop = loop;
+	streams->most = most;
 	streams->epoll = epoll_create1(EPOLL_CLOEXEC);
 	MUST(streams->epoll >= 0);
 	watch_init(&streams->watch, loop, streams->epoll, on_watch, streams);
@@ -135,6 +138,7 @@ static void discard(struct health_stream *s)
 	struct health_streams *streams = s->streams;
 
 	close(s->fd);
+	streams->open--;
 	s->on_ready = NULL;
 	s->next = streams->gone;
 	streams->gone = s;
@@ -142,21 +146,37 @@ static void discard(struct health_stream *s)
 		free_gone(streams);
 }
 
+/* For a way that none of those that are kept fits. */
+static void make_room(struct health_streams *streams)
+{
+	struct health_stream *s = streams->kept;
+
+	if (!s || streams->open < streams->most)
+		return;
+	streams->kept = s->next;
+	streams->kept_count--;
+	discard(s);
+}
+
 static struct health_stream *open_new(struct health_streams *streams, const struct health_way *way,
 				      struct err *err)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
 	struct health_stream *s;
-	int fd = health_socket_open(way, SOCK_STREAM, err);
+	int fd;
 
+	make_room(streams);
+	fd = health_socket_open(way, SOCK_STREAM, err);
 	if (fd < 0)
 		return NULL;
 	s = must_alloc(sizeof(*s));
 	s->streams = streams;
 	s->fd = fd;
 	event.data.ptr = s;
-	if (epoll_ctl(streams->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
+	if (epoll_ctl(streams->epoll, EPOLL_CTL_ADD, fd, &event) == 0) {
+		streams->open++;
 		return s;
+	}
 	err_sys(err, "cannot watch a socket");
 	close(fd);
 	free(s);
@@ -197,17 +217,20 @@ int health_stream_error(const struct health_stream *s)
 	return getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : errno;
 }
 
+/*
+ * The kernel forgets what a socket was when it is connected again, that it was reset as well, but
+ * for its sequence numbers, which go on; the port is chosen anew.
+ */
 void health_stream_close(struct health_stream *s, enum health_ending ending)
 {
 	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 	struct health_streams *streams = s->streams;
 	bool reset = ending != HEALTH_ENDS && connect(s->fd, &nobody, sizeof(nobody)) == 0;
 
-	if (!reset || ending != HEALTH_ENDS_AGAIN || streams->kept_count == HEALTH_STREAMS_KEPT) {
+	if (!reset || ending != HEALTH_ENDS_AGAIN || streams->kept_count == KEPT_MAX) {
 		discard(s);
 		return;
 	}
-	health_stream_error(s); /* that it was reset: it would be told to the next one */
 	s->on_ready = NULL;
 	s->next = streams->kept;
 	streams->kept = s;

@@ -12,10 +12,9 @@
 struct health_streams;
 struct health_stream;
 
-enum { HEALTH_STREAMS_KEPT = 256 /* unused at most */ };
-
-/* Create aborts without memory. Before destroy all streams are closed. */
-struct health_streams *health_streams_create(struct loop *loop);
+/* At most so many sockets, used and unused, are open. Create aborts without memory. Before destroy
+ * all streams are closed. */
+struct health_streams *health_streams_create(struct loop *loop, uint32_t most);
 void health_streams_destroy(struct health_streams *streams); /* accepts NULL */
 struct loop *health_streams_loop(const struct health_streams *streams);
 
