@@ -108,8 +108,9 @@ bench-packets: ## of these only the packets, the kernel's memory, and forwarding
 	@$(MAKE) --no-print-directory bench BENCH="packets figures forward"
 
 soak: all ## a million requests (REQUESTS=n), then splices for 30 minutes (SECONDS=n), while all around them changes
-	@$(BUILD_ONE) -s $(SOAK_PROGRAMS)
+	@$(BUILD_ONE) -s $(SOAK_PROGRAMS) $(ROUTE_PROGRAMS)
 	@$(PYTHON) tools/soak/soak $(or $(REQUESTS),1000000)
+	@SHUNT_ROUTE_TABLES=4000 $(PYTHON) -m pytest -q tests/net/test_route_reference.py
 	@SHUNT_EXPLAIN_TABLES=400 $(PYTHON) -m pytest -q tests/net/test_explain_request.py tests/net/test_explain_ended.py
 	@$(PYTHON) tools/soak/splices $(or $(SECONDS),1800) $(SEED)
 
