@@ -11,7 +11,7 @@
 /* Of those that have begun since one or two times YOUNG_MS no more are under way: answers set the
  * pace, since queues of devices are short, and who is dropped there seems silent. Who is silent for
  * longer holds up nobody. */
-enum { YOUNG_MAX = 256, YOUNG_MS = 50 };
+enum { YOUNG_MAX = 128, YOUNG_MS = 30 };
 
 struct checked {
 	struct health_checker *checker;
