@@ -48,7 +48,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 TSAN_TESTS := $(patsubst tests/unit/%.c,$(B)/tsan/%,$(shell grep -l pthread_create tests/unit/*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/bpftest/%,$(wildcard tests/bpf/test_*.c))
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,packet_bench figures route_bench null_relay http_load tls_load udp_pour \
-	syn_flood honest_load splice_load splice_origin splice_hold)
+	syn_flood honest_load splice_load splice_origin splice_hold probe_floor)
 SOAK_PROGRAMS := $(addprefix $(B)/soak/,soak_load soak_endpoint)
 TRAFFIC_PROGRAMS := $(patsubst tests/traffic/%.c,$(B)/traffic/%,$(filter-out %.bpf.c,$(wildcard tests/traffic/*.c))) \
 	$(patsubst tests/traffic/%.c,$(B)/traffic/%.o,$(wildcard tests/traffic/*.bpf.c))
@@ -212,7 +212,8 @@ $(B)/bench/route_bench: $(B)/obj/tools/bench/route_bench.o $(B)/libshunt.a
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
 $(B)/bench/figures: $(B)/obj/tools/bench/figures.o $(B)/libshunt.a
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ $(LDLIBS)
-$(addprefix $(B)/bench/,null_relay http_load tls_load udp_pour syn_flood honest_load splice_load splice_origin splice_hold): \
+$(addprefix $(B)/bench/,null_relay http_load tls_load udp_pour syn_flood honest_load splice_load splice_origin splice_hold \
+		probe_floor): \
 		$(B)/bench/%: $(B)/obj/tools/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  $@" && $(CC) $(CFLAGS) $^ -o $@ -lssl -lcrypto
