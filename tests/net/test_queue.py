@@ -5,6 +5,7 @@ import pytest
 
 from tests.harness import plain, scripted, tls_raw
 from tests.net.test_balancing import Several
+from tests.net.test_endpoint_orders import Ordered
 
 SILENT = scripted.Answer(())
 
@@ -122,6 +123,47 @@ def test_a_reload_keeps_those_who_wait_in_line():
         for client, name in waiting:
             plain.wait_until(lambda n=name: shunt.has(n), "its turn")
             client.reset()
+
+
+class Changing(Lined):
+    """Gets endpoints and orders while some wait."""
+    at = Ordered.at
+
+    def grow(self):
+        self.origins.append(scripted.Origin())
+        with open(self.path("plain.yaml"), "w", encoding="utf-8") as out:
+            out.write(self.configuration())
+        self.reload()
+
+    def drain(self, number):
+        assert Ordered.ctl(self, "set", "origin", self.at(number), "drain")
+
+
+def test_an_endpoint_that_comes_serves_though_those_of_before_wait_for_others():
+    with Changing() as shunt:
+        (first, _), = shunt.hold()
+        waiting = shunt.queue(2)
+        shunt.grow()
+        assert [shunt.get().status for _ in range(4)] == [200] * 4
+        assert not any(shunt.has(name) for _, name in waiting)
+        for ends, (client, name) in zip([first, waiting[0][0]], waiting):
+            ends.reset()
+            plain.wait_until(lambda n=name: shunt.has(n), "its turn")
+        client.reset()
+
+
+def test_orders_hold_for_who_waits():
+    with Changing(count=2) as shunt:
+        held = shunt.hold(2)
+        here, drains = sorted(held, key=lambda one: not shunt.origins[0].whole(one[1]))
+        waiting = shunt.queue(2)
+        shunt.drain(1)
+        drains[0].reset()
+        plain.wait_until(lambda: shunt.stats()["exchanges"] == 1, "it has ended")
+        for ends, (client, name) in zip([here[0], waiting[0][0]], waiting):
+            ends.reset()
+            plain.wait_until(lambda n=name: shunt.origins[0].whole(n), "its turn, where nobody drains")
+        client.reset()
 
 
 @pytest.mark.parametrize("limit", ["max_requests: 3", "max_connections: 3"])

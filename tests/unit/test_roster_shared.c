@@ -163,6 +163,31 @@ TEST(who_comes_back_warms_up_once_for_all_workers)
 	end(&s);
 }
 
+/* What it says of who is down is as of the reload. */
+TEST(a_snapshot_of_before_makes_nobody_warm_up_again)
+{
+	struct snapshot *before = load("slow_start: 10s,"), *now = load("slow_start: 10s,");
+	struct hand h = hand_begin(before);
+	struct roster *r, *late;
+
+	atomic_store(&before->down[0], true);
+	CHECK(roster_look(h.roster, 0, LATE).down);
+	rosters_renew(h.all, now, LATE);
+	r = roster_take(h.all, now, &now->model->upstreams[0], LATE);
+	late = roster_take(h.all, before, &before->model->upstreams[0], LATE);
+	for (uint64_t ms = LATE; ms <= LATE + 10 * SECOND; ms += SECOND) {
+		CHECK(roster_look(h.roster, 0, ms).down);
+		CHECK(roster_look(late, 0, ms).down);
+		CHECK(roster_look(r, 0, ms).percent >= 9 * (ms - LATE) / SECOND);
+	}
+	CHECK_INT(roster_look(r, 0, LATE + 10 * SECOND).percent, 100);
+	roster_give(h.all, late);
+	roster_give(h.all, r);
+	hand_end(&h);
+	snapshot_unref(now);
+	snapshot_unref(before);
+}
+
 TEST(windows_are_of_all_workers_and_one_is_told)
 {
 	struct scene s;

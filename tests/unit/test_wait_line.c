@@ -200,6 +200,27 @@ TEST(who_cannot_use_a_place_holds_nobody_up)
 	end(&a, &b, upstream);
 }
 
+TEST(who_does_not_know_all_places_holds_nobody_up)
+{
+	struct side a, b;
+	struct tally *upstream = begin(&a, &b, 2);
+
+	unlucky = &a.waiters[0];
+	join(&a, upstream, 2);
+	wait_lines_outdate(a.lines);
+	wait_lines_outdate(a.lines);
+	CHECK(!wait_lines_is_ahead(upstream));
+	CHECK(wait_lines_join(a.lines, upstream, WAITERS, &a.waiters[2]));
+	CHECK(wait_lines_is_ahead(upstream));
+	room = 2;
+	wait_lines_freed(upstream);
+	loop_run(loop);
+	CHECK(order[0] == &a.waiters[1]); /* and keeps his place */
+	CHECK(order[1] == &a.waiters[2]);
+	CHECK(wait_lines_is_busy(upstream) && !wait_lines_is_ahead(upstream));
+	end(&a, &b, upstream);
+}
+
 TEST(the_first_one_who_takes_any_place_waits_before_the_others)
 {
 	struct side a, b;

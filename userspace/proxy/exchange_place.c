@@ -265,10 +265,27 @@ static bool enter(struct session *s, const struct idle_ask *idle, uint32_t place
 	return true;
 }
 
+/* Who has waited meanwhile: orders that have come hold for whoever has no endpoint yet. */
+static void renew_orders(struct session *s)
+{
+	struct snapshot *now = s->proxy->snapshot, *before = s->snapshot;
+	struct exchange *ex = &s->ex;
+	struct roster *roster;
+
+	if (now == before || now->model != before->model)
+		return;
+	roster = roster_take(s->proxy->rosters, now, ex->upstream,
+			     loop_now_ms(s->proxy->options.loop));
+	roster_give(s->proxy->rosters, ex->roster);
+	ex->roster = roster; /* of the same members, so that places stay what they are */
+	s->snapshot = snapshot_ref(now);
+	snapshot_unref(before);
+}
+
 enum roster_answer exchange_choose(struct session *s, const struct upstream *upstream)
 {
-	struct idle_ask idle = idle_ask_of(s);
 	struct exchange *ex = &s->ex;
+	struct idle_ask idle;
 	struct roster_ask ask = { .now_ms = loop_now_ms(s->proxy->options.loop),
 				  .random = balance_mix(&s->proxy->chance),
 				  .hash = ex->hash,
@@ -283,8 +300,10 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 	uint32_t place;
 	int tries = 0;
 
+	renew_orders(s);
 	if (!ex->roster)
 		ex->roster = roster_take(s->proxy->rosters, s->snapshot, upstream, ask.now_ms);
+	idle = idle_ask_of(s);
 	memcpy(ask.tried, ex->tried, sizeof(ask.tried));
 	do
 		got = roster_pick(ex->roster, &ask, &place);

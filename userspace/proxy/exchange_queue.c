@@ -139,7 +139,8 @@ bool exchange_queue(struct session *s)
 
 	exchange_leave(s); /* where it has failed: others may be there now */
 	ex->waiter.on_turn = on_turn;
-	ex->waiter.picky = ex->attempts > 0;
+	/* One of before the last reload does not know all places. */
+	ex->waiter.picky = ex->attempts > 0 || s->snapshot->model != s->proxy->snapshot->model;
 	if (!wait_lines_join(s->proxy->lines, roster_tally(ex->roster), queue->size, &ex->waiter)) {
 		stat_add(&session_stats(s)->queue_full, 1);
 		exchange_refuse(s, 503, END_QUEUE_FULL);

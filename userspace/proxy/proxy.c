@@ -148,6 +148,8 @@ void proxy_set_snapshot(struct proxy *proxy, struct snapshot *snapshot)
 	proxy->snapshot = snapshot_ref(snapshot);
 	rosters_renew(proxy->rosters, snapshot, loop_now_ms(proxy->options.loop));
 	rest_renew(proxy, before);
+	if (before->model != snapshot->model)
+		wait_lines_outdate(proxy->lines);
 	snapshot_unref(before);
 	idle_pool_sift(proxy->idle, is_endpoint, snapshot);
 	each_session(proxy, renew_one);

@@ -7,9 +7,7 @@
 
 #include "userspace/base/must.h"
 
-enum {
-	TABLE = 4096, /* of members, a power of two */
-};
+enum { TABLE = 4096 /* of members, a power of two */ };
 
 struct rosters {
 	struct member *table[TABLE];
@@ -109,6 +107,7 @@ static struct roster *roster_create(struct rosters *all, const struct snapshot *
 	r->upstream = upstream;
 	r->snapshot = snapshot;
 	r->refs = 1;
+	r->past = snapshot != all->snapshot;
 	r->crowd = crowd_take(all, roster_name(upstream));
 	r->members = must_alloc((upstream->endpoint_count + 1) * sizeof(r->members[0]));
 	r->list = must_alloc(upstream->endpoint_count * sizeof(r->list[0]));
@@ -144,8 +143,10 @@ struct rosters *rosters_create(void)
 
 static void forget(struct rosters *all, struct roster **present, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
+		present[i]->past = true;
 		roster_give(all, present[i]);
+	}
 	free(present);
 }
 
@@ -202,9 +203,10 @@ bool roster_is_down(const struct roster *r, uint32_t place, uint64_t now_ms)
 		    atomic_load_explicit(&r->snapshot->down[e->index], memory_order_relaxed);
 	bool away = down || r->snapshot->orders[e->index].service != SERVICE_ON;
 
-	if (m->was_away != away)
+	if (m->was_away != away && !r->past) {
 		standing_turn(&m->tally->standing, away, now_ms);
-	m->was_away = away;
+		m->was_away = away;
+	}
 	return down;
 }
 

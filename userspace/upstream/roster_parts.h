@@ -33,6 +33,7 @@ struct roster {
 	const struct upstream *upstream;
 	const struct snapshot *snapshot; /* borrowed, like upstream */
 	uint32_t refs;
+	bool past; /* nobody tells that snapshot any more who is up: it notices nobody's return */
 	struct crowd *crowd;
 	struct member **members; /* ends in NULL */
 	struct candidate *list;

@@ -251,6 +251,15 @@ void wait_lines_quit(struct waiter *waiter)
 		close_line(line);
 }
 
+void wait_lines_outdate(struct wait_lines *lines)
+{
+	for (struct wait_line *line = lines->first; line; line = line->next)
+		for (struct waiter *w = line->first; w; w = w->next) {
+			atomic_fetch_add(&line->upstream->picky, !w->picky);
+			w->picky = true;
+		}
+}
+
 bool wait_lines_is_busy(const struct tally *upstream)
 {
 	return atomic_load(&upstream->waiting) > 0;

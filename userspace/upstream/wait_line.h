@@ -33,6 +33,8 @@ void wait_lines_destroy(struct wait_lines *lines); /* nobody may wait; accepts N
 bool wait_lines_join(struct wait_lines *lines, struct tally *upstream, uint32_t size,
 		     struct waiter *waiter);
 void wait_lines_quit(struct waiter *waiter); /* also one that does not wait */
+/* Endpoints may have come that those who wait here do not know: they hold nobody up any more. */
+void wait_lines_outdate(struct wait_lines *lines);
 /* Somebody waits, here or in another worker. */
 bool wait_lines_is_busy(const struct tally *upstream);
 /* And would take any place: who comes now is behind them. */
