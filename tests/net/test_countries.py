@@ -137,6 +137,7 @@ def check(folder, node, match):
     ("countries: good.mmdb", "countries: [[DE]]", "4:", "expected a country by ISO 3166-1 such as DE, or unknown"),
     ("countries: good.mmdb", "countries: DE", "4:", "a list of countries such as [DE, FR, unknown]"),
     ("countries: good.mmdb", f"countries: [{', '.join(['DE'] * 65)}]", "4:", "expected at most 64 countries, found 65"),
+    ("countries: good.mmdb", "countries: []", "4:", 'nothing is in "countries"'),
     ("name: n", "countries: [DE]", "4:", '"countries" of routes need a database'),
     ("countries: none.mmdb", "countries: [DE]", "1:", "none.mmdb: No such file or directory"),
     ("countries: none.mmdb", "path: /x", "1:", "none.mmdb: No such file or directory"),
@@ -157,7 +158,7 @@ def test_what_cannot_be_is_told_with_its_place(tmp_path, node, match, where, why
     assert len(findings) == 1 and f"x.yaml:{where}" in findings[0] and why in findings[0], findings
 
 
-@pytest.mark.parametrize("match", ["countries: [DE]", "countries: [de, unknown]", "countries: []",
+@pytest.mark.parametrize("match", ["countries: [DE]", "countries: [de, unknown]",
                                    f"countries: [{', '.join(['DE'] * 64)}]", "path: /x"])
 def test_what_can_be_is_taken(tmp_path, match):
     mmdb.write(tmp_path / "good.mmdb", ENTRIES)

@@ -53,6 +53,31 @@ TEST(a_mistake_is_named_with_its_place)
 		  "routes: { r: [ { name: x, upstream: a, respond: { status: 200 } } ] }\n",
 		  "f:2:16: expected one of upstream, split, redirect, respond in a route, found "
 		  "two" },
+		{ "an allow list of nobody",
+		  GOOD_UPSTREAM
+		  "routes: { r: [ { name: x, upstream: a, match: { clients: [] } } ] }\n",
+		  "f:2:58: nothing is in \"clients\"; remove it where anything is to match" },
+		{ "no headers",
+		  GOOD_UPSTREAM
+		  "routes: { r: [ { name: x, upstream: a, match: { headers: {} } } ] }\n",
+		  "f:2:58: nothing is in \"headers\"; remove it where anything is to match" },
+		{ "a host with a dot behind",
+		  GOOD_UPSTREAM
+		  "routes: { r: [ { name: x, upstream: a, match: { host: a.example. } } ] }\n",
+		  "f:2:55: expected a host such as www.example.com or \"*.example.com\", found "
+		  "\"a.example.\"" },
+		{ "a host with an empty label",
+		  GOOD_UPSTREAM
+		  "routes: { r: [ { name: x, upstream: a, match: { host: a..example } } ] }\n",
+		  "f:2:55: expected a host such as www.example.com or \"*.example.com\", found "
+		  "\"a..example\"" },
+		{ "a server name with a port",
+		  GOOD_UPSTREAM
+		  "routes: { r: [ { name: x, upstream: a, match: { sni: [ \"a:443\" ] } } ] }\n",
+		  "f:2:57: expected a server name of TLS (SNI), without port, found \"a:443\": no "
+		  "client asks for that" },
+		{ "a key without a value", "node:\n  name:\n  mode: tc\n",
+		  "f:2:3: expected 1 to 255 bytes for \"name\", found 0" },
 		{ "a port of an endpoint",
 		  "upstreams: { a: { endpoints: [ { address: 10.0.0.1 } ] } }\n",
 		  "f:1:43: expected an address with port such as 10.0.0.5:80, "

@@ -173,6 +173,14 @@ TEST(entries_that_make_no_sense_are_refused)
 		  "f:3:18: unknown key \"upstrem\"; did you mean \"upstream\"?" },
 		{ "a name in two spellings", "a: u, A: w",
 		  "f:3:9: the server name \"a\" is there twice (line 3)" },
+		{ "the same, capitals first", "A: u, a: w",
+		  "f:3:9: the server name \"a\" is there twice (line 3)" },
+		{ "a list of protocols in one text", "a: { alpn: 'h2,h3', upstream: u }",
+		  "f:3:15: \"h2,h3\" would be one protocol; write several as a list such as "
+		  "[h2, http/1.1]" },
+		{ "a name with a port", "'a:443': u",
+		  "f:3:4: expected a server name of TLS (SNI), without port, found "
+		  "\"a:443\": no client asks for that" },
 	};
 	struct findings findings;
 

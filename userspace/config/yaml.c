@@ -127,6 +127,15 @@ static bool build_list(struct builder *b, struct yaml *list, uint32_t depth)
 	}
 }
 
+/* libfyaml has no place for a value that is not there: it is that of its key. */
+static struct place behind(struct place key, struct place value)
+{
+	bool before =
+		value.line < key.line || (value.line == key.line && value.column < key.column);
+
+	return before ? key : value;
+}
+
 static bool build_map(struct builder *b, struct yaml *map, uint32_t depth)
 {
 	struct yaml **last = &map->first;
@@ -162,6 +171,7 @@ static bool build_map(struct builder *b, struct yaml *map, uint32_t depth)
 			return false;
 		value->key = key->text;
 		value->key_at = key->at;
+		value->at = behind(key->at, value->at);
 		append(map, &last, value);
 	}
 }

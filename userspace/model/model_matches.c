@@ -297,7 +297,7 @@ static void read_sni(struct reading *r, const struct key *key, const struct yaml
 		return;
 	when->sni = arena_take(r->arena, value->count * sizeof(when->sni[0]));
 	for (const struct yaml *v = value->first; v; v = v->next)
-		when->sni[when->sni_count++] = host_of(r, v, true);
+		when->sni[when->sni_count++] = server_name_of(r, v);
 }
 
 /* "web:443" */
@@ -417,5 +417,11 @@ const struct key match_keys[] = {
 void read_match(struct reading *r, const struct key *key, const struct yaml *value, void *into)
 {
 	(void)key;
+	/* Who gives an empty list of networks means nobody: it must not let in everybody. */
+	for (const struct yaml *v = value->kind == YAML_MAP ? value->first : NULL; v; v = v->next)
+		if (v->kind != YAML_TEXT && v->count == 0)
+			finding(r, v->at,
+				"nothing is in \"%s\"; remove it where anything is to match",
+				v->key);
 	schema_read(r, match_keys, value, into);
 }

@@ -82,7 +82,9 @@ static bool is_host(const char *text)
 {
 	size_t len = strlen(text);
 
-	if (len == 0 || len > HOST_BYTES_MAX)
+	/* Those of requests are compared without a dot at their end. */
+	if (len == 0 || len > HOST_BYTES_MAX || text[0] == '.' || text[len - 1] == '.' ||
+	    strstr(text, ".."))
 		return false;
 	for (; *text; text++)
 		if (!isalnum((unsigned char)*text) && !strchr("-._:[]", *text))
@@ -113,6 +115,18 @@ const char *host_of(struct reading *r, const struct yaml *value, bool wildcard)
 	for (char *c = lower; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
 	return lower;
+}
+
+const char *server_name_of(struct reading *r, const struct yaml *value)
+{
+	const char *name = host_of(r, value, true);
+
+	if (name && strpbrk(name, ":[]"))
+		finding(r, value->at,
+			"expected a server name of TLS (SNI), without port, found %s: no client "
+			"asks for that",
+			schema_found(value));
+	return name;
 }
 
 static void no_such(struct reading *r, const struct yaml *name, const char *what,

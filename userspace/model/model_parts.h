@@ -145,3 +145,5 @@ void build_bounds(struct reading *r, const struct yaml *value, const struct upst
 void read_splice(struct reading *r, const struct key *key, const struct yaml *value, void *into);
 /* A lower-case host, "*.example.com" too; NULL and a finding where it is none. */
 const char *host_of(struct reading *r, const struct yaml *value, bool wildcard);
+/* Of TLS (SNI), wildcards too. */
+const char *server_name_of(struct reading *r, const struct yaml *value);

@@ -11,6 +11,11 @@ static void read_protocol(struct reading *r, const struct yaml *value, struct sn
 			ALPN_BYTES_MAX, schema_found(value));
 		return;
 	}
+	if (strchr(value->text, ','))
+		finding(r, value->at,
+			"\"%.64s\" would be one protocol; write several as a list such as "
+			"[h2, http/1.1]",
+			value->text);
 	entry->protocols[entry->protocol_count++] = value->text;
 }
 
@@ -108,11 +113,18 @@ static uint32_t read_entries(struct reading *r, const char *name, const struct y
 	return count;
 }
 
+static bool has_capitals(const char *text)
+{
+	while (*text && *text == span_lower(*text))
+		text++;
+	return *text;
+}
+
 /* Names that are written alike are no YAML; in other letters they may be one all the same. */
 static void check_name(struct reading *r, const struct listener *l, const struct yaml *value,
 		       const char *name)
 {
-	for (uint32_t i = 0; strcmp(name, value->key) != 0 && i < l->sni_count; i++)
+	for (uint32_t i = 0; i < l->sni_count; i++)
 		if (strcmp(l->sni[i].name, name) == 0) {
 			finding(r, value->key_at, "the server name \"%s\" is there twice (line %u)",
 				name, l->sni[i].at.line);
@@ -126,20 +138,24 @@ void read_server_names(struct reading *r, const struct key *key, const struct ya
 	struct listener *l = into;
 	struct sni_route *entries;
 	uint32_t room = 0;
+	bool mixed = false;
 
 	(void)key;
 	if (!schema_is(r, value, YAML_MAP, "a map of server names and upstreams"))
 		return;
-	for (const struct yaml *v = value->first; v; v = v->next)
+	for (const struct yaml *v = value->first; v; v = v->next) {
 		room += entries_of(v);
+		mixed = mixed || has_capitals(v->key);
+	}
 	entries = arena_take(r->arena, (room + 1) * sizeof(*entries));
 	l->sni = entries;
 	for (const struct yaml *v = value->first; v; v = v->next) {
 		struct yaml written = { .kind = YAML_TEXT, .at = v->key_at, .text = v->key };
-		const char *name = host_of(r, &written, true);
+		const char *name = server_name_of(r, &written);
 
 		name = name ? name : v->key; /* it is refused by now */
-		check_name(r, l, v, name);
+		if (mixed)
+			check_name(r, l, v, name);
 		l->sni_count += read_entries(r, name, v, entries + l->sni_count);
 	}
 }
