@@ -1,9 +1,12 @@
 """What four workers hold against endpoints and upstreams, they hold together; on loopback."""
 import json
 import os
+import re
 import subprocess
 import threading
 import time
+
+import pytest
 
 from tests.harness import faulty, plain, scripted
 from tests.harness.run import BUILD
@@ -63,6 +66,41 @@ class Busy(Together):
         super().close()
         for endpoint in self.endpoints:
             endpoint.close()
+
+
+class Streams(Busy):
+    """Its other port takes streams for the same upstream."""
+
+    def configuration(self):
+        return re.sub(r"- { port: %d,.*" % self.hasty,
+                      f"- {{ port: {self.hasty}, protocol: tcp-proxy, upstream: origin }}", super().configuration())
+
+    def stream(self):
+        """What the endpoint answers there."""
+        client = self.client(hasty=True)
+        client.send(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        got = client.read_some()
+        client.reset()
+        return got
+
+
+@pytest.mark.parametrize("judged", [
+    "eject: { failures: 3, time: 1h, most: 50 }",
+    "breaker: { failed: 50, window: 10m, least: 4, time: 10m }",
+])
+def test_streams_that_go_well_count_as_well(judged):
+    """One in twelve finds an endpoint that cannot be reached, and goes on to the other."""
+    endpoints = [faulty.Endpoint() for _ in range(2)]
+    with Streams(endpoints, f"    {judged}\n") as shunt:
+        for turn in range(6):
+            endpoints[0].set("killed")
+            plain.wait_until(lambda n=turn: shunt.stream() == faulty.OK and shunt.stats()["upstream_connect_errors"] > n,
+                             "one that finds the other endpoint")
+            endpoints[0].set("ok")
+            assert [shunt.stream() for _ in range(12)] == [faulty.OK] * 12
+        stats = shunt.stats()
+        assert (stats["endpoints_ejected"], stats["breaker_opened"]) == (0, 0), stats
+        assert stats["upstream_connect_errors"] >= 6
 
 
 def test_failures_in_a_row_are_of_all_workers_and_outlive_a_reload():

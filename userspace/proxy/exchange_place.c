@@ -137,6 +137,16 @@ void exchange_judge(struct session *s, uint16_t status)
 	}
 }
 
+void exchange_judge_unseen(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+
+	if (ex->good || !ex->entered)
+		return;
+	roster_reached(ex->roster, ex->place, ex->chosen_ms);
+	exchange_note_result(s, RESULT_GOOD);
+}
+
 /* What was claimed and has become no connection. */
 static void unclaim(struct session *s)
 {

@@ -314,6 +314,8 @@ enum roster_answer exchange_choose(struct session *s, const struct upstream *ups
 /* What came of it, for the endpoint's standing: no answer, or one with that status. */
 void exchange_failed(struct session *s);
 void exchange_judge(struct session *s, uint16_t status);
+/* It was reached, and of what follows in a tunnel nobody knows whether it is good. */
+void exchange_judge_unseen(struct session *s);
 /* A connection to its place: one more, which is counted until it is closed. */
 void exchange_count_conn(struct session *s, struct conn *conn);
 /* What idle connections to that place of its upstream must be like. */

@@ -98,6 +98,7 @@ void tunnel_begin(struct session *s)
 {
 	stat_add(&session_stats(s)->tunnels, 1);
 	buf_unpin(&s->out[SERVER], &s->proxy->blocks);
+	exchange_judge_unseen(s);
 	if (s->listener->timeouts.tunnel_total_ms)
 		s->tunnel_until_ms =
 			loop_now_ms(s->proxy->options.loop) + s->listener->timeouts.tunnel_total_ms;

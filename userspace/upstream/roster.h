@@ -114,6 +114,8 @@ bool roster_failed(struct roster *roster, uint32_t place, uint64_t sent_ms, uint
 void roster_answered(struct roster *roster, uint32_t place, uint64_t sent_ms, uint64_t took_ms);
 bool roster_cut(struct roster *roster, uint32_t place, uint64_t sent_ms, uint64_t now_ms);
 void roster_served(struct roster *roster, uint32_t place);
+/* Or nobody sees what comes of it, but it could be reached. */
+void roster_reached(struct roster *roster, uint32_t place, uint64_t sent_ms);
 
 /* Why one is left alone though it has not failed so often in a row. */
 enum eject_cause { EJECT_NOT, EJECT_RATE, EJECT_SLOW };

@@ -50,6 +50,15 @@ void roster_served(struct roster *r, uint32_t place)
 	standing_served(&r->members[place]->tally->standing);
 }
 
+void roster_reached(struct roster *r, uint32_t place, uint64_t sent_ms)
+{
+	struct shard *own = counts_at(r->members[place], sent_ms);
+
+	if (own)
+		shard_add(&own->tried, 1);
+	roster_served(r, place);
+}
+
 bool roster_failed(struct roster *r, uint32_t place, uint64_t sent_ms, uint64_t now_ms)
 {
 	struct shard *own = counts_at(r->members[place], sent_ms);
