@@ -254,6 +254,21 @@ static void run_together(void)
 		pthread_join(threads[i], NULL);
 }
 
+TEST(many_are_found_by_their_names)
+{
+	enum { MANY = 100000 };
+	static struct quota *taken[MANY];
+
+	for (uint64_t i = 0; i < MANY; i++)
+		taken[i] = quota_take(1000 + i * 0x10001);
+	for (uint64_t i = 0; i < MANY; i++) {
+		CHECK(quota_take(1000 + i * 0x10001) == taken[i]);
+		quota_give(taken[i]);
+	}
+	for (uint64_t i = 0; i < MANY; i++)
+		quota_give(taken[i]);
+}
+
 TEST(limits_hold_over_threads)
 {
 	struct addr who = source("192.0.2.1");

@@ -8,7 +8,7 @@
 
 #include "userspace/base/must.h"
 
-enum { HOMES = 256, ROWS = 3, COLUMNS = 1 << 17, LINE_BYTES = 64 };
+enum { HOMES_LEAST = 256, ROWS = 3, COLUMNS = 1 << 17, LINE_BYTES = 64 };
 
 /*
  * A rate is kept as the time at which what was let in would be used up at that rate (the generic
@@ -28,7 +28,9 @@ struct sketches {
 	atomic_uint under_way[ROWS][COLUMNS];
 };
 
-static struct quota *homes[HOMES];
+/* By name; a power of two of them, at most one for each. */
+static struct quota **homes;
+static uint32_t home_count, quota_count;
 static struct sketches *sketches;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -39,6 +41,28 @@ static void make_sketches(void)
 	MUST(getrandom(sketches->seeds, sizeof(sketches->seeds), 0) == sizeof(sketches->seeds));
 }
 
+static struct quota **home_of(uint64_t name)
+{
+	return &homes[name & (home_count - 1)];
+}
+
+/* Twice as many homes: with one for many, a hundred thousand routes took seconds to read. */
+static void make_homes(void)
+{
+	struct quota **before = homes;
+	uint32_t count = home_count;
+
+	home_count = count ? 2 * count : HOMES_LEAST;
+	homes = must_alloc(home_count * sizeof(homes[0]));
+	for (uint32_t i = 0; i < count; i++)
+		for (struct quota *q = before[i], *next; q; q = next) {
+			next = q->next;
+			q->next = *home_of(q->name);
+			*home_of(q->name) = q;
+		}
+	free(before);
+}
+
 struct quota *quota_take(uint64_t name)
 {
 	struct quota **at;
@@ -46,13 +70,16 @@ struct quota *quota_take(uint64_t name)
 	pthread_mutex_lock(&lock);
 	if (!sketches)
 		make_sketches();
-	at = &homes[name % HOMES];
+	if (quota_count == home_count)
+		make_homes();
+	at = home_of(name);
 	while (*at && (*at)->name != name)
 		at = &(*at)->next;
 	if (!*at) {
 		*at = aligned_alloc(LINE_BYTES, LINE_BYTES);
 		MUST(*at);
 		**at = (struct quota){ .name = name };
+		quota_count++;
 	}
 	(*at)->refs++;
 	pthread_mutex_unlock(&lock);
@@ -65,11 +92,12 @@ void quota_give(struct quota *quota)
 
 	pthread_mutex_lock(&lock);
 	if (--quota->refs == 0) {
-		at = &homes[quota->name % HOMES];
+		at = home_of(quota->name);
 		while (*at != quota)
 			at = &(*at)->next;
 		*at = quota->next;
 		free(quota);
+		quota_count--;
 	}
 	pthread_mutex_unlock(&lock);
 }
