@@ -24,6 +24,8 @@ upstreams:
   srv: {{ endpoints: [ {{ srv: _http._tcp.example.test }} ] }}
 """
 
+SHUTDOWN_S = 0.05  # how long its end may be unnoticed
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -46,7 +48,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, address, port):
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(SHUTDOWN_S,), daemon=True).start()
 
     def close(self):
         self.shutdown()

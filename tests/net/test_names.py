@@ -8,16 +8,14 @@ import pytest
 from tests.harness.named import Named, addresses
 from tests.harness.names import AAAA, NXDOMAIN, SERVFAIL, SRV
 from tests.harness.run import SHUNTD, wait_until
+from tests.harness.side_by_side import SideBySide
 from tests.harness.successor import PLACE, Successor
 
-@pytest.fixture(name="named")
-def fixture_named():
-    """Started by the test, when the name server has its records."""
-    with_names = Named()
-    yield with_names
-    with_names.close()
+cases = SideBySide(Named)
+begun = cases.fixture()
 
 
+@cases.add
 def test_endpoints_follow_what_a_name_stands_for(named):
     named.dns.say(named.name, "127.0.0.2", "127.0.0.3")
     named.start()
@@ -41,6 +39,7 @@ def test_endpoints_follow_what_a_name_stands_for(named):
     assert named.who("/page", 1) == {"page"}
 
 
+@cases.add
 def test_the_last_answer_is_kept_while_there_is_no_other(named):
     named.dns.say(named.name, "127.0.0.2")
     named.start()
@@ -58,6 +57,7 @@ def test_the_last_answer_is_kept_while_there_is_no_other(named):
     assert named.daemon.poll() is None
 
 
+@cases.add
 def test_what_a_name_stands_for_is_no_matter_of_the_files_tests(named):
     named.tests = f'tests: [ {{ request: "GET http://h:{named.port}/", endpoints: ["127.0.0.3:{named.endpoint}"] }} ]'
     named.beside = f', {{ address: "127.0.0.3:{named.endpoint}" }}'
@@ -68,6 +68,7 @@ def test_what_a_name_stands_for_is_no_matter_of_the_files_tests(named):
     named.becomes(addresses(3, 4))
 
 
+@cases.add
 def test_what_changes_during_an_upgrade_is_followed_by_the_next_process(named):
     named.dns.say(named.name, "127.0.0.2", ttl=3600)  # the old one does not ask again
     named.start()
@@ -87,6 +88,7 @@ def test_what_changes_during_an_upgrade_is_followed_by_the_next_process(named):
     assert old.wait(60) == 0
 
 
+@cases.add
 def test_a_start_does_not_wait_for_ever(named):
     named.dns.silent = True
     named.start()
@@ -98,6 +100,7 @@ def test_a_start_does_not_wait_for_ever(named):
     named.becomes(addresses(2))
 
 
+@cases.add
 def test_a_reload_brings_new_names_when_they_are_known(named):
     named.dns.say(named.name, "127.0.0.2")
     named.dns.say("other.example.test", "127.0.0.3")
@@ -113,6 +116,7 @@ def test_a_reload_brings_new_names_when_they_are_known(named):
     wait_until(lambda: [one for one in ("other.example.test",) if named.status(one)["state"] == "answered"], "status")
 
 
+@cases.add
 def test_services_say_ports_priorities_and_weights(named):
     service = "_http._tcp.example.test"
     named.dns.say(named.name, "127.0.0.2")
@@ -140,6 +144,7 @@ def test_services_say_ports_priorities_and_weights(named):
     assert named.who("/srv") == addresses(4)
 
 
+@cases.add
 def test_families_are_as_wanted(named):
     named.dns.say(named.name, "127.0.0.2", "::1")
     named.start()
@@ -155,6 +160,7 @@ def test_families_are_as_wanted(named):
         named.becomes(want)
 
 
+@cases.add
 def test_a_name_repeats_no_endpoint_and_has_a_bound(named):
     named.beside = f', {{ address: "127.0.0.2:{named.endpoint}" }}'
     named.dns.say(named.name, "127.0.0.2", "127.0.0.3", "0.0.0.0", "224.0.0.1", ttl=3600)
@@ -167,6 +173,7 @@ def test_a_name_repeats_no_endpoint_and_has_a_bound(named):
     assert len(named.status()["addresses"]) == 64
 
 
+@cases.add
 def test_an_answer_is_good_for_its_time(named):
     named.dns.say(named.name, "127.0.0.2", ttl=3600)
     named.start()
