@@ -77,6 +77,18 @@ static void on_result(void *context, const struct upstream *u, const struct endp
 	loop_stop(c->loop);
 }
 
+/* Before anybody has the next snapshot. */
+static bool is_known_to_be_down(struct changing *c)
+{
+	struct snapshot *next = next_snapshot(c);
+	const struct upstream *u = &next->model->upstreams[0];
+	const struct health_state *state = health_checker_recall(c->checker, u, &u->endpoints[1]);
+	bool down = state && state->down;
+
+	snapshot_unref(next);
+	return down;
+}
+
 TEST(who_is_silent_is_found_out_even_where_names_change_all_the_time)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
@@ -95,8 +107,10 @@ TEST(who_is_silent_is_found_out_even_where_names_change_all_the_time)
 	timer_init(&c.patience, c.loop, on_patience, &c);
 	timer_start(&c.patience, PATIENCE_MS);
 	on_change(&c);
+	CHECK(!is_known_to_be_down(&c));
 	loop_run(c.loop);
 	CHECK(c.down);
+	CHECK(is_known_to_be_down(&c));
 	timer_stop(&c.change);
 	timer_stop(&c.patience);
 	health_checker_destroy(c.checker);

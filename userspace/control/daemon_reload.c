@@ -87,8 +87,10 @@ static void take(struct daemon *d, struct snapshot *next)
 	struct err err;
 
 	notify_send("RELOADING=1");
-	if (next)
+	if (next) {
 		reload_warn_fixed(&serving_snapshot(d->serving)->model->node, &next->model->node);
+		health_watch_foretell(d->health, next);
+	}
 	if (next && apply(d, next, &err)) {
 		take_effect(d, next, &before);
 	} else {

@@ -90,6 +90,23 @@ static void drain_all(const struct health_watch *w, const struct upstream *u)
 	}
 }
 
+void health_watch_foretell(const struct health_watch *w, struct snapshot *snapshot)
+{
+	const struct model *model = snapshot->model;
+
+	for (uint32_t i = 0; i < model->upstream_count; i++) {
+		const struct upstream *u = &model->upstreams[i];
+
+		for (uint32_t k = 0; u->health.kind && k < u->endpoint_count; k++) {
+			const struct endpoint *e = &u->endpoints[k];
+			const struct health_state *known = health_checker_recall(w->checker, u, e);
+
+			atomic_store_explicit(&snapshot->down[e->index], known && known->down,
+					      memory_order_relaxed);
+		}
+	}
+}
+
 void health_watch_follow(struct health_watch *w, struct snapshot *snapshot)
 {
 	struct snapshot *before = w->snapshot;

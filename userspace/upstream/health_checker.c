@@ -273,7 +273,8 @@ static struct checked *find_same(struct checked *all, uint32_t count, const stru
 				 const struct endpoint *e)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		struct checked *c = &all[(e->index + i) % count];
+		uint32_t far = (i + 1) / 2, at = i % 2 ? e->index + far : e->index + count - far;
+		struct checked *c = &all[at % count];
 
 		if (is_same(c, u, e))
 			return c;
@@ -344,6 +345,14 @@ void health_checker_follow(struct health_checker *h, struct snapshot *snapshot)
 	}
 	forget_all(h, old, old_count);
 	snapshot_unref(before);
+}
+
+const struct health_state *health_checker_recall(const struct health_checker *h,
+						 const struct upstream *u, const struct endpoint *e)
+{
+	const struct checked *c = find_same(h->all, h->count, u, e);
+
+	return c && c->state.known ? &c->state : NULL;
 }
 
 const struct health_state *health_checker_find(const struct health_checker *h, uint32_t endpoint)

@@ -30,6 +30,10 @@ struct health_checker *health_checker_create(struct loop *loop, const struct hea
 void health_checker_destroy(struct health_checker *checker); /* accepts NULL */
 /* These endpoints from now on; what is known of those that stay is kept. Takes a reference. */
 void health_checker_follow(struct health_checker *checker, struct snapshot *snapshot);
+/* What is known of that endpoint of a snapshot that is not followed yet; NULL: nothing. */
+const struct health_state *health_checker_recall(const struct health_checker *checker,
+						 const struct upstream *upstream,
+						 const struct endpoint *endpoint);
 /* NULL: it is not checked. Index as in the snapshot that is followed. */
 const struct health_state *health_checker_find(const struct health_checker *checker,
 					       uint32_t endpoint);
