@@ -20,7 +20,7 @@ from tests.net.test_retries import RESET, Says, retry
 
 SILENT, CLOSED = Says(scripted.Answer(())), Says(scripted.Answer((), "close"))
 PHASES = ["head_us", "queue_us", "connect_us", "response_us", "transfer_us", "total_us"]
-REMEMBERED = 8192  # by a worker
+REMEMBERED, TURNED_AWAY = 8192, 1024  # by a worker
 FAILS = scripted.Answer((b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",))
 # As many as tests/net/test_explain_request.py has; make soak has more of them.
 FAULTS = 25 * int(os.environ.get("SHUNT_EXPLAIN_TABLES", 12))
@@ -415,7 +415,21 @@ def test_what_went_wrong_outlives_a_flood_of_good_ones_and_what_is_forgotten_is_
         sentence = shunt.refused("good")
         assert sentence.startswith("shuntctl explain: no request of that name is under way or remembered here, on node "
                                    "shunt: it may have been another node's, or it is forgotten, as only those are known")
-        assert sentence.endswith("Z, or since the start where they went wrong")
+        assert sentence.endswith("Z, since the start where they were turned away, or since the start where they went wrong")
+
+
+def test_what_went_wrong_outlives_a_flood_that_is_turned_away():
+    with Told(1, route=", limits: { rate_per_source: 1/h }") as shunt:
+        shunt.origins[0].answers = Says(FAILS)
+        assert shunt.asked("failed")[0] == 500 and shunt.asked("first")[0] == 429
+        client = shunt.client()
+        for _ in range(2 * TURNED_AWAY // 64 + 1):  # more than are known of those that went wrong
+            client.send(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n" * 64)
+            client.got = b""
+            while client.got.count(b"HTTP/1.1 429") < 64:
+                assert client.read_some()
+        assert shunt.told("failed")["status"] == 500
+        assert "Z where they were turned away, or since the start where they went wrong" in shunt.refused("first")
 
 
 def test_an_endpoint_with_all_its_connections_is_not_full_to_who_has_an_idle_one():

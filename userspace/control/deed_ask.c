@@ -56,6 +56,7 @@ static uint64_t later(uint64_t a, uint64_t b)
 static void take(struct answer *answer, const struct search *search)
 {
 	answer->since.all_ms = later(answer->since.all_ms, search->since.all_ms);
+	answer->since.away_ms = later(answer->since.away_ms, search->since.away_ms);
 	answer->since.wrong_ms = later(answer->since.wrong_ms, search->since.wrong_ms);
 	if (!search->found || (answer->found && answer->deed.ended_ms >= search->deed.ended_ms))
 		return;
@@ -83,6 +84,8 @@ static const char *time_text(uint64_t ms, char out[SINCE_BYTES])
 	time_t seconds = (time_t)(ms / 1000);
 	struct tm utc;
 
+	if (ms == 0)
+		return "the start";
 	gmtime_r(&seconds, &utc);
 	strftime(out, SINCE_BYTES, "%Y-%m-%dT%H:%M:%SZ", &utc);
 	return out;
@@ -91,14 +94,14 @@ static const char *time_text(uint64_t ms, char out[SINCE_BYTES])
 /* Why nobody knows it, as far as can be said. */
 static char *refuse(const struct answer *a, const char *node, uint32_t *out_status)
 {
-	char made[SENTENCE_BYTES], all[SINCE_BYTES], wrong[SINCE_BYTES];
+	char made[SENTENCE_BYTES], all[SINCE_BYTES], away[SINCE_BYTES], wrong[SINCE_BYTES];
 
 	if (a->silent > 0)
 		snprintf(made, sizeof(made),
 			 "%u of the workers did not answer in time, and no other knows a request "
 			 "of that name",
 			 a->silent);
-	else if (a->since.all_ms == 0)
+	else if (a->since.all_ms == 0 && a->since.away_ms == 0 && a->since.wrong_ms == 0)
 		snprintf(
 			made, sizeof(made),
 			"no request of that name is under way or has ended here, on node %s, since "
@@ -109,9 +112,10 @@ static char *refuse(const struct answer *a, const char *node, uint32_t *out_stat
 			made, sizeof(made),
 			"no request of that name is under way or remembered here, on node %s: it "
 			"may have been another node's, or it is forgotten, as only those are known "
-			"for sure that have ended since %s, or since %s where they went wrong",
-			node, time_text(a->since.all_ms, all),
-			a->since.wrong_ms ? time_text(a->since.wrong_ms, wrong) : "the start");
+			"for sure that have ended since %s, since %s where they were turned away, "
+			"or since %s where they went wrong",
+			node, time_text(a->since.all_ms, all), time_text(a->since.away_ms, away),
+			time_text(a->since.wrong_ms, wrong));
 	return admin_refuse(out_status, made);
 }
 

@@ -11,22 +11,30 @@ _Static_assert((int)REQUEST_ID_MAX < (int)DEED_TEXT_BYTES, "ids fit whole");
 
 void deed_ring_init(struct deed_ring *ring)
 {
-	/* Zeroed by the kernel, and only what is used takes memory. */
-	ring->deeds = must_alloc(DEEDS_MAX * sizeof(ring->deeds[0]));
-	ring->wrong = must_alloc(DEEDS_WRONG_MAX * sizeof(ring->wrong[0]));
-	ring->next = ring->next_wrong = 0;
+	static const uint32_t max[DEED_KINDS] = { DEEDS_MAX, DEEDS_AWAY_MAX, DEEDS_WRONG_MAX };
+
+	for (int i = 0; i < DEED_KINDS; i++) {
+		ring->kinds[i].max = max[i];
+		ring->kinds[i].next = 0;
+		/* Zeroed by the kernel, and only what is used takes memory. */
+		ring->kinds[i].deeds = must_alloc(max[i] * sizeof(struct deed));
+	}
 }
 
 void deed_ring_fini(struct deed_ring *ring)
 {
-	free(ring->deeds);
-	free(ring->wrong);
+	for (int i = 0; i < DEED_KINDS; i++)
+		free(ring->kinds[i].deeds);
 }
 
-struct deed *deed_ring_next(struct deed_ring *ring, bool wrong)
+static struct deed *slot_of(const struct deed_ring *ring, enum deed_kind kind, uint32_t number)
 {
-	struct deed *deed = wrong ? &ring->wrong[ring->next_wrong++ % DEEDS_WRONG_MAX]
-				  : &ring->deeds[ring->next++ % DEEDS_MAX];
+	return &ring->kinds[kind].deeds[number % ring->kinds[kind].max];
+}
+
+struct deed *deed_ring_next(struct deed_ring *ring, enum deed_kind kind)
+{
+	struct deed *deed = slot_of(ring, kind, ring->kinds[kind].next++);
 
 	memset(deed->lengths, 0, sizeof(deed->lengths));
 	deed->cut = false;
@@ -65,11 +73,10 @@ struct span deed_piece(const struct deed *deed, enum deed_piece piece)
 }
 
 /* Of those from the last one back. */
-static const struct deed *find(const struct deed *deeds, uint32_t next, uint32_t max,
-			       struct span id)
+static const struct deed *find(const struct deed_ring *ring, enum deed_kind kind, struct span id)
 {
-	for (uint32_t i = 1; i <= max; i++) {
-		const struct deed *deed = &deeds[(next - i) % max];
+	for (uint32_t i = 1; i <= ring->kinds[kind].max; i++) {
+		const struct deed *deed = slot_of(ring, kind, ring->kinds[kind].next - i);
 
 		if (deed->ended_ms == 0)
 			return NULL; /* never used: so are all before it */
@@ -81,21 +88,19 @@ static const struct deed *find(const struct deed *deeds, uint32_t next, uint32_t
 
 const struct deed *deed_ring_find(const struct deed_ring *ring, struct span id)
 {
-	const struct deed *good = find(ring->deeds, ring->next, DEEDS_MAX, id);
-	const struct deed *wrong = find(ring->wrong, ring->next_wrong, DEEDS_WRONG_MAX, id);
+	const struct deed *last = NULL;
 
-	if (id.len == 0)
-		return NULL;
-	if (!good || !wrong)
-		return good ? good : wrong;
-	return good->ended_ms > wrong->ended_ms ? good : wrong;
+	for (int i = 0; i < DEED_KINDS && id.len > 0; i++) {
+		const struct deed *deed = find(ring, (enum deed_kind)i, id);
+
+		if (deed && !(last && last->ended_ms > deed->ended_ms))
+			last = deed;
+	}
+	return last;
 }
 
-uint64_t deed_ring_since(const struct deed_ring *ring, bool wrong)
+uint64_t deed_ring_since(const struct deed_ring *ring, enum deed_kind kind)
 {
-	const struct deed *deeds = wrong ? ring->wrong : ring->deeds;
-	uint32_t next = wrong ? ring->next_wrong : ring->next;
-
 	/* Where nothing was written over, all are there. */
-	return deeds[next % (wrong ? DEEDS_WRONG_MAX : DEEDS_MAX)].ended_ms;
+	return slot_of(ring, kind, ring->kinds[kind].next)->ended_ms;
 }

@@ -1,9 +1,10 @@
 /*
  * deed_ring.h - what was decided for requests that have ended, for who asks later by their names.
  *
- * The last ones of a worker, and beside them the last of those that went wrong, so that a flood of
- * good ones does not wash them away. Names are copied, cut where they are long: a deed outlives the
- * snapshot by which it was done. Belongs to one worker.
+ * The last ones of a worker, and beside them the last of those that went wrong and of those that
+ * were turned away, so that a flood of good ones, or one that limits keep out, washes none away.
+ * Names are copied, cut where they are long: a deed outlives the snapshot by which it was done.
+ * Belongs to one worker.
  */
 #pragma once
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 
 enum {
 	DEEDS_MAX = 8192, /* powers of two */
+	DEEDS_AWAY_MAX = 1024,
 	DEEDS_WRONG_MAX = 2048,
 	DEED_TEXT_BYTES = 172,
 	DEED_PIECE_MAX = 48, /* but of the path, which comes last and has what is left, */
@@ -118,19 +120,28 @@ struct deed {
 
 #define DEED_NO_ROUTE UINT32_MAX
 
+enum deed_kind {
+	DEED_GOOD,
+	DEED_AWAY, /* nobody was asked, and it was not our fault */
+	DEED_WRONG,
+	DEED_KINDS
+};
+
 struct deed_ring {
-	uint32_t next, next_wrong;
-	struct deed *deeds, *wrong; /* of DEEDS_MAX, DEEDS_WRONG_MAX */
+	struct {
+		struct deed *deeds;
+		uint32_t next, max; /* of deeds; max is a power of two */
+	} kinds[DEED_KINDS];
 };
 
 void deed_ring_init(struct deed_ring *ring);
 void deed_ring_fini(struct deed_ring *ring);
-/* Where the next one is written, with no pieces; wrong: it went wrong. */
-struct deed *deed_ring_next(struct deed_ring *ring, bool wrong);
+/* Where the next one is written, with no pieces. */
+struct deed *deed_ring_next(struct deed_ring *ring, enum deed_kind kind);
 /* In the order of enum deed_piece. */
 void deed_put(struct deed *deed, enum deed_piece piece, struct span text);
 struct span deed_piece(const struct deed *deed, enum deed_piece piece);
 /* When the oldest one ended that is remembered, if any was forgotten; else 0. */
-uint64_t deed_ring_since(const struct deed_ring *ring, bool wrong);
+uint64_t deed_ring_since(const struct deed_ring *ring, enum deed_kind kind);
 /* The last of that name; NULL: it is not known any more. */
 const struct deed *deed_ring_find(const struct deed_ring *ring, struct span id);

@@ -222,6 +222,13 @@ static void tell(struct deed *deed, const struct session *s, uint64_t now_us)
 	tell_names(deed, s);
 }
 
+static enum deed_kind kind_of(const struct exchange *ex)
+{
+	if (ex->end == END_DONE && ex->status < 500)
+		return DEED_GOOD;
+	return ex->attempts == 0 && ex->status < 500 ? DEED_AWAY : DEED_WRONG;
+}
+
 void exchange_deed(struct session *s)
 {
 	struct exchange *ex = &s->ex;
@@ -229,8 +236,7 @@ void exchange_deed(struct session *s)
 	if (ex->end != END_DONE)
 		exchange_attempt_failed(ex, (enum end_reason)ex->end, 0);
 	/* Its line in the log has just been timed by that. */
-	tell(deed_ring_next(&s->proxy->deeds, ex->end != END_DONE || ex->status >= 500), s,
-	     s->idle_from_us);
+	tell(deed_ring_next(&s->proxy->deeds, kind_of(ex)), s, s->idle_from_us);
 }
 
 /* --- one that is under way ---------------------------------------------------------------- */
@@ -279,6 +285,7 @@ bool proxy_deed(const struct proxy *proxy, struct span id, struct deed *out)
 
 struct deed_since proxy_deeds_since(const struct proxy *proxy)
 {
-	return (struct deed_since){ .all_ms = deed_ring_since(&proxy->deeds, false),
-				    .wrong_ms = deed_ring_since(&proxy->deeds, true) };
+	return (struct deed_since){ .all_ms = deed_ring_since(&proxy->deeds, DEED_GOOD),
+				    .away_ms = deed_ring_since(&proxy->deeds, DEED_AWAY),
+				    .wrong_ms = deed_ring_since(&proxy->deeds, DEED_WRONG) };
 }

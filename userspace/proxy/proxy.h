@@ -46,10 +46,10 @@ void proxy_destroy(struct proxy *proxy);
  */
 struct deed;
 bool proxy_deed(const struct proxy *proxy, struct span id, struct deed *out);
-/* Since when all that have ended are remembered, and all that went wrong, of the day's clock; 0:
+/* Since when all that have ended are remembered, as of which kind they are, of the day's clock; 0:
  * all of this process. */
 struct deed_since {
-	uint64_t all_ms, wrong_ms;
+	uint64_t all_ms, away_ms, wrong_ms;
 };
 struct deed_since proxy_deeds_since(const struct proxy *proxy);
 
