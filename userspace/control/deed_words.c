@@ -1,36 +1,25 @@
 #include "userspace/control/deed_words.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-__attribute__((format(printf, 1, 2))) static struct explain_text words(const char *fmt, ...)
-{
-	struct explain_text made;
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(made.text, sizeof(made.text), fmt, args);
-	va_end(args);
-	return made;
-}
 
 struct explain_text deed_words_choice(const struct deed *d, uint32_t priority)
 {
 	char before[80] = "";
 
 	if (d->endpoint.port == 0)
-		return words("%s", d->end == END_DONE ? "none was asked so far"
-						      : end_reason_texts[d->end]);
+		return explain_words_say("%s", d->end == END_DONE ? "none was asked so far"
+								  : end_reason_texts[d->end]);
 	if (d->kept)
-		return words("it had the client before");
+		return explain_words_say("it had the client before");
 	if (d->unfit_any)
 		snprintf(before, sizeof(before), "; too few are fit, so all are taken for it");
 	else if (priority > 0)
 		snprintf(before, sizeof(before), "; nobody of a priority before %u is fit and free",
 			 priority);
-	return words("%s%s%s", explain_words_how((enum balance)d->balance, d->keyed, d->keyless),
-		     before, d->asked > 1 ? "; others were asked before" : "");
+	return explain_words_say("%s%s%s",
+				 explain_words_how((enum balance)d->balance, d->keyed, d->keyless),
+				 before, d->asked > 1 ? "; others were asked before" : "");
 }
 
 /* Of the endpoint, where end_reason_texts speak of the whole exchange. */
@@ -47,16 +36,16 @@ struct explain_text deed_words_attempt(const struct deed *d, uint32_t number)
 	bool last = number + 1 == d->attempt_count;
 
 	if (a->end != END_DONE && a->status)
-		return words("answered %u; %s", a->status, end_text(a->end));
+		return explain_words_say("answered %u; %s", a->status, end_text(a->end));
 	if (a->end != END_DONE)
-		return words("%s%s%s", end_text(a->end), a->error ? ": " : "",
-			     a->error ? strerror(a->error) : "");
+		return explain_words_say("%s%s%s", end_text(a->end), a->error ? ": " : "",
+					 a->error ? strerror(a->error) : "");
 	if (a->status)
-		return words("answered %u%s", a->status,
-			     last ? "" : ", on which its route tries another one");
+		return explain_words_say("answered %u%s", a->status,
+					 last ? "" : ", on which its route tries another one");
 	if (last && d->phase != PHASE_OVER)
-		return words("under way");
-	return words("%s", d->tunnel ? "the tunnel's bytes went there" : "not known");
+		return explain_words_say("under way");
+	return explain_words_say("%s", d->tunnel ? "the tunnel's bytes went there" : "not known");
 }
 
 const char *deed_words_refusal(const struct deed *d)
@@ -126,11 +115,12 @@ struct explain_text deed_words_splice(const struct deed *d)
 	const char *why = splice_reason_texts[d->splice_reason];
 
 	if (d->tunnel && d->splice_reason == SPLICE_REASON_DONE)
-		return words("the kernel has it since then: shuntctl flows shows it while it "
-			     "lasts, and the access log has its end, under the same session");
+		return explain_words_say(
+			"the kernel has it since then: shuntctl flows shows it while it "
+			"lasts, and the access log has its end, under the same session");
 	if (d->spliced)
-		return words("bodies, or parts of them");
+		return explain_words_say("bodies, or parts of them");
 	if (d->splice_reason == SPLICE_REASON_NONE)
-		return words("no body was long enough, or its length was not known");
-	return words("%s", why);
+		return explain_words_say("no body was long enough, or its length was not known");
+	return explain_words_say("%s", why);
 }

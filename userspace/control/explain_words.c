@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 1, 2))) static struct explain_text words(const char *fmt, ...)
+struct explain_text explain_words_say(const char *fmt, ...)
 {
 	struct explain_text made;
 	va_list args;
@@ -30,8 +30,8 @@ static const char *kind_word(const struct value_match *m)
 static struct explain_text words_value(const char *what, const struct value_match *m)
 {
 	if (m->kind == VALUE_PRESENT)
-		return words("%s %s %s", what, m->name, kind_word(m));
-	return words("%s %s %s \"%.120s\"", what, m->name, kind_word(m), m->value);
+		return explain_words_say("%s %s %s", what, m->name, kind_word(m));
+	return explain_words_say("%s %s %s \"%.120s\"", what, m->name, kind_word(m), m->value);
 }
 
 static struct explain_text words_miss(const struct route_try *tried)
@@ -40,19 +40,20 @@ static struct explain_text words_miss(const struct route_try *tried)
 
 	switch (tried->miss) {
 	case MISS_PATH:
-		return words("the path is not as its path \"%.160s\"", r->path);
+		return explain_words_say("the path is not as its path \"%.160s\"", r->path);
 	case MISS_METHOD:
-		return words("its methods are others, %s%s", r->methods[0],
-			     r->method_count > 1 ? " and more" : "");
+		return explain_words_say("its methods are others, %s%s", r->methods[0],
+					 r->method_count > 1 ? " and more" : "");
 	case MISS_HEADER:
 		return words_value("header", &r->headers[tried->which]);
 	case MISS_LISTENER:
-		return words("it is for other listeners, %s:%u%s", r->when->listeners[0].vip,
-			     r->when->listeners[0].port,
-			     r->when->listener_count > 1 ? " and more" : "");
+		return explain_words_say("it is for other listeners, %s:%u%s",
+					 r->when->listeners[0].vip, r->when->listeners[0].port,
+					 r->when->listener_count > 1 ? " and more" : "");
 	case MISS_SNI:
-		return words("it is for other server names (SNI), %s%s", r->when->sni[0],
-			     r->when->sni_count > 1 ? " and more" : "");
+		return explain_words_say("it is for other server names (SNI), %s%s",
+					 r->when->sni[0],
+					 r->when->sni_count > 1 ? " and more" : "");
 	case MISS_ALPN:
 		return words_value("TLS", r->when->alpn);
 	case MISS_SUBJECT:
@@ -60,15 +61,16 @@ static struct explain_text words_miss(const struct route_try *tried)
 	case MISS_SESSION_ID:
 		return words_value("TLS", r->when->session_id);
 	case MISS_RESUMPTION:
-		return words("%s TLS session was resumed",
-			     r->when->session_resumed == RESUMPTION_YES ? "no" : "a");
+		return explain_words_say("%s TLS session was resumed",
+					 r->when->session_resumed == RESUMPTION_YES ? "no" : "a");
 	case MISS_CLIENT:
-		return words("the client is in none of its networks");
+		return explain_words_say("the client is in none of its networks");
 	case MISS_COUNTRY:
 		return tried->which == 0
-			       ? words("nobody knows the client's country")
-			       : words("the client's country is another, %c%c",
-				       (int)(tried->which >> 8), (int)(tried->which & 255));
+			       ? explain_words_say("nobody knows the client's country")
+			       : explain_words_say("the client's country is another, %c%c",
+						   (int)(tried->which >> 8),
+						   (int)(tried->which & 255));
 	case MISS_COOKIE:
 		return words_value("cookie", &r->when->cookies[tried->which]);
 	case MISS_QUERY:
@@ -76,7 +78,7 @@ static struct explain_text words_miss(const struct route_try *tried)
 	case MISS_NONE:
 		break;
 	}
-	return words("it matches");
+	return explain_words_say("it matches");
 }
 
 struct explain_text explain_words_try(const struct route_try *tried, const struct route *taken)
@@ -93,20 +95,20 @@ struct explain_text explain_words_try(const struct route_try *tried, const struc
 	if (tried->miss != MISS_NONE)
 		return words_miss(tried);
 	if (tried->route == taken)
-		return words("it matches, and nothing more specific does");
-	return words("it matches, but \"%s\" %s", taken->name,
-		     rules[router_rule(taken, tried->route)]);
+		return explain_words_say("it matches, and nothing more specific does");
+	return explain_words_say("it matches, but \"%s\" %s", taken->name,
+				 rules[router_rule(taken, tried->route)]);
 }
 
 struct explain_text explain_words_entry(const struct sni_route *entry, const struct explained *e)
 {
 	if (sni_match_try(entry, &e->hello) == SNI_MISS_PROTOCOL)
-		return words("the client offers none of its protocols (ALPN)");
+		return explain_words_say("the client offers none of its protocols (ALPN)");
 	if (entry == e->entry)
-		return words("it matches, and nothing more specific does");
-	return words("it matches, but \"%s\" (line %u) %s", e->entry->name, e->entry->at.line,
-		     strcmp(entry->name, e->entry->name) == 0 ? "is written first"
-							      : "is more specific");
+		return explain_words_say("it matches, and nothing more specific does");
+	return explain_words_say(
+		"it matches, but \"%s\" (line %u) %s", e->entry->name, e->entry->at.line,
+		strcmp(entry->name, e->entry->name) == 0 ? "is written first" : "is more specific");
 }
 
 const char *explain_words_action(const struct explained *e)
@@ -125,12 +127,13 @@ struct explain_text explain_words_split(const struct split *split, enum sticky b
 	const char *what = split->sticky == STICKY_COOKIE ? "cookie" : "header";
 
 	if (by == STICKY_NONE)
-		return words("chance");
+		return explain_words_say("chance");
 	if (split->sticky == STICKY_CLIENT)
-		return words("the client's address");
+		return explain_words_say("the client's address");
 	if (by == STICKY_CLIENT)
-		return words("the client's address, since it has not the %s %s", what, split->name);
-	return words("the %s %s", what, split->name);
+		return explain_words_say("the client's address, since it has not the %s %s", what,
+					 split->name);
+	return explain_words_say("the %s %s", what, split->name);
 }
 
 static struct explain_text words_key(const struct request_key *key)
@@ -143,7 +146,7 @@ static struct explain_text words_key(const struct request_key *key)
 						     [KEY_TLS_SESSION] = "the TLS session" };
 	const char *name = key->name ? key->name : ""; /* of what has one */
 
-	return words("%s%s%s", keys[key->kind], *name ? " " : "", name);
+	return explain_words_say("%s%s%s", keys[key->kind], *name ? " " : "", name);
 }
 
 struct explain_text explain_words_balance(const struct upstream *u)
@@ -155,8 +158,8 @@ struct explain_text explain_words_balance(const struct upstream *u)
 	};
 
 	if (u->balance != BALANCE_MAGLEV)
-		return words("%s", names[u->balance]);
-	return words("maglev, by %s", words_key(&u->hash_on).text);
+		return explain_words_say("%s", names[u->balance]);
+	return explain_words_say("maglev, by %s", words_key(&u->hash_on).text);
 }
 
 struct explain_text explain_words_persistence(const struct explain_keeping *k)
@@ -164,17 +167,17 @@ struct explain_text explain_words_persistence(const struct explain_keeping *k)
 	const struct persistence *p = &k->upstream->persistence;
 
 	if (p->kind == PERSISTENCE_NONE)
-		return words("none");
+		return explain_words_say("none");
 	if (p->kind == PERSISTENCE_HASH)
-		return words("by %s%s", words_key(&p->hash_on).text,
-			     k->keyed ? "" : ", which it has not");
+		return explain_words_say("by %s%s", words_key(&p->hash_on).text,
+					 k->keyed ? "" : ", which it has not");
 	if (!k->keeps)
-		return words("the cookie %s %s", p->cookie,
-			     k->foreign ? "names nobody here" : "is absent");
+		return explain_words_say("the cookie %s %s", p->cookie,
+					 k->foreign ? "names nobody here" : "is absent");
 	if (k->kept)
-		return words("the cookie %s names this endpoint", p->cookie);
-	return words("the cookie %s names %s, which is not fit or has no room", p->cookie,
-		     k->of ? addr_print(k->of).text : "another one");
+		return explain_words_say("the cookie %s names this endpoint", p->cookie);
+	return explain_words_say("the cookie %s names %s, which is not fit or has no room",
+				 p->cookie, k->of ? addr_print(k->of).text : "another one");
 }
 
 struct explain_text explain_words_state(const struct explain_endpoint *one)
@@ -182,25 +185,27 @@ struct explain_text explain_words_state(const struct explain_endpoint *one)
 	const struct roster_state *s = &one->state;
 
 	if (s->order.service == SERVICE_OFF)
-		return words("off: shuntctl endpoint says so");
+		return explain_words_say("off: shuntctl endpoint says so");
 	if (s->order.service == SERVICE_DRAINING)
-		return words("gets nothing new: it drains, as shuntctl endpoint says");
+		return explain_words_say("gets nothing new: it drains, as shuntctl endpoint says");
 	if (s->order.weight == 0)
-		return words("gets nothing new: its weight is 0");
+		return explain_words_say("gets nothing new: its weight is 0");
 	if (s->down)
-		return words("down: its health checks fail");
+		return explain_words_say("down: its health checks fail");
 	if (s->ejected_ms > 0)
-		return words("ejected for %llu ms more: it failed, or did worse than others",
-			     (unsigned long long)s->ejected_ms);
+		return explain_words_say(
+			"ejected for %llu ms more: it failed, or did worse than others",
+			(unsigned long long)s->ejected_ms);
 	if (s->full)
-		return words("full: it has all requests or connections that it may have");
+		return explain_words_say(
+			"full: it has all requests or connections that it may have");
 	if (s->lent)
-		return words(
+		return explain_words_say(
 			"fit: it has all connections that it may have, but one waits here to be "
 			"used");
 	if (s->percent < 100)
-		return words("fit, warming up: it gets %u %% of its share", s->percent);
-	return words("fit");
+		return explain_words_say("fit, warming up: it gets %u %% of its share", s->percent);
+	return explain_words_say("fit");
 }
 
 const char *explain_words_how(enum balance balance, bool keyed, bool keyless)
@@ -223,27 +228,30 @@ struct explain_text explain_words_choice(const struct explained *e)
 	const char *how = explain_words_how(u->balance, e->keyed, e->keyless);
 
 	if (e->waits)
-		return words("all that are fit are full: it would wait in line, for %u ms at most",
-			     u->queue.timeout_ms);
+		return explain_words_say(
+			"all that are fit are full: it would wait in line, for %u ms at most",
+			u->queue.timeout_ms);
 	if (e->answer != ROSTER_FOUND)
-		return words("%s", end_reason_texts[e->end]);
+		return explain_words_say("%s", end_reason_texts[e->end]);
 	if (e->keeps && e->place == e->kept)
-		return words("it had the client before");
+		return explain_words_say("it had the client before");
 	if (e->any)
-		return words("%s; too few are fit, so all are taken for it", how);
+		return explain_words_say("%s; too few are fit, so all are taken for it", how);
 	if (u->endpoints[e->place].priority > 0)
-		return words("%s; nobody of a priority before %u is fit and free", how,
-			     u->endpoints[e->place].priority);
-	return words("%s", how);
+		return explain_words_say("%s; nobody of a priority before %u is fit and free", how,
+					 u->endpoints[e->place].priority);
+	return explain_words_say("%s", how);
 }
 
 struct explain_text explain_words_splice(const struct explained *e)
 {
 	if (e->full)
-		return words("as a tunnel, unless the connections' sockets are against it");
+		return explain_words_say(
+			"as a tunnel, unless the connections' sockets are against it");
 	if (e->bodies)
-		return words("bodies of a known length from %llu bytes on, where that pays and the "
-			     "sockets are not against it",
-			     (unsigned long long)e->splice_threshold);
-	return words("%s", splice_reason_texts[e->splice_reason]);
+		return explain_words_say(
+			"bodies of a known length from %llu bytes on, where that pays and the "
+			"sockets are not against it",
+			(unsigned long long)e->splice_threshold);
+	return explain_words_say("%s", splice_reason_texts[e->splice_reason]);
 }

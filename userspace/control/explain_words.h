@@ -8,6 +8,7 @@ struct explain_text {
 	char text[256];
 };
 
+__attribute__((format(printf, 1, 2))) struct explain_text explain_words_say(const char *fmt, ...);
 /* Why a route was taken or not. taken: NULL where none was. */
 struct explain_text explain_words_try(const struct route_try *tried, const struct route *taken);
 /* Of one whose name fits. */
