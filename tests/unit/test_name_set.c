@@ -27,6 +27,15 @@ static uint32_t answers_of(uint32_t bits, struct name_answer *answers)
 	return count;
 }
 
+static uint32_t count_held(const struct name_set *set)
+{
+	uint32_t held = 0;
+
+	for (uint32_t i = 0; i < set->count; i++)
+		held += set->gone_ms[i] != 0;
+	return held;
+}
+
 static uint32_t bits_of(const struct name_set *set)
 {
 	uint32_t bits = 0;
@@ -61,7 +70,7 @@ TEST(what_an_answer_lacks_stays_for_a_while)
 	CHECK(take(&set, 0x7, BEGIN_MS));
 	CHECK(!take(&set, 0x3, BEGIN_MS + 1));
 	CHECK_INT(bits_of(&set), 0x7);
-	CHECK_INT(name_set_held(&set), 1);
+	CHECK_INT(count_held(&set), 1);
 	CHECK_INT(name_set_expires_ms(&set, &hold), BEGIN_MS + 1 + HOLD_MS);
 	/* It is no reason for less that somebody else comes or goes. */
 	CHECK(take(&set, 0x9, BEGIN_MS + 5000));
@@ -82,7 +91,7 @@ TEST(who_comes_back_is_held_anew_when_he_goes_again)
 	take(&set, 0x3, BEGIN_MS);
 	take(&set, 0x1, BEGIN_MS + 1000);
 	CHECK(!take(&set, 0x3, BEGIN_MS + 9000));
-	CHECK_INT(name_set_held(&set), 0);
+	CHECK_INT(count_held(&set), 0);
 	CHECK(!take(&set, 0x1, BEGIN_MS + 9500));
 	CHECK(!take(&set, 0x1, BEGIN_MS + 9499 + HOLD_MS));
 	CHECK(take(&set, 0x1, BEGIN_MS + 9500 + HOLD_MS));
@@ -118,7 +127,7 @@ TEST(an_answer_has_room_before_those_that_are_held)
 		all[i] = answer_of(1000 + i);
 	CHECK(name_set_take(&set, all, NAME_ANSWERS_MAX - 1, &hold, BEGIN_MS + 1));
 	CHECK_INT(set.count, NAME_ANSWERS_MAX);
-	CHECK_INT(name_set_held(&set), 1);
+	CHECK_INT(count_held(&set), 1);
 	CHECK(set.gone_ms[0] && !set.gone_ms[1]); /* the first of before */
 }
 

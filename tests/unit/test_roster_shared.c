@@ -49,6 +49,11 @@ static void hand_end(struct hand *h)
 	rosters_destroy(h->all);
 }
 
+static struct roster_state look(struct roster *r, uint32_t place, uint64_t now_ms)
+{
+	return roster_look(r, place, &(struct roster_ask){ .now_ms = now_ms });
+}
+
 struct scene {
 	struct snapshot *snapshot;
 	struct hand hands[THREADS];
@@ -87,19 +92,19 @@ TEST(failures_in_a_row_count_over_all_workers)
 	roster_served(s.hands[1].roster, 0); /* by any of them it begins anew */
 	for (int i = 0; i < 4; i++)
 		CHECK(!roster_failed(s.hands[i % THREADS].roster, 0, LATE, LATE));
-	CHECK_INT(roster_look(s.hands[3].roster, 0, LATE).failures, 4);
+	CHECK_INT(look(s.hands[3].roster, 0, LATE).failures, 4);
 	CHECK(roster_failed(s.hands[2].roster, 0, LATE, LATE));
 	for (int i = 0; i < THREADS; i++) {
 		struct roster *r = s.hands[i].roster;
 
 		CHECK(roster_is_ejected(r, 0, LATE + SECOND - 1));
 		CHECK(!roster_failed(r, 0, LATE + 1, LATE + 1)); /* was under way */
-		CHECK_INT(roster_look(r, 0, LATE + 1).ejected_ms, SECOND - 1);
-		CHECK_INT(roster_look(r, 0, LATE + 1).failures, 0);
+		CHECK_INT(look(r, 0, LATE + 1).ejected_ms, SECOND - 1);
+		CHECK_INT(look(r, 0, LATE + 1).failures, 0);
 		/* And all let it warm up. */
 		CHECK(!roster_is_ejected(r, 0, LATE + SECOND));
-		CHECK_INT(roster_look(r, 0, LATE + SECOND).percent, 1);
-		CHECK_INT(roster_look(r, 0, LATE + 11 * SECOND).percent, 100);
+		CHECK_INT(look(r, 0, LATE + SECOND).percent, 1);
+		CHECK_INT(look(r, 0, LATE + 11 * SECOND).percent, 100);
 	}
 	end(&s);
 }
@@ -114,7 +119,7 @@ TEST(the_time_away_doubles_whoever_ejects)
 		struct roster *r = s.hands[i % THREADS].roster;
 
 		CHECK(roster_failed(r, 0, now_ms, now_ms));
-		CHECK_INT(roster_look(s.hands[0].roster, 0, now_ms).ejected_ms, away_ms);
+		CHECK_INT(look(s.hands[0].roster, 0, now_ms).ejected_ms, away_ms);
 		now_ms += away_ms;
 		away_ms *= 2;
 	}
@@ -152,14 +157,14 @@ TEST(who_comes_back_warms_up_once_for_all_workers)
 	idle = s.hands[2].roster;
 	seldom = s.hands[3].roster;
 	atomic_store(&s.snapshot->down[0], true);
-	CHECK(roster_look(s.hands[0].roster, 0, LATE).down);
-	CHECK(roster_look(seldom, 0, LATE).down);
+	CHECK(look(s.hands[0].roster, 0, LATE).down);
+	CHECK(look(seldom, 0, LATE).down);
 	atomic_store(&s.snapshot->down[0], false);
-	CHECK_INT(roster_look(s.hands[0].roster, 0, LATE).percent, 1);
-	CHECK_INT(roster_look(idle, 0, LATE).percent, 1);
-	CHECK_INT(roster_look(idle, 0, LATE + 5 * SECOND).percent, 50);
-	CHECK_INT(roster_look(seldom, 0, LATE + 5 * SECOND).percent, 50);
-	CHECK_INT(roster_look(seldom, 0, LATE + 10 * SECOND).percent, 100);
+	CHECK_INT(look(s.hands[0].roster, 0, LATE).percent, 1);
+	CHECK_INT(look(idle, 0, LATE).percent, 1);
+	CHECK_INT(look(idle, 0, LATE + 5 * SECOND).percent, 50);
+	CHECK_INT(look(seldom, 0, LATE + 5 * SECOND).percent, 50);
+	CHECK_INT(look(seldom, 0, LATE + 10 * SECOND).percent, 100);
 	end(&s);
 }
 
@@ -171,16 +176,16 @@ TEST(a_snapshot_of_before_makes_nobody_warm_up_again)
 	struct roster *r, *late;
 
 	atomic_store(&before->down[0], true);
-	CHECK(roster_look(h.roster, 0, LATE).down);
+	CHECK(look(h.roster, 0, LATE).down);
 	rosters_renew(h.all, now, LATE);
 	r = roster_take(h.all, now, &now->model->upstreams[0], LATE);
 	late = roster_take(h.all, before, &before->model->upstreams[0], LATE);
 	for (uint64_t ms = LATE; ms <= LATE + 10 * SECOND; ms += SECOND) {
-		CHECK(roster_look(h.roster, 0, ms).down);
-		CHECK(roster_look(late, 0, ms).down);
-		CHECK(roster_look(r, 0, ms).percent >= 9 * (ms - LATE) / SECOND);
+		CHECK(look(h.roster, 0, ms).down);
+		CHECK(look(late, 0, ms).down);
+		CHECK(look(r, 0, ms).percent >= 9 * (ms - LATE) / SECOND);
 	}
-	CHECK_INT(roster_look(r, 0, LATE + 10 * SECOND).percent, 100);
+	CHECK_INT(look(r, 0, LATE + 10 * SECOND).percent, 100);
 	roster_give(h.all, late);
 	roster_give(h.all, r);
 	hand_end(&h);
@@ -278,8 +283,8 @@ TEST(who_fails_in_all_workers_at_once_is_ejected_once)
 		run_all(&s, fail_one,
 			(struct task){ .ejections = &ejections, .now_ms = now_ms, .turns = 50 });
 		CHECK_INT(ejections, 1);
-		CHECK_INT(roster_look(s.hands[0].roster, 5, now_ms).failures, 0);
-		CHECK(roster_look(s.hands[0].roster, 5, now_ms).ejected_ms <= SECOND);
+		CHECK_INT(look(s.hands[0].roster, 5, now_ms).failures, 0);
+		CHECK(look(s.hands[0].roster, 5, now_ms).ejected_ms <= SECOND);
 	}
 	end(&s);
 }
@@ -455,7 +460,7 @@ TEST(what_was_under_way_is_not_held_against_who_is_back)
 		roster_answered(s.hands[i % THREADS].roster, 0, LATE, SECOND + 10);
 		roster_answered(r, 1 + i % 7, back_ms, 5);
 	}
-	CHECK_INT(roster_look(r, 0, back_ms).failures, 0);
+	CHECK_INT(look(r, 0, back_ms).failures, 0);
 	CHECK_INT(roster_outlier(r, LATE + 2 * SECOND, &place), EJECT_NOT);
 	/* What it is sent from then on, is. */
 	CHECK(!roster_failed(s.hands[2].roster, 0, back_ms, back_ms + 10));

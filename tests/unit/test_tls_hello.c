@@ -141,7 +141,6 @@ TEST(a_hello_says_where_it_wants_to_go)
 			strcat(alpn, ",");
 		}
 		CHECK_STR(alpn, row->alpn);
-		CHECK_INT(tls_hello_offers(&hello, SPAN("h2")), strstr(row->alpn, "h2,") != NULL);
 		CHECK_INT(hello.offers_tls13, row->tls13);
 		CHECK_INT(hello.offers_ech, row->ech);
 	}

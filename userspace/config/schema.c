@@ -268,12 +268,3 @@ void read_ip(struct reading *r, const struct key *key, const struct yaml *value,
 			"expected an IP address such as 192.0.2.10 for \"%s\", found %s", key->name,
 			schema_found(value));
 }
-
-void read_addr(struct reading *r, const struct key *key, const struct yaml *value, void *into)
-{
-	if (value->kind != YAML_TEXT || !addr_parse(span_of(value->text), into))
-		finding(r, value->at,
-			"expected an address with port such as 10.0.0.5:80 or \"[2001:db8::5]:80\" "
-			"for \"%s\", found %s",
-			key->name, schema_found(value));
-}

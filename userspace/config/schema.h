@@ -67,6 +67,4 @@ void read_size(struct reading *r, const struct key *key, const struct yaml *valu
 	       void *into); /* uint64_t, bytes, min to max; "512MB" is 512 * 2^20 */
 void read_ip(struct reading *r, const struct key *key, const struct yaml *value,
 	     void *into); /* struct addr, port 0 */
-void read_addr(struct reading *r, const struct key *key, const struct yaml *value,
-	       void *into); /* struct addr with port */
 bool number_parse(const char *text, uint64_t max, uint64_t *out_n);

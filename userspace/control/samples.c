@@ -162,11 +162,6 @@ uint64_t samples_lost(const struct samples *s)
 	return __atomic_load_n(&s->order->lost, __ATOMIC_RELAXED);
 }
 
-uint64_t samples_matched(const struct samples *s)
-{
-	return __atomic_load_n(&s->order->matched, __ATOMIC_RELAXED);
-}
-
 void samples_close(struct samples *s)
 {
 	if (!s)

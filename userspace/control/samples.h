@@ -28,6 +28,5 @@ struct samples *samples_open(const char *pin_dir, const struct samples_want *wan
  * sample returns false to be told no more. False: it was, or the ring buffer failed. */
 bool samples_wait(struct samples *samples, int timeout_ms,
 		  bool (*on_sample)(void *context, const struct sample *sample), void *context);
-uint64_t samples_lost(const struct samples *samples);    /* for which the ring had no room */
-uint64_t samples_matched(const struct samples *samples); /* that the order fits, taken or not */
-void samples_close(struct samples *samples);             /* accepts NULL */
+uint64_t samples_lost(const struct samples *samples); /* for which the ring had no room */
+void samples_close(struct samples *samples);          /* accepts NULL */

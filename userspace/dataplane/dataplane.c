@@ -274,13 +274,6 @@ bool dataplane_listener_set(struct dataplane *dp, uint32_t row, uint32_t worker,
 	return true;
 }
 
-void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worker)
-{
-	uint32_t key = row * WORKERS_MAX + worker;
-
-	bpf_map_delete_elem(dp->maps.fds[PINNED_LISTENERS], &key);
-}
-
 enum { WRAP_V4 = 50, WRAP_V6 = 70 }; /* as in bpf/lib/vxlan_headers.h */
 
 bool dataplane_way(const struct dataplane *dp, const struct endpoint *endpoint, bool direct,

@@ -41,7 +41,6 @@ uint32_t dataplane_row(const struct dataplane *dp, const struct addr *address);
 /* fd is a listening socket; the map holds a reference of its own. */
 bool dataplane_listener_set(struct dataplane *dp, uint32_t row, uint32_t worker, int fd,
 			    struct err *err);
-void dataplane_listener_clear(struct dataplane *dp, uint32_t row, uint32_t worker);
 
 /* The accept queue of an L7 listener fills, or does no more; forgotten by the next apply. */
 void dataplane_press(struct dataplane *dp, const struct addr *address, bool pressed);

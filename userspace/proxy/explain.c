@@ -108,7 +108,7 @@ static void choose(const struct explain_state *state, const struct explain_ask *
 
 	for (uint32_t i = 0; i < u->endpoint_count && i < EXPLAIN_ENDPOINTS_MAX; i++)
 		out->endpoints[out->endpoint_count++] =
-			(struct explain_endpoint){ &u->endpoints[i], roster_look_for(r, i, &whom) };
+			(struct explain_endpoint){ &u->endpoints[i], roster_look(r, i, &whom) };
 	out->keyed = ex->keyed;
 	out->keyless = ex->keyless;
 	out->keeps = ex->keeps;

@@ -325,17 +325,6 @@ static bool may_repair(struct err *err)
 	return ok;
 }
 
-bool splicer_can_query(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sk_state st;
-	bool ok = fd >= 0 && sk_state_read(fd, &st);
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
 struct splicer *splicer_create(const struct splice_maps *maps, const struct node *node,
 			       bool is_shared, struct err *err)
 {

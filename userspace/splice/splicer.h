@@ -93,9 +93,6 @@ void splicer_take_over(struct splicer *splicer);
 void splicer_is_alone(struct splicer *splicer);
 void splicer_destroy(struct splicer *splicer); /* splices go on in the kernel */
 
-/* The process has moved to the cgroup of sk_query, and its answers are right. */
-bool splicer_can_query(void);
-
 /* To be watched for reading; splicer_on_events then. */
 int splicer_events_fd(const struct splicer *splicer);
 void splicer_on_events(struct splicer *splicer);

@@ -331,12 +331,3 @@ enum tls_hello_result tls_hello_parse(struct span in, struct tls_hello *out_hell
 	*out_hello = hello;
 	return TLS_HELLO_DONE;
 }
-
-bool tls_hello_offers(const struct tls_hello *hello, struct span protocol)
-{
-	for (unsigned i = 0; i < hello->alpn_count; i++) {
-		if (span_is(tls_hello_alpn(hello, i), protocol))
-			return true;
-	}
-	return false;
-}

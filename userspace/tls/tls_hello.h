@@ -47,5 +47,3 @@ static inline struct span tls_hello_alpn(const struct tls_hello *hello, unsigned
 {
 	return span_make(hello->alpn_bytes + hello->alpn_at[i], hello->alpn_len[i]);
 }
-
-bool tls_hello_offers(const struct tls_hello *hello, struct span protocol);

@@ -85,15 +85,6 @@ uint64_t name_set_expires_ms(const struct name_set *set, const struct name_hold 
 	return first;
 }
 
-uint32_t name_set_held(const struct name_set *set)
-{
-	uint32_t held = 0;
-
-	for (uint32_t i = 0; i < set->count; i++)
-		held += set->gone_ms[i] != 0;
-	return held;
-}
-
 uint64_t name_set_tell_ms(struct name_set *set, uint64_t now_ms)
 {
 	if (now_ms - set->told_ms >= (uint64_t)set->pause_ms * NAME_CALM_PAUSES)

@@ -38,7 +38,6 @@ bool name_set_take(struct name_set *set, const struct name_answer *answers, uint
 bool name_set_expire(struct name_set *set, const struct name_hold *hold, uint64_t now_ms);
 /* When name_set_expire is due; UINT64_MAX: nobody is held. */
 uint64_t name_set_expires_ms(const struct name_set *set, const struct name_hold *hold);
-uint32_t name_set_held(const struct name_set *set);
 
 /* There is something to tell, as of now: when that is due. */
 uint64_t name_set_tell_ms(struct name_set *set, uint64_t now_ms);

@@ -465,12 +465,7 @@ struct tally *roster_place_tally(const struct roster *r, uint32_t place)
 	return r->members[place]->tally;
 }
 
-uint32_t roster_active(const struct roster *r, uint32_t place)
-{
-	return r->members[place]->active;
-}
-
-struct roster_state roster_look_for(struct roster *r, uint32_t place, const struct roster_ask *ask)
+struct roster_state roster_look(struct roster *r, uint32_t place, const struct roster_ask *ask)
 {
 	uint64_t now_ms = ask->now_ms;
 	const struct member *m = r->members[place];
@@ -491,9 +486,4 @@ struct roster_state roster_look_for(struct roster *r, uint32_t place, const stru
 	if (weight > 0 && r->upstream->slow_start_ms > 0)
 		state.percent = roster_weight_now(r, place, now_ms) * 100 / (weight * RAMP);
 	return state;
-}
-
-struct roster_state roster_look(struct roster *r, uint32_t place, uint64_t now_ms)
-{
-	return roster_look_for(r, place, &(struct roster_ask){ .now_ms = now_ms });
 }

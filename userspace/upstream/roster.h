@@ -89,7 +89,6 @@ struct tally *roster_tally(const struct roster *roster);
 struct tally *roster_place_tally(const struct roster *roster, uint32_t place);
 struct breaker_use roster_breaker(const struct roster *roster, uint64_t now_ms);
 bool roster_place_is_own(const struct roster *roster, uint32_t place); /* of the node's zone */
-uint32_t roster_active(const struct roster *roster, uint32_t place);
 
 /* What is known of an endpoint now. */
 struct roster_state {
@@ -102,10 +101,9 @@ struct roster_state {
 	uint64_t ejected_ms; /* that are left; 0: it is not */
 	struct endpoint_order order;
 };
-struct roster_state roster_look(struct roster *roster, uint32_t place, uint64_t now_ms);
 /* As that request would find it: of ask, time and idle connections count. */
-struct roster_state roster_look_for(struct roster *roster, uint32_t place,
-				    const struct roster_ask *ask);
+struct roster_state roster_look(struct roster *roster, uint32_t place,
+				const struct roster_ask *ask);
 
 /* What came of it. sent_ms: when the endpoint was chosen; where it was ejected since, this is not
  * held against it. True where it has just been ejected for this: one of all workers is told. */
