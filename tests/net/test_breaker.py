@@ -43,6 +43,29 @@ def test_an_upstream_that_fails_is_not_asked_until_trials_went_well():
         assert stats["breaker_refused"] >= len(refused)
 
 
+def test_who_waits_in_line_is_refused_when_it_opens():
+    lined = Lined()
+    lined.upstream += "    breaker: { failed: 50, least: 1, window: 1m, time: 10m }\n"
+    with lined as shunt:
+        name, client = scripted.token(), shunt.client()
+        (first, _), = shunt.hold()
+        client.send(b"GET /%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % name)
+        plain.wait_until(lambda: shunt.stats()["queued"] == 1, "it waits")
+        shunt.origin.answers[name] = scripted.Answer((b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",))
+        waiting = [waits for waits, _ in shunt.queue(3)]
+        first.reset()
+        assert client.read_answer().status == 500
+        for waits in waiting:
+            late = waits.read_answer()
+            assert late.status == 503 and int(late.one(b"retry-after")) > 1, late
+        stats = shunt.stats()
+        assert (stats["breaker_opened"], stats["breaker_refused"], stats["queue_served"], stats["queue_left"]) == (
+            1, 3, 1, 3), stats
+        assert [line["end"] for line in shunt.accesses()].count("breaker_open") == 3
+        state, = shunt.daemon_status()["upstreams"]
+        assert (state["active"], state["pending"], state["waiting"]) == (0, 0, 0), state
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_what_is_under_way_is_bounded_over_all_workers(workers):
     lined = Lined(None, "weight: 1", workers=workers)

@@ -73,12 +73,14 @@ static bool on_turn(struct waiter *waiter)
 	struct session *s = session_of(waiter);
 	struct exchange *ex = &s->ex;
 	enum roster_answer got;
+	bool refused;
 
 	if (has_left(s, conn_look(s->ends[CLIENT]))) {
 		session_fail(s, END_CLIENT_GONE);
 		return true;
 	}
-	got = exchange_choose(s, ex->upstream);
+	refused = exchange_breaker_refuses(s);
+	got = refused ? ROSTER_UNFIT : exchange_choose(s, ex->upstream);
 	if (got == ROSTER_FULL)
 		return false;
 	leave_line(s);
@@ -89,7 +91,8 @@ static bool on_turn(struct waiter *waiter)
 		exchange_connect(s);
 	} else {
 		stat_add(&session_stats(s)->queue_left, 1);
-		exchange_refuse(s, 503, exchange_nobody(ex));
+		stat_add(&session_stats(s)->breaker_refused, refused);
+		exchange_refuse(s, 503, refused ? END_BREAKER_OPEN : exchange_nobody(ex));
 	}
 	s->held = false;
 	session_run(s);
