@@ -38,7 +38,7 @@ upstreams:
 """
 
 
-class Named(Drilled):
+class DrilledNames(Drilled):
     """A site whose endpoints are what a name server says."""
 
     def __init__(self):
@@ -65,7 +65,7 @@ class Named(Drilled):
 @pytest.fixture(name="shunt", scope="module")
 def shunt_fixture():
     """One for all drills: whoever looks names up holds no grudge."""
-    with Named() as shunt:
+    with DrilledNames() as shunt:
         wait_until(shunt.goes_well, "all is well before")
         yield shunt
 

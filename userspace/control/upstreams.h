@@ -1,6 +1,6 @@
 /*
  * upstreams.h - what all workers have under way with each upstream, and whom of it they leave
- * alone, as JSON.
+ * alone, as JSON. Any thread.
  */
 #pragma once
 #include "userspace/snapshot/snapshot.h"
