@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "tests/harness/test.h"
+#include "userspace/route/host_match.h"
 
 static const struct upstream exact = { .name = "exact" }, longer = { .name = "longer" },
 			     shorter = { .name = "shorter" }, rest = { .name = "rest" };
@@ -26,9 +27,12 @@ TEST(the_order_of_server_names_is_no_matter)
 						{ "*.x.example.com", &longer },
 						{ "*.example.com", &shorter },
 						{ "default", &rest } };
-	const struct listener all = { .sni = sni, .sni_count = 4 };
-	const struct listener no_default = { .sni = sni, .sni_count = 3 };
+	struct listener all = { .sni = sni, .sni_count = 4 };
+	struct listener no_default = { .sni = sni, .sni_count = 3 };
+	struct arena *arena = arena_create();
 
+	sni_match_compile(arena, &all);
+	sni_match_compile(arena, &no_default);
 	CHECK_STR(find(&all, "a.x.example.com", ""), "exact");
 	CHECK_STR(find(&all, "b.x.example.com", ""), "longer");
 	CHECK_STR(find(&all, "b.example.com", ""), "shorter");
@@ -36,6 +40,72 @@ TEST(the_order_of_server_names_is_no_matter)
 	CHECK_STR(find(&no_default, "b.example.com", ""), "shorter");
 	CHECK_STR(find(&no_default, "other", ""), "name");
 	CHECK_STR(find(&no_default, "", ""), "name");
+	CHECK_STR(find(&all, "A.X.example.COM.", ""), "exact");
+	CHECK_STR(find(&all, "a.b.x.example.com", ""), "longer");
+	CHECK_STR(find(&no_default, "x.example.com", ""), "shorter"); /* not below itself */
+	CHECK_STR(find(&no_default, "example.com", ""), "name");
+	CHECK_STR(find(&no_default, ".", ""), "name");
+	CHECK_STR(find(&no_default, "default", ""), "name");
+	arena_destroy(arena);
+}
+
+/* By looking at each of them. */
+static const struct sni_route *best_of(const struct listener *l, const struct sni_ask *ask)
+{
+	const struct sni_route *best = NULL;
+	uint64_t best_rank = 0;
+
+	for (uint32_t i = 0; i < l->sni_count; i++) {
+		const struct sni_route *e = &l->sni[i];
+		uint64_t rank = strcmp(e->name, "default") == 0 ? 0 : host_rank(e->name);
+
+		if (sni_match_try(e, ask) == SNI_MISS_NONE && (!best || rank > best_rank)) {
+			best = e;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+TEST(looking_up_agrees_with_looking_at_each)
+{
+	enum { NAMES = 600, ASKED = 4000 };
+	static char names[NAMES][32];
+	static struct sni_route sni[2 * NAMES];
+	static const char *protocols[] = { "h2" };
+	struct listener l = { .sni = sni };
+	struct arena *arena = arena_create();
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < NAMES; i++) { /* of three labels, each of four letters */
+		snprintf(names[i], sizeof(names[i]), "%s%c.%c%.*s", i % 2 ? "*." : "",
+			 "abcd"[i / 2 % 4], "abcd"[i / 8 % 4], (int)(i / 32 % 2 * 2), ".a");
+		for (uint32_t k = 0; k < l.sni_count; k++)
+			if (strcmp(sni[k].name, names[i]) == 0)
+				names[i][0] = '\0';
+		if (!names[i][0])
+			continue;
+		sni[l.sni_count++] = (struct sni_route){ .name = names[i],
+							 .protocols = protocols,
+							 .protocol_count = 1 };
+		if (i % 3 == 0)
+			sni[l.sni_count++] = (struct sni_route){ .name = names[i] };
+	}
+	sni_match_compile(arena, &l);
+	for (uint32_t i = 0; i < ASKED; i++) {
+		struct sni_ask ask = { 0 };
+		enum sni_miss miss;
+		char name[32];
+
+		snprintf(name, sizeof(name), "%c.%c.%c.%c", "abcd"[i % 4], "abcd"[i / 4 % 4],
+			 "abcd"[i / 16 % 4], "abcd"[i / 64 % 4]);
+		CHECK(sni_match_offer(&ask, span_of(i % 3 ? "h2" : "h3")));
+		ask.name = span_of(name + i / 256 % 4 * 2);
+		CHECK(sni_match_find(&l, &ask, &miss) == best_of(&l, &ask));
+		found += miss == SNI_MISS_NONE;
+	}
+	CHECK(found > ASKED / 10 && found < ASKED);
+	arena_destroy(arena);
 }
 
 static const char by_protocol[] =
@@ -84,12 +154,15 @@ TEST(a_name_that_is_there_for_other_protocols_is_told_from_one_that_is_not)
 	static const char *one[] = { "h2" };
 	static const struct sni_route sni[] = { { "a.example.com", &exact, one, 1 },
 						{ "*.example.com", &longer, one, 1 } };
-	const struct listener l = { .sni = sni, .sni_count = 2 };
+	struct listener l = { .sni = sni, .sni_count = 2 };
+	struct arena *arena = arena_create();
 
+	sni_match_compile(arena, &l);
 	CHECK_STR(find(&l, "a.example.com", "h2"), "exact");
 	CHECK_STR(find(&l, "a.example.com", ""), "protocol");
 	CHECK_STR(find(&l, "b.example.com", "http/1.1"), "protocol");
 	CHECK_STR(find(&l, "a.example.org", "h2"), "name");
+	arena_destroy(arena);
 }
 
 TEST(what_a_client_offers_is_a_list)

@@ -333,6 +333,8 @@ struct listener {
 	uint32_t connections;                  /* at once; 0: what the node has room for */
 	const struct sni_route *sni;           /* LISTENER_TLS_PASSTHROUGH */
 	uint32_t sni_count;
+	const uint32_t *sni_slots; /* route/sni_match.c's */
+	uint32_t sni_mask;
 	const struct upstream *upstream;  /* LISTENER_TCP, _UDP, _TCP_PROXY */
 	enum forward_mode forward;        /* LISTENER_TCP, _UDP */
 	uint32_t ring;                    /* LISTENER_TCP, _UDP: slots, a prime; 0: not given */

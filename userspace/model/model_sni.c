@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "userspace/model/model_parts.h"
+#include "userspace/route/sni_match.h"
 
 static void read_protocol(struct reading *r, const struct yaml *value, struct sni_route *entry)
 {
@@ -158,4 +159,5 @@ void read_server_names(struct reading *r, const struct key *key, const struct ya
 			check_name(r, l, v, name);
 		l->sni_count += read_entries(r, name, v, entries + l->sni_count);
 	}
+	sni_match_compile(r->arena, l);
 }

@@ -10,6 +10,7 @@ static const char alert_no_protocol[] = { 21, 3, 3, 0, 2, 2, 120 }; /* RFC 7301,
 static const char alert_unreachable[] = { 21, 3, 3, 0, 2, 2, 80 };
 
 _Static_assert((int)TLS_HELLO_ALPN_MAX <= (int)SNI_OFFERED_MAX, "all of a hello's fit");
+_Static_assert((int)TLS_HELLO_NAME_MAX <= (int)SNI_NAME_MAX, "its name does");
 
 static void refuse(struct session *s, const char *alert, enum end_reason why)
 {

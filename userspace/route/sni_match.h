@@ -6,10 +6,12 @@
  * such entry, the next name that fits is asked. Knows nothing of TLS. Pure.
  */
 #pragma once
+#include "userspace/base/arena.h"
 #include "userspace/base/span.h"
 #include "userspace/model/model.h"
 
-enum { SNI_OFFERED_MAX = 16 }; /* protocols of one client; tls_hello has no more */
+/* Protocols of one client, and bytes of a name; tls_hello has no more. */
+enum { SNI_OFFERED_MAX = 16, SNI_NAME_MAX = 255 };
 
 struct sni_ask {
 	struct span name; /* lower case; empty: none */
@@ -19,6 +21,9 @@ struct sni_ask {
 
 enum sni_miss { SNI_MISS_NONE, SNI_MISS_NAME, SNI_MISS_PROTOCOL };
 
+/* Has the names of its entries found by hash, so that a flood of hellos costs the same with each
+ * number of them. */
+void sni_match_compile(struct arena *arena, struct listener *listener);
 /* Why an entry is not for it, the others aside. */
 enum sni_miss sni_match_try(const struct sni_route *entry, const struct sni_ask *ask);
 /* NULL: none is; *out_miss: why the nearest is not. */
