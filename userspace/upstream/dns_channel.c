@@ -185,6 +185,8 @@ static void settle(struct question *q)
 {
 	struct dns_answer *a = &q->answer;
 
+	if (!q->all)
+		return;
 	qsort(q->all, q->all_count, sizeof(q->all[0]), compare);
 	for (uint32_t i = 0; i < q->all_count; i++) {
 		if (i && addr_is(&q->all[i].address, &q->all[i - 1].address))
