@@ -1,5 +1,6 @@
 """What still runs at an endpoint when its time to drain is over: it ends there and nowhere else. On loopback."""
 import re
+import select
 
 import pytest
 
@@ -111,3 +112,29 @@ def test_without_a_time_what_runs_goes_on(order):
         shunt.reload()
         assert all(goes_on(one) for one in (*sockets.values(), *streams.values()))
         assert not [line for line in shunt.accesses() if line["end"] == "drained"]
+
+
+def test_a_retry_that_pauses_does_not_go_there_any_more():
+    with Running(", retry: { on: [500], attempts: 1, backoff: 4s }") as shunt:
+        fails = scripted.Answer((b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",))
+
+        def pauses():
+            """Its answer, where it paused until the other one's time was over, which the machine may be too slow for."""
+            name, client = scripted.token(), shunt.client()
+            for origin in shunt.origins:
+                origin.answers[name] = fails
+            client.send(PLAIN % name)
+            plain.wait_until(lambda: any(o.whole(name) for o in shunt.origins), "its first attempt")
+            other = 1 if shunt.origins[0].whole(name) else 0
+            shunt.set(other, "drain", "1s")
+            plain.wait_until(lambda: shunt.listed()[other][1]["service"] == "off", "its time is over")
+            shunt.gets(1 - other)
+            late = shunt.origins[other].whole(name) or select.select([client.sock], [], [], 0)[0]
+            answer = client.read_answer()
+            shunt.set(other, "enable")
+            return None if late else (answer, shunt.origins[other].whole(name))
+
+        got = []
+        plain.wait_until(lambda: got.append(pauses()) or got[-1], "a pause that was long enough")
+        answer, there = got[-1]
+        assert answer.status == 503 and not there, answer

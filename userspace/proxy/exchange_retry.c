@@ -141,10 +141,23 @@ void exchange_resume(struct session *s)
 		exchange_connect(s);
 }
 
+/* A retry whose time has not come looks for another place then. */
+static void give_place_back(struct session *s)
+{
+	if (s->ex.attempts == ROSTER_TRIED_MAX)
+		return;
+	exchange_leave(s);
+	s->ex.chosen = false;
+}
+
 void exchange_drained(struct session *s)
 {
-	bool unsent = s->ends[SERVER]->connecting;
+	bool unsent = s->ends[SERVER] && s->ends[SERVER]->connecting;
 
+	if (!s->ends[SERVER]) {
+		give_place_back(s);
+		return;
+	}
 	if (s->state == SESSION_TUNNEL || s->ex.response_begun) {
 		session_fail(s, END_DRAINED);
 		return;

@@ -119,7 +119,8 @@ static const struct endpoint_order *order_of(const struct session *s)
 
 static void end_drained(struct session *s)
 {
-	const struct endpoint_order *order = s->ends[SERVER] ? order_of(s) : NULL;
+	bool there = s->ends[SERVER] || (s->ex.waits && s->ex.chosen);
+	const struct endpoint_order *order = there ? order_of(s) : NULL;
 
 	if (!order || !order->over)
 		return;
