@@ -201,9 +201,8 @@ static const char *too_much(const struct command_options *options)
 				  options->config || options->subject || options->vip ||
 				  options->session_id || options->session_resumed || options->alpn))
 		return "-H, --from, --subject, --session-id, --session-resumed, --alpn, --vip, "
-		       "--at and "
-		       "--config are for a request such as 'GET https://www.example.com/', found "
-		       "none";
+		       "--at and --config are for a request such as 'GET "
+		       "https://www.example.com/', found none";
 	return NULL;
 }
 

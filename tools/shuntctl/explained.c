@@ -54,10 +54,14 @@ static void print_candidates(const json_t *e)
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(e, "candidates"), i, one) if (text(one, "route")) line(
-		json_is_true(json_object_get(one, "taken")) ? "route *" : "route",
-		"%s (line %lld): %s", text(one, "route"), number(one, "line"), text(one, "why"));
-	else line("route", "one that lost: %s", text(one, "why"));
+	json_array_foreach(json_object_get(e, "candidates"), i, one)
+	{
+		if (text(one, "route"))
+			line(is_true(one, "taken") ? "route *" : "route", "%s (line %lld): %s",
+			     text(one, "route"), number(one, "line"), text(one, "why"));
+		else
+			line("route", "one that lost: %s", text(one, "why"));
+	}
 	if (is_false(e, "configuration_known") && text(e, "route"))
 		line("route *", "%s (line %lld)", text(e, "route"), number(e, "line"));
 	if (number(e, "candidates_not_shown") > 0)
@@ -108,7 +112,6 @@ static void print_endpoints(const json_t *e)
 		const char *step = is_true(one, "chosen") ? "endpoint *" : "endpoint";
 
 		shown |= is_true(one, "chosen");
-
 		if (json_object_get(one, "weight"))
 			line(step, "%s, weight %lld, priority %lld, %lld active: %s",
 			     text(one, "endpoint"), number(one, "weight"), number(one, "priority"),

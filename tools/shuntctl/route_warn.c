@@ -73,8 +73,7 @@ static void compare(struct warning *w, const struct route *first, const struct r
 		return;
 	warnings_add(w->out,
 		     "%s:%u: the route \"%s\" also matches what \"%s\" (line %u) takes before it, "
-		     "such as "
-		     "%s",
+		     "such as %s",
 		     later->at.file, later->at.line, later->name, first->name, first->at.line,
 		     example.text);
 }
