@@ -2,7 +2,9 @@
 #include <stdlib.h>
 
 #include "tests/harness/test.h"
+#include "userspace/base/must.h"
 #include "userspace/proxy/access_log.h"
+#include "userspace/proxy/stats.h"
 
 enum { JSON_SAFE = 1 << 20 };
 
@@ -288,8 +290,11 @@ static void check_table(const char *docs, const char *heading, const char *const
 	CHECK_INT(rows, count);
 }
 
-TEST(every_field_and_every_end_has_its_row_in_the_docs)
+TEST(every_field_end_and_counter_has_its_row_in_the_docs)
 {
+#define X(name) #name,
+	static const char *const counters[] = { STAT_LIST(X) };
+#undef X
 	char *docs = calloc(1, JSON_SAFE);
 	FILE *file = fopen("docs/operation.md", "r");
 	int fields = 0;
@@ -301,6 +306,7 @@ TEST(every_field_and_every_end_has_its_row_in_the_docs)
 		fields++;
 	check_table(docs, "\n## Fields of the access log\n", access_log_fields, fields);
 	check_table(docs, "\n## Why it ended\n", end_reason_words, END_REASONS);
+	check_table(docs, "\n## Counters\n", counters, ARRAY_LEN(counters));
 	free(docs);
 }
 
