@@ -8,6 +8,7 @@
 #include "userspace/base/must.h"
 #include "userspace/control/health_way.h"
 #include "userspace/upstream/health_checker.h"
+#include "userspace/upstream/upstream_state.h"
 
 struct health_watch {
 	struct loop *loop;
@@ -47,6 +48,16 @@ static void drain(const struct health_watch *w, const struct upstream *u, const 
 		fast_path_drain(w->fast_path, e, down || snapshot_is_away(w->snapshot, e));
 }
 
+/* Before workers see that it is back. */
+static void turn(const struct health_watch *w, const struct upstream *u, const struct endpoint *e,
+		 bool down)
+{
+	if (u->slow_start_ms > 0)
+		upstream_state_turn(u, e,
+				    down || w->snapshot->orders[e->index].service != SERVICE_ON,
+				    loop_now_ms(w->loop));
+}
+
 static void on_change(void *context, const struct upstream *u, const struct endpoint *e,
 		      const struct health_state *state)
 {
@@ -54,6 +65,7 @@ static void on_change(void *context, const struct upstream *u, const struct endp
 
 	if (state->since_ms == loop_now_ms(w->loop)) /* else it is only said again */
 		say_change(u, e, state);
+	turn(w, u, e, state->down);
 	atomic_store_explicit(&w->snapshot->down[e->index], state->down, memory_order_relaxed);
 	drain(w, u, e, state->down);
 }
@@ -90,6 +102,16 @@ static void drain_all(const struct health_watch *w, const struct upstream *u)
 	}
 }
 
+/* Other orders: who is put back into service. */
+static void turn_all(const struct health_watch *w, const struct upstream *u)
+{
+	const atomic_bool *down = w->snapshot->down;
+
+	for (uint32_t i = 0; u->slow_start_ms > 0 && i < u->endpoint_count; i++)
+		turn(w, u, &u->endpoints[i],
+		     atomic_load_explicit(&down[u->endpoints[i].index], memory_order_relaxed));
+}
+
 void health_watch_foretell(const struct health_watch *w, struct snapshot *snapshot)
 {
 	const struct model *model = snapshot->model;
@@ -115,8 +137,10 @@ void health_watch_follow(struct health_watch *w, struct snapshot *snapshot)
 	/* Other orders alone are no reason to begin to check anew. */
 	if (!before || before->model != snapshot->model)
 		health_checker_follow(w->checker, snapshot);
-	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++)
+	for (uint32_t i = 0; i < snapshot->model->upstream_count; i++) {
 		drain_all(w, &snapshot->model->upstreams[i]);
+		turn_all(w, &snapshot->model->upstreams[i]);
+	}
 	snapshot_unref(before);
 }
 

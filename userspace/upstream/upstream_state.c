@@ -34,3 +34,14 @@ uint64_t upstream_state_ejected_ms(const struct upstream *u, const struct endpoi
 	tally_give(of);
 	return now_ms < until_ms ? until_ms - now_ms : 0;
 }
+
+void upstream_state_turn(const struct upstream *u, const struct endpoint *e, bool away,
+			 uint64_t now_ms)
+{
+	struct tally *of = tally_take(roster_name(u), NULL);
+	struct tally *t = tally_take(roster_place_name(u, e), of);
+
+	standing_turn(&t->standing, away, now_ms);
+	tally_give(t);
+	tally_give(of);
+}

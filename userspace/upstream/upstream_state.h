@@ -21,3 +21,7 @@ struct upstream_state upstream_state_of(const struct upstream *upstream, uint64_
 /* How long the endpoint is left alone still; 0: it is not. */
 uint64_t upstream_state_ejected_ms(const struct upstream *upstream, const struct endpoint *endpoint,
 				   uint64_t now_ms);
+/* That it is away, or back: workers notice only while somebody asks them for the upstream, and who
+ * comes back unnoticed would not warm up. */
+void upstream_state_turn(const struct upstream *upstream, const struct endpoint *endpoint,
+			 bool away, uint64_t now_ms);
