@@ -29,6 +29,7 @@ enum splice_event {
 	SPLICE_RESET = 4,              /* an RST at exactly the expected sequence number */
 	SPLICE_REUSED = 8,             /* a SYN on an existing key */
 	SPLICE_RESET_BY_ENDPOINT = 16, /* with SPLICE_RESET: not by the client */
+	SPLICE_ANEW = 32, /* of a leg, without an event: its addresses have another connection */
 };
 
 enum splice_flag {

@@ -99,7 +99,8 @@ static __always_inline enum verdict leg_out(struct splice *sp, struct segment *s
 	__u32 reach = plan->from;
 	bool was_waiting;
 
-	if (!peer || !(seg->flags & TCP_ACK) || seq_before(seg->ack, plan->from))
+	if (!peer || peer->leg.body != LEG_IN || !(seg->flags & TCP_ACK) ||
+	    seq_before(seg->ack, plan->from))
 		return NEXT;
 	if (seq_before(reach, peer->past.max_seq + peer->past.seq_delta))
 		reach = peer->past.max_seq + peer->past.seq_delta;
@@ -186,6 +187,10 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 		return NEXT;
 	if (seg->flags & TCP_RST)
 		return leg_reset(sp, seg, plan);
+	if (peer->leg.body != LEG_OUT) {
+		seg->why = COUNT_LEG_CHANGING; /* its end has gone, or is another one already */
+		return DROP;
+	}
 	if (seg->payload == 0) {
 		v = leg_bare(sp, seg, plan);
 		if (v != REDIRECT)

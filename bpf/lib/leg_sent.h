@@ -24,9 +24,13 @@ struct sent_numbers {
 	__be32 seq, ack;
 };
 
-/* A tuple of which one of us begins anew: whatever was before, nothing is shifted now. */
+/*
+ * A tuple of which one of us begins anew: whatever was before, nothing is shifted now. The old
+ * connection's worker may be about to write what it knows of it, and looks for the flag behind that.
+ */
 static __always_inline void leg_forget(struct splice *sp)
 {
+	__sync_fetch_and_or(&sp->events, SPLICE_ANEW);
 	sp->leg.tx = sp->leg.rx = 0;
 	sp->leg.body = LEG_NONE;
 	sp->leg.stamped = 0;

@@ -9,6 +9,13 @@ static void changing_client(struct splice *c, struct splice *e)
 	turning_client(c, e);
 }
 
+/* A SYN of another connection, or our reset, came in the midst of the body. */
+static void client_anew(struct splice *c, struct splice *e)
+{
+	(void)e;
+	c->leg.body = LEG_NONE;
+}
+
 static void long_body_in_a_closed_window(struct splice *c, struct splice *e)
 {
 	c->past.window = 0;
@@ -106,6 +113,11 @@ TEST(a_body_goes_past_both_sockets_and_nothing_else_does)
 		{ "the other leg's plan changes: no matter", true,
 		  P(.seq = E_MAX, .ack = E_SENT, .payload = "abc"), PAST, E_MAX + DELTA, C_ACKED,
 		  WINDOW, .tweak = changing_client },
+		{ "the other leg has another connection: nothing of this one's body", true,
+		  P(.seq = E_MAX, .ack = E_SENT, .payload = "abc"), LOST(LEG_CHANGING),
+		  .tweak = client_anew },
+		{ "nor a probe of it", true, P(.seq = E_MAX - 1, .ack = E_SENT), LOST(LEG_CHANGING),
+		  .tweak = client_anew },
 		{ "the other leg is gone: for the socket", true,
 		  P(.seq = E_FROM, .ack = E_SENT, .payload = "abc"), TO_SOCKET,
 		  E_SOCKET_SEQ(E_FROM), E_SOCKET_ACK(E_SENT), .tweak = peer_gone },

@@ -210,6 +210,7 @@ TEST(nothing_leaves_while_the_plan_changes_and_a_syn_ends_the_shifts)
 	CHECK_INT(c.leg.tx, 0);
 	CHECK_INT(c.leg.rx, 0);
 	CHECK_INT(c.leg.body, LEG_NONE);
+	CHECK_INT(c.events, SPLICE_ANEW); /* so that nobody writes them again */
 }
 
 TEST(a_reset_of_ours_ends_the_body_and_keeps_the_shifts)

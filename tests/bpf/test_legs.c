@@ -9,6 +9,13 @@ static void unsent(struct splice *c, struct splice *e)
 	c->leg.sent -= 90;
 }
 
+/* A SYN of another connection, or our reset, came in the midst of the body. */
+static void endpoint_anew(struct splice *c, struct splice *e)
+{
+	(void)c;
+	e->leg.body = LEG_NONE;
+}
+
 TEST(what_acknowledges_a_body_goes_to_its_sender_and_all_else_to_the_socket)
 {
 	static const struct row rows[] = {
@@ -74,6 +81,9 @@ TEST(what_acknowledges_a_body_goes_to_its_sender_and_all_else_to_the_socket)
 		  LOST(LEG_CHANGING), .tweak = turning_client },
 		{ "the other leg is gone", false, P(.seq = C_ACKED, .ack = C_PROGRESS), TO_SOCKET,
 		  C_SOCKET_SEQ(C_ACKED), C_SOCKET_ACK(C_FROM), .tweak = peer_gone },
+		{ "it has another connection, which is told nothing", false,
+		  P(.seq = C_ACKED, .ack = C_PROGRESS), TO_SOCKET, C_SOCKET_SEQ(C_ACKED),
+		  C_SOCKET_ACK(C_FROM), .tweak = endpoint_anew },
 		{ "its element has another use", false, P(.seq = C_ACKED, .ack = C_PROGRESS),
 		  TO_SOCKET, C_SOCKET_SEQ(C_ACKED), C_SOCKET_ACK(C_FROM),
 		  .tweak = peer_of_another_use },

@@ -169,6 +169,40 @@ TEST(of_an_abandoned_one_each_leg_keeps_what_went_past_it)
 	}
 }
 
+/* The programs have seen a SYN for the addresses of a leg, as its worker has yet to end the body.
+ */
+TEST(whose_addresses_have_another_connection_gets_no_shifts_of_the_old_one)
+{
+	static const struct {
+		const char *name;
+		int anew;
+		bool abandoned;
+	} rows[] = {
+		{ "the client's, when the body is done", OUT, false },
+		{ "the client's, when it is abandoned", OUT, true },
+		{ "the endpoint's, when the body is done", IN, false },
+		{ "the endpoint's, when it is abandoned", IN, true },
+	};
+
+	FOR_ROWS (row, rows) {
+		struct bounded *b = begun(0);
+		struct leg *leg = &elements[row->anew].leg, *other = &elements[!row->anew].leg;
+
+		relayed(b, 0);
+		at(0, N);
+		elements[row->anew].events = SPLICE_ANEW;
+		leg->tx = leg->rx = 0;
+		leg->body = LEG_NONE;
+		if (row->abandoned)
+			bounded_abandon(b);
+		else
+			CHECK_INT(bounded_end(b), N);
+		CHECK_INT(leg->tx | leg->rx | leg->body, 0);
+		CHECK(other->tx > 0 && other->rx > 0);
+		CHECK_INT(leg->turn & 1, 0);
+	}
+}
+
 TEST(the_reset_of_an_abandoned_one_is_not_older_than_what_is_on_its_way)
 {
 	FOR_BASES(base)

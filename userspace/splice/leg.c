@@ -1,6 +1,7 @@
 #include "userspace/splice/leg.h"
 
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,8 +90,24 @@ void leg_plan_begin(struct leg *leg)
 	__atomic_fetch_add(&leg->turn, 1, __ATOMIC_SEQ_CST);
 }
 
+/* What was written of a connection whose addresses have another one by now; the programs raise the
+ * flag before they forget, and we look for it after we have written: one of us is the second. */
+static void forget_where_anew(struct leg *leg)
+{
+	struct splice *sp = (struct splice *)((char *)leg - offsetof(struct splice, leg));
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!(__atomic_load_n(&sp->events, __ATOMIC_RELAXED) & SPLICE_ANEW))
+		return;
+	leg->tx = leg->rx = 0;
+	leg->body = LEG_NONE;
+	leg->stamped = 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 void leg_plan_end(struct leg *leg)
 {
+	forget_where_anew(leg);
 	__atomic_fetch_add(&leg->turn, 1, __ATOMIC_SEQ_CST);
 }
 
