@@ -76,8 +76,11 @@ class Streams(Busy):
                       f"- {{ port: {self.hasty}, protocol: tcp-proxy, upstream: origin }}", super().configuration())
 
     def stream(self):
-        """What the endpoint answers there."""
-        client = self.client(hasty=True)
+        """What the endpoint answers there; nothing where it is over at once."""
+        try:
+            client = self.client(hasty=True)
+        except ConnectionResetError:
+            return b""
         client.send(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
         got = client.read_some()
         client.reset()
@@ -101,6 +104,23 @@ def test_streams_that_go_well_count_as_well(judged):
         stats = shunt.stats()
         assert (stats["endpoints_ejected"], stats["breaker_opened"]) == (0, 0), stats
         assert stats["upstream_connect_errors"] >= 6
+
+
+def test_streams_are_never_refused_but_open_and_close_the_breaker():
+    endpoints = [faulty.Endpoint()]
+    with Streams(endpoints, "    breaker: { failed: 50, window: 10m, least: 4, time: 1s, trials: 2 }\n") as shunt:
+        def stands():
+            return shunt.daemon_status()["upstreams"][0]["breaker"]
+
+        for turn in (1, 2):
+            endpoints[0].set("killed")
+            plain.wait_until(lambda n=turn: shunt.stream() != faulty.OK and shunt.stats()["breaker_opened"] == n,
+                             "enough that fail")
+            endpoints[0].set("ok")
+            assert shunt.stream() == faulty.OK
+            plain.wait_until(lambda: shunt.stream() == faulty.OK and stands() == "closed", "trials")
+        stats = shunt.stats()
+        assert (stats["breaker_closed"], stats["breaker_refused"]) == (2, 0), stats
 
 
 def test_failures_in_a_row_are_of_all_workers_and_outlive_a_reload():

@@ -55,13 +55,12 @@ bool exchange_breaker_refuses(struct session *s)
 	struct breaker_use breaker;
 	enum breaker_pass pass;
 
-	/* Streams are not for it to refuse. */
-	if (s->ex.trial || s->state == SESSION_HELLO)
+	if (s->ex.trial)
 		return false;
 	breaker = breaker_of(s);
 	pass = breaker_ask(&breaker);
 	s->ex.trial = pass == BREAKER_TRIAL;
-	return pass == BREAKER_REFUSED;
+	return pass == BREAKER_REFUSED && s->state != SESSION_HELLO;
 }
 
 const struct upstream *exchange_fail_over(struct session *s, const struct upstream *upstream)

@@ -184,9 +184,9 @@ static void on_call(void *context)
 		if (u->queue.size == 0)
 			continue;
 		roster = roster_take(proxy->rosters, proxy->snapshot, u, 0);
-		for (uint32_t k = 0; k < u->endpoint_count; k++)
+		for (uint32_t k = 0;
+		     wait_lines_is_busy(roster_tally(roster)) && k < u->endpoint_count; k++)
 			if (u->endpoints[k].max_connections > 0 &&
-			    wait_lines_is_busy(roster_tally(roster)) &&
 			    roster_place_tally(roster, k)->connections >=
 				    u->endpoints[k].max_connections)
 				idle_pool_shed(proxy->idle, &u->endpoints[k].address);

@@ -61,6 +61,9 @@ void passthrough_begin(struct session *s, const struct upstream *wanted)
 		begin(s);
 	exchange_story_decided(&s->ex, &(struct decision){ .upstream = wanted });
 	exchange_reached(s, &s->ex.times.head);
+	s->ex.roster = roster_take(s->proxy->rosters, s->snapshot, upstream,
+				   loop_now_ms(s->proxy->options.loop));
+	(void)exchange_breaker_refuses(s);
 	exchange_connect(s);
 }
 

@@ -363,7 +363,8 @@ void exchange_connected(struct session *s); /* it has one */
 enum exchange_result { RESULT_GOOD, RESULT_BAD, RESULT_CUT };
 void exchange_note_result(struct session *s, enum exchange_result result);
 void exchange_breaker_end(struct session *s);
-/* At its turn in line: the breaker may have opened meanwhile, or want this one on trial. */
+/* At its turn in line: the breaker may have opened meanwhile, or want this one on trial. Streams
+ * it never refuses, but whether they are well closes it. */
 bool exchange_breaker_refuses(struct session *s);
 uint64_t exchange_breaker_left_ms(const struct session *s);
 
