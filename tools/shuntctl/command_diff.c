@@ -28,6 +28,21 @@ static struct snapshot *load(const struct admin_at *admin, const char *name, str
 	return model ? snapshot_create(model, 0) : NULL;
 }
 
+static bool is_empty(const json_t *report, const char *key)
+{
+	const json_t *changes = json_object_get(report, key), *names;
+	const char *change;
+
+	if (json_is_array(changes))
+		return json_array_size(changes) == 0;
+	json_object_foreach((json_t *)changes, change, names)
+	{
+		if (json_array_size(names) > 0)
+			return false;
+	}
+	return true;
+}
+
 /* One against the other; without an old one, against what runs. */
 static json_t *compare(const struct command_options *options, struct err *err)
 {
@@ -46,26 +61,13 @@ static json_t *compare(const struct command_options *options, struct err *err)
 		report = layout_diff(before, after);
 	if (report && last)
 		json_object_update_new(report, route_diff(last, next));
+	if (report && (!is_empty(report, "routes") || !is_empty(report, "details")))
+		json_object_set_new(report, "same", json_false());
 	json_decref(before);
 	json_decref(after);
 	snapshot_unref(last);
 	snapshot_unref(next);
 	return report;
-}
-
-static bool is_empty(const json_t *report, const char *key)
-{
-	const json_t *changes = json_object_get(report, key), *names;
-	const char *change;
-
-	if (json_is_array(changes))
-		return json_array_size(changes) == 0;
-	json_object_foreach((json_t *)changes, change, names)
-	{
-		if (json_array_size(names) > 0)
-			return false;
-	}
-	return true;
 }
 
 static void print_names(const char *what, const json_t *changes)
@@ -128,6 +130,22 @@ static void print_moves(const json_t *list, const char *what, const char *key, c
 	}
 }
 
+static void print_details(const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, one)
+	{
+		const char *was = json_string_value(json_object_get(one, "was"));
+		const char *is = json_string_value(json_object_get(one, "is"));
+
+		printf("%s: %s is %s, was %s\n", json_string_value(json_object_get(one, "of")),
+		       json_string_value(json_object_get(one, "key")), is ? is : "not given",
+		       was ? was : "not given");
+	}
+}
+
 static void print_report(const json_t *report)
 {
 	json_t *one;
@@ -137,13 +155,14 @@ static void print_report(const json_t *report)
 	print_names("server name", json_object_get(report, "server_names"));
 	print_names("upstream", json_object_get(report, "upstreams"));
 	print_names("route", json_object_get(report, "routes"));
+	print_details(json_object_get(report, "details"));
 	json_array_foreach(json_object_get(report, "endpoints"), i, one) print_endpoint(one);
 	json_array_foreach(json_object_get(report, "rings"), i, one) print_ring(one);
 	print_moves(json_object_get(report, "splits"), "route", "route",
 		    "its users get another upstream");
 	print_moves(json_object_get(report, "sticky"), "upstream", "upstream",
 		    "those bound to endpoints get another one");
-	if (json_is_true(json_object_get(report, "same")) && is_empty(report, "routes"))
+	if (json_is_true(json_object_get(report, "same")))
 		puts("nothing of listeners, routes, upstreams and endpoints changes");
 }
 

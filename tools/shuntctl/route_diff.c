@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/shuntctl/written_diff.h"
 #include "userspace/base/must.h"
 #include "userspace/route/route_split.h"
 #include "userspace/snapshot/snapshot.h"
@@ -11,30 +12,6 @@
 enum { USERS = 10000, NAME_BYTES = 600 };
 
 /* --- routes, as they are written ---------------------------------------------------------- */
-
-static bool same(const struct yaml *a, const struct yaml *b)
-{
-	const struct yaml *of = a->first;
-
-	if (a->kind != b->kind || a->count != b->count)
-		return false;
-	if (a->kind == YAML_TEXT)
-		return strcmp(a->text, b->text) == 0;
-	if (a->kind == YAML_LIST) {
-		const struct yaml *to = b->first;
-
-		for (; of && to && same(of, to); of = of->next)
-			to = to->next;
-		return !of && !to;
-	}
-	for (; of; of = of->next) {
-		const struct yaml *to = yaml_get(b, of->key);
-
-		if (!to || !same(of, to))
-			return false;
-	}
-	return true;
-}
 
 /* By "TABLE/NAME"; values are addresses. */
 static json_t *written(const struct model *m)
@@ -56,8 +33,10 @@ static const struct yaml *node_of(const json_t *number)
 	return (const struct yaml *)(uintptr_t)json_integer_value(number);
 }
 
-static json_t *diff_written(const struct model *before, const struct model *after)
+/* details: what differs in those that both have. */
+static json_t *diff_written(const struct model *before, const struct model *after, json_t *details)
 {
+	char of[NAME_BYTES + 8];
 	json_t *added = json_array(), *removed = json_array(), *changed = json_array();
 	json_t *was = written(before), *is = written(after), *value;
 	const char *name;
@@ -68,8 +47,11 @@ static json_t *diff_written(const struct model *before, const struct model *afte
 
 		if (!old)
 			json_array_append_new(added, json_string(name));
-		else if (!same(node_of(old), node_of(value)))
-			json_array_append_new(changed, json_string(name));
+		if (!old || written_same(node_of(old), node_of(value)))
+			continue;
+		json_array_append_new(changed, json_string(name));
+		snprintf(of, sizeof(of), "route %s", name);
+		written_differ(details, of, node_of(old), node_of(value));
 	}
 	json_object_foreach(was, name, value)
 	{
@@ -243,13 +225,23 @@ static bool by_cookie(const struct upstream *u)
 	       u->persistence.kind == PERSISTENCE_APPLICATION;
 }
 
+/* Nobody who is bound is known any more. */
+static bool binds_otherwise(const struct upstream *was, const struct upstream *is)
+{
+	const struct persistence *a = &was->persistence, *b = &is->persistence;
+
+	return by_cookie(was) && (a->kind != b->kind || strcmp(a->cookie, b->cookie) != 0);
+}
+
 static void diff_upstream(json_t *list, const struct snapshot *before, const struct upstream *was,
 			  const struct snapshot *after, const struct upstream *is)
 {
 	const struct upstream_ring *a = &before->rings[was->index], *b = &after->rings[is->index];
 	double moves = 0, must = 0;
 
-	if (by_cookie(was))
+	if (binds_otherwise(was, is))
+		must = moves = 1;
+	else if (by_cookie(was))
 		must = moves = bound_moved(was, is);
 	else if (a->slots > 0 && b->slots > 0)
 		moves = hashed_moved(was, a, is, b, &must);
@@ -274,10 +266,12 @@ static json_t *diff_sticky(const struct snapshot *before, const struct snapshot 
 
 json_t *route_diff(const struct snapshot *before, const struct snapshot *after)
 {
-	json_t *routes = diff_written(before->model, after->model);
+	json_t *details = json_array();
+	json_t *routes = diff_written(before->model, after->model, details);
 	json_t *splits =
 		diff_splits(before->model, after->model, json_object_get(routes, "changed"));
 
-	return json_pack("{s:o, s:o, s:o}", "routes", routes, "splits", splits, "sticky",
-			 diff_sticky(before, after));
+	written_diff(details, before->model, after->model);
+	return json_pack("{s:o, s:o, s:o, s:o}", "routes", routes, "splits", splits, "sticky",
+			 diff_sticky(before, after), "details", details);
 }
