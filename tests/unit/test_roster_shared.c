@@ -450,13 +450,13 @@ TEST(who_was_away_while_nobody_asked_warms_up_all_the_same)
 	begin(&s, "slow_start: 10s,");
 	u = &s.snapshot->model->upstreams[0];
 	upstream_state_turn(u, &u->endpoints[3], false, LATE); /* as it was already */
-	CHECK_INT(roster_look(s.hands[0].roster, 3, LATE).percent, 100);
+	CHECK_INT(look(s.hands[0].roster, 3, LATE).percent, 100);
 	upstream_state_turn(u, &u->endpoints[3], true, LATE);
 	upstream_state_turn(u, &u->endpoints[3], false, LATE + SECOND);
 	for (int i = 0; i < THREADS; i++) {
-		CHECK(roster_look(s.hands[i].roster, 3, LATE + SECOND).percent <= 2);
-		CHECK_INT(roster_look(s.hands[i].roster, 3, LATE + 11 * SECOND).percent, 100);
-		CHECK_INT(roster_look(s.hands[i].roster, 2, LATE + SECOND).percent, 100);
+		CHECK(look(s.hands[i].roster, 3, LATE + SECOND).percent <= 2);
+		CHECK_INT(look(s.hands[i].roster, 3, LATE + 11 * SECOND).percent, 100);
+		CHECK_INT(look(s.hands[i].roster, 2, LATE + SECOND).percent, 100);
 	}
 	end(&s);
 }
