@@ -1,6 +1,5 @@
 """shuntd, a name server, and servers on several loopback addresses that say which they are."""
 import http.server
-import json
 import os
 import socket
 import threading
@@ -97,8 +96,7 @@ class Named(Plain):
         return run(os.path.join(BUILD, "shuntctl"), "status", "--admin", self.path("admin.sock")).stdout
 
     def status(self, name="web.example.test"):
-        got = run(os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin", self.path("admin.sock"))
-        return next(one for one in json.loads(got.stdout)["names"] if one["name"] == name)
+        return next(one for one in self.daemon_status()["names"] if one["name"] == name)
 
 
 def addresses(*numbers):

@@ -376,15 +376,10 @@ class Targeted(Logged):
         client.sock.close()
 
     def snapshot(self):
-        return self.status()["snapshot"]
-
-    def status(self):
-        done = subprocess.run([os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin",
-                               self.path("admin.sock")], capture_output=True, check=True)
-        return json.loads(done.stdout)
+        return self.daemon_status()["snapshot"]
 
     def lost(self):
-        return self.status()["access_lines_lost"]
+        return self.daemon_status()["access_lines_lost"]
 
 
 def test_target_and_level_follow_a_reload():

@@ -3,8 +3,6 @@
 As in test_fault_drills, figures are printed (pytest -s) and none decides: a drill fails where clients see errors,
 what is wrong is not found, or all does not become well again.
 """
-import json
-import os
 import time
 
 import pytest
@@ -12,7 +10,7 @@ import pytest
 from tests.harness import faulty
 from tests.harness.drills import BLOCK, Drilled, refused, report
 from tests.harness.names import NXDOMAIN, SERVFAIL, NameServer
-from tests.harness.run import BUILD, run, wait_until
+from tests.harness.run import wait_until
 
 NAME, DEAD = "site.example.test", "127.0.0.9"
 KEPT = "what it stood for before is kept"
@@ -58,8 +56,7 @@ class DrilledNames(Drilled):
         self.dns.close()
 
     def name(self):
-        got = run(os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin", self.path("admin.sock"))
-        return json.loads(got.stdout)["names"][0]
+        return self.daemon_status()["names"][0]
 
 
 @pytest.fixture(name="shunt", scope="module")

@@ -405,12 +405,7 @@ def test_what_went_wrong_outlives_a_flood_of_good_ones_and_what_is_forgotten_is_
             out.write(shunt.configuration().replace("upstream: origin  }", "respond: { status: 204 } }"))
         shunt.reload()
         assert shunt.asked("good")[0] == 204 and shunt.asked("bad", target=b"/%00")[0] == 400
-        client = shunt.client()
-        for _ in range(REMEMBERED // 64):
-            client.send(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n" * 64)
-            client.got = b""
-            while client.got.count(b"\r\n\r\n") < 64:
-                assert client.read_some()
+        shunt.client().pipeline(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", REMEMBERED)
         assert shunt.told("bad")["end"] == "bad_path"
         sentence = shunt.refused("good")
         assert sentence.startswith("shuntctl explain: no request of that name is under way or remembered here, on node "

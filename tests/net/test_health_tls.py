@@ -1,5 +1,4 @@
 """Health checks of the proxy's endpoints: TLS with names and dates, and what answers contain."""
-import json
 import os
 import subprocess
 
@@ -7,7 +6,7 @@ import pytest
 
 from tests.harness.certificates import Authority
 from tests.harness.plain import Plain
-from tests.harness.run import BUILD, run, wait_until
+from tests.harness.run import wait_until
 
 # By upstream: port of nginx (see SERVERS), more of the upstream, its check, and what it must find.
 FAST = "interval: 300ms, timeout: 300ms, fall: 3"
@@ -87,8 +86,7 @@ class Checked(Plain):
 
     def health(self, upstream):
         """State and detail of its one endpoint; None before the first check."""
-        got = run(os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin", self.path("admin.sock"))
-        for found in json.loads(got.stdout)["health"]:
+        for found in self.daemon_status()["health"]:
             if found["upstream"] == upstream and found["state"] != "unknown":
                 return found["state"], found.get("detail") or ""
         return None

@@ -116,7 +116,7 @@ def test_a_worker_that_hangs_makes_it_silent_and_one_that_recovers_lets_it_speak
         before = shunt.signs_of_life(pid)
         end = time.monotonic() + INTERVAL_S
         while time.monotonic() < end:  # the control thread does not hang
-            assert shunt.status()["workers"] == 2
+            assert shunt.daemon_status()["workers"] == 2
         assert shunt.signs_of_life(pid) == before
     wait_until(lambda: shunt.signs_of_life(pid) > before, "it is alive again")
     shunt.ask()
@@ -154,7 +154,7 @@ def test_what_is_asked_for_during_an_upgrade_is_done_after_it(shunt):
     wait_until(lambda: "no upgrade: another upgrade is under way" in shunt.log(), "the second one")
     shunt.daemon.send_signal(signal.SIGHUP)
     shunt.ask()
-    assert shunt.status()["snapshot"] == 1
+    assert shunt.daemon_status()["snapshot"] == 1
     open(gate, "w", encoding="utf-8").close()
     wait_until(lambda: "snapshot 2 is in effect" in shunt.log(), "the reload")
     assert "ended with status 5" in shunt.log()
@@ -166,7 +166,7 @@ def test_upgrades_that_fail_reloads_and_logs_leave_no_descriptor(shunt):
         return len(os.listdir(f"/proc/{shunt.daemon.pid}/fd"))
 
     shunt.script("exit 3")
-    shunt.status()
+    shunt.daemon_status()
     before = descriptors()
     for _ in range(8):
         said = len(shunt.log())
@@ -184,7 +184,7 @@ def held_upgrade(shunt):
     shunt.script(f'while [ ! -e {gate} ]; do sleep 0.05; done; exec {plain.SHUNTD} "$@"')
     shunt.daemon.send_signal(signal.SIGUSR2)
     wait_until(lambda: "is started as process" in shunt.log(), "it is started")
-    shunt.status()  # by now all was given
+    shunt.daemon_status()  # by now all was given
     shunt.daemon.send_signal(signal.SIGSTOP)
     return gate, int(shunt.log().split("is started as process ")[1].split()[0])
 

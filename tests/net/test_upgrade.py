@@ -1,5 +1,4 @@
 """A new binary takes the place of the old one, or fails to; on ordinary sockets."""
-import json
 import os
 import signal
 import subprocess
@@ -7,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.harness import plain, steady, successor
-from tests.harness.run import BUILD, PATIENCE, PYTHON, wait_until
+from tests.harness.run import PATIENCE, PYTHON, wait_until
 
 
 class Upgradable(plain.Plain):
@@ -56,11 +55,6 @@ class Upgradable(plain.Plain):
         assert self.log()[before:].count("upgrade failed") + \
             self.log()[before:].count("no upgrade") == 1, self.log()
 
-    def status(self):
-        return json.loads(subprocess.run(
-            [os.path.join(BUILD, "shuntctl"), "status", "--json", "--admin", self.path("admin.sock")],
-            check=True, capture_output=True, text=True).stdout)
-
 
 def steady_load(port):
     return steady.Load(subprocess.Popen, "127.0.0.1", port, "good.example.com")
@@ -97,7 +91,7 @@ def test_the_new_one_may_have_other_workers(shunt, first, then):
     shunt.write(shunt.configuration())
     shunt.upgrade().wait(PATIENCE)
     load.goes_on()
-    assert shunt.status()["workers"] == then
+    assert shunt.daemon_status()["workers"] == then
     assert load.end()["bad"] == []
 
 
@@ -129,7 +123,7 @@ def test_a_new_one_that_fails_leaves_the_old_one_as_it_was(shunt, spoil, why):
     shunt.ask(kept)
     kept.sock.close()
     load.goes_on()
-    assert shunt.status()["workers"] == 2
+    assert shunt.daemon_status()["workers"] == 2
     shunt.write(shunt.configuration())
     if os.path.lexists(shunt.program):
         os.unlink(shunt.program)

@@ -42,15 +42,15 @@ def test_workers_come_and_go_under_load(plain):
     for count in TURNS:
         load.goes_on()
         set_workers(plain, count)
-        assert plain.status()["workers"] == count
+        assert plain.daemon_status()["workers"] == count
         load.goes_on()
         # A session that is kept ends with its next answer, so that a busy worker can go.
         wait_until(lambda: len(threads(plain.daemon.pid)) == count, f"{count} threads")
-    before = plain.status()["stats"]["exchanges"]
+    before = plain.daemon_status()["stats"]["exchanges"]
     assert before >= 20 * len(TURNS)  # those that are gone have counted
     got = load.end()
     assert got["bad"] == []
-    wait_until(lambda: plain.status()["stats"]["exchanges"] == got["done"], "each has counted once")
+    wait_until(lambda: plain.daemon_status()["stats"]["exchanges"] == got["done"], "each has counted once")
 
 
 def test_a_session_goes_on_at_a_worker_that_is_dismissed(plain):

@@ -15,8 +15,7 @@ struct override {
 	bool weighs;
 	uint32_t weight;
 	enum service service;
-	uint64_t
-		until_s; /* of SERVICE_DRAINING; 0: it does not end. If off: it drained till then */
+	uint64_t until_s; /* it drains till then, or if off, drained; 0: without an end */
 	uint64_t since_s;
 	uint32_t uid, pid; /* who asked last */
 };

@@ -1,7 +1,6 @@
 #include "userspace/splice/leg.h"
 
 #include <netinet/tcp.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,7 +93,7 @@ void leg_plan_begin(struct leg *leg)
  * flag before they forget, and we look for it after we have written: one of us is the second. */
 static void forget_where_anew(struct leg *leg)
 {
-	struct splice *sp = (struct splice *)((char *)leg - offsetof(struct splice, leg));
+	struct splice *sp = CONTAINER_OF(leg, struct splice, leg);
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!(__atomic_load_n(&sp->events, __ATOMIC_RELAXED) & SPLICE_ANEW))
