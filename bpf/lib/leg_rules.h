@@ -175,6 +175,19 @@ static __always_inline __u32 leg_edge(const struct splice *sp, const struct spli
 	       (peer->past.window << (peer->past.ws_in & 15));
 }
 
+/* What reaches beyond the body's end. */
+static __always_inline enum verdict leg_behind(struct splice *sp, struct segment *seg,
+					       const struct leg_plan *plan)
+{
+	if (seq_before(seg->seq, plan->to)) {
+		/* X may never cut it otherwise: the body has to end before it. */
+		sp->leg.crossing = seg->seq;
+		__sync_fetch_and_or(&sp->leg.notes, LEG_CROSSED);
+	}
+	seg->why = COUNT_BODY_BEHIND;
+	return DROP;
+}
+
 /* From X comes a body. */
 static __always_inline enum verdict leg_in(struct splice *sp, struct segment *seg,
 					   const struct leg_plan *plan)
@@ -215,15 +228,8 @@ static __always_inline enum verdict leg_in(struct splice *sp, struct segment *se
 		seg->why = COUNT_SPLICE_FORGED;
 		return DROP;
 	}
-	if (seq_before(plan->to, end)) {
-		if (seq_before(seg->seq, plan->to)) {
-			/* X may never cut it otherwise: the body has to end before it. */
-			sp->leg.crossing = seg->seq;
-			__sync_fetch_and_or(&sp->leg.notes, LEG_CROSSED);
-		}
-		seg->why = COUNT_BODY_BEHIND;
-		return DROP;
-	}
+	if (seq_before(plan->to, end))
+		return leg_behind(sp, seg, plan);
 	seg->why = COUNT_LEG_CHANGING;
 	if (!seq_raise(&sp->past.max_seq, end))
 		return DROP;

@@ -26,7 +26,7 @@ struct sent_numbers {
 
 /*
  * A tuple of which one of us begins anew: whatever was before, nothing is shifted now. The old
- * connection's worker may be about to write what it knows of it, and looks for the flag behind that.
+ * connection's worker may be about to write what it knows of it; it looks for the flag behind that.
  */
 static __always_inline void leg_forget(struct splice *sp)
 {
