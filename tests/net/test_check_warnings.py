@@ -4,6 +4,7 @@ import shlex
 
 import pytest
 
+from tests.harness.certificates import Authority
 from tests.harness.explaining import SHUNTCTL
 from tests.harness.run import run
 
@@ -91,7 +92,18 @@ def test_no_warning_is_made_of_what_is_meant(tmp_path):
     # Expressions come after prefixes.
     (["name: api, match: { host: h, path: /api/* }", "name: n, match: { host: h, path: { regex: '/api/[0-9]+' } }"],
      ["""8: the route "n" can never match: "api" (line 7) takes all that its expression may be, as prefixes come """
-      """first (write "api" behind it, with the path { regex: "/api(/.*)?" }), such as 'GET http://h/api/'"""]),
+      """first (write "api" behind it, with the path { regex: "/api(/.*)?" }), such as 'GET http://h/api/1'"""]),
+    # What the one has of its own is looked for: a method, a client, a value that the other does not take.
+    (["name: a, match: { path: /x, methods: [GET] }", "name: b, match: { path: /x, headers: { h: v } }"],
+     ["""8: the route "b" also matches what "a" (line 7) takes before it, such as 'GET http://example.com/x' -H 'h: v'"""]),
+    (["name: a, match: { clients: [10.0.0.0/8] }", "name: b, match: { clients: [10.0.0.0/16, 192.168.0.0/16] }"],
+     ["""8: the route "b" also matches what "a" (line 7) takes before it, such as 'GET http://example.com/' """
+      """--from 10.0.0.0"""]),
+    (["name: a, match: { query: { q: 'x y' } }", "name: b, match: { query: { 'r&': '1' } }"],
+     ["""8: the route "b" also matches what "a" (line 7) takes before it, such as 'GET http://example.com/?q=x%20y&r%26=1'"""]),
+    (["name: a, match: { headers: { h: { regex: '[0-9]{2}x' } } }", "name: b, match: { headers: { i: j } }"],
+     ["""8: the route "b" also matches what "a" (line 7) takes before it, such as 'GET http://example.com/' """
+      """-H 'h: 10x' -H 'i: j'"""]),
     # And it is so.
     (["name: n, match: { host: h, path: { regex: '/api/[0-9]+' } }", "name: api, match: { host: h, path: { regex: '/api(/.*)?' } }"],
      []),
@@ -108,6 +120,26 @@ def test_routes_in_the_way_of_each_other_are_told(tmp_path, routes, want):
         words = shlex.split(one.split(", such as ")[1])
         got = json.loads(run(SHUNTCTL, "explain", *words, "--config", path, "--json").stdout)
         assert f'"{got["route"]}" (line {got["line"]}) takes' in one
+
+
+@pytest.mark.parametrize("listener,url", [
+    ("{ port: 8080, protocol: http, routes: r }", "http://h:8080/users/1"),
+    ("{ port: 443, protocol: https, routes: r, certificates: [c] }", "https://h/users/1"),
+    ("{ port: 8443, protocol: https, routes: r, certificates: [c] }", "https://h:8443/users/1"),
+])
+def test_examples_come_to_a_listener_and_meet_the_expression(tmp_path, listener, url):
+    Authority(str(tmp_path)).sign("h", ["h"])
+    path = tmp_path / "shunt.yaml"
+    path.write_text(CONFIG.format(routes="    - { name: all, match: { host: h, path: /* }, upstream: o }\n"
+                                         "    - { name: x, match: { host: h, path: { regex: '/users/[0-9]+' } }, upstream: o }")
+                    .replace("{ port: 80, protocol: http, routes: r }", listener)
+                    + "certificates: { c: { chain: h.pem, key: h.key } }\n")
+    told = warnings(str(path))
+    assert len(told) == 1 and told[0].endswith(f", such as 'GET {url}'"), told
+    got = json.loads(run(SHUNTCTL, "explain", f"GET {url}", "--config", str(path), "--json").stdout)
+    # Both match, as the warning says.
+    assert [(one["route"], one["matches"], one["taken"]) for one in got["candidates"]] == [
+        ("all", True, True), ("x", True, False)]
 
 
 def test_a_table_of_many_is_told_of_in_twenty_lines(tmp_path):

@@ -9,7 +9,11 @@
 #include "userspace/route/regex.h"
 #include "userspace/route/router.h"
 
-enum { BEFORE_MAX = 32, TRIES_MAX = 64 }; /* routes that one is compared with; that are traced */
+enum {
+	BEFORE_MAX = 32, /* routes that one is compared with */
+	TRIES_MAX = 64,  /* that are traced */
+	MATCH_COST = 8,  /* of one step to a text that an expression matches, in looks at routes */
+};
 
 /* Routes that are looked at in all for these warnings: about a second. */
 #define BUDGET 20000000ll
@@ -17,6 +21,7 @@ enum { BEFORE_MAX = 32, TRIES_MAX = 64 }; /* routes that one is compared with; t
 struct warning {
 	const struct route_table *table;
 	struct warnings *out;
+	struct example_way way;
 	long long budget; /* left; where a look-up tries every route of the place */
 	uint32_t place_begin, place_end;
 };
@@ -52,13 +57,13 @@ static bool same_place(const struct route *a, const struct route *b)
 }
 
 /* A request that the one takes and that the other does not match: no part of the other's. */
-static bool has_own(const struct warning *w, const struct route *mine, const struct route *other)
+static bool has_own(struct warning *w, const struct route *mine, const struct route *other)
 {
 	struct route_example example;
-	bool matches;
+	bool made = route_example_make(&example, w->way, mine, NULL, other), matches;
 
-	return route_example_make(&example, mine, NULL) &&
-	       is_taken(w->table, &example, mine, other, &matches) && !matches;
+	w->budget -= (long long)example.spent * MATCH_COST;
+	return made && is_taken(w->table, &example, mine, other, &matches) && !matches;
 }
 
 /* Where the one is but a narrower one, it is meant to be taken out of the other. */
@@ -68,7 +73,7 @@ static void compare(struct warning *w, const struct route *first, const struct r
 	bool matches;
 
 	if (w->budget <= 0 || !has_own(w, first, later) || !has_own(w, later, first) ||
-	    !route_example_make(&example, first, later) ||
+	    !route_example_make(&example, w->way, first, later, NULL) ||
 	    !is_taken(w->table, &example, first, later, &matches) || !matches)
 		return;
 	warnings_add(w->out,
@@ -120,15 +125,19 @@ static void check_regex(struct warning *w, uint32_t at, uint32_t host)
 	const struct route *later = &w->table->routes[at];
 	struct span head = regex_head(later->regex);
 	struct route_example example;
+	char path[REGEX_EXAMPLE_MAX];
 
 	for (uint32_t k = host, n = 0; k < at && n < BEFORE_MAX; k++) {
 		const struct route *r = &w->table->routes[k];
 
 		n += r->path_kind != PATH_EXACT;
-		if (!is_below(head, r) || !route_example_make(&example, r, NULL))
+		if (!is_below(head, r) || !route_example_make(&example, w->way, r, NULL, NULL))
 			continue;
-		if (head.len > 0)
+		if (w->budget > 0 && regex_example(regex_text(later->regex), path, &example.spent))
+			snprintf(example.path, sizeof(example.path), "%s", path);
+		else if (head.len > 0)
 			snprintf(example.path, sizeof(example.path), "%.*s", SPAN_ARG(head));
+		w->budget -= (long long)example.spent * MATCH_COST;
 		route_example_tell(&example);
 		warnings_add(w->out,
 			     "%s:%u: the route \"%s\" can never match: \"%s\" (line %u) takes all "
@@ -157,9 +166,26 @@ static void check_table(struct warning *w)
 	}
 }
 
+/* Of the first listener that has the list. */
+static struct example_way way_of(const struct model *m, const struct route_table *table)
+{
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		for (uint32_t k = 0; k < m->vips[i].listener_count; k++) {
+			const struct listener *l = &m->vips[i].listeners[k];
+
+			if (l->routes == table)
+				return (struct example_way){ l->protocol == LISTENER_HTTPS,
+							     l->port };
+		}
+	return (struct example_way){ 0 };
+}
+
 void route_warn(const struct model *model, struct warnings *out)
 {
 	out->count = out->more = 0;
 	for (uint32_t i = 0; i < model->table_count; i++)
-		check_table(&(struct warning){ &model->tables[i], out, BUDGET, 0, 0 });
+		check_table(&(struct warning){ .table = &model->tables[i],
+					       .out = out,
+					       .way = way_of(model, &model->tables[i]),
+					       .budget = BUDGET });
 }
