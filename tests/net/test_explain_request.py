@@ -142,8 +142,9 @@ def explain(file, *words):
 def test_every_route_that_lost_has_its_reason(file):
     got = explain(file, "GET http://API.example.com:8080/v1/../v2/x?a=1", "-H", "X-Canary: no", "--from",
                   "198.51.100.7")
-    assert got[:9] == [
+    assert got[:10] == [
         "GET http://API.example.com:8080/v1/../v2/x?a=1 from 198.51.100.7",
+        "  in short     127.0.0.1:3 of next, by the route rest",
         "  vip          web",
         "  listener     web:8080, http",
         "  listener     1 more of that port; choose by --vip",
@@ -161,7 +162,7 @@ def test_every_route_that_lost_has_its_reason(file):
 
 def test_the_route_that_wins_is_told_with_those_that_it_beats(file):
     got = explain(file, "PUT http://api.example.com:8080/v2/x", "-H", "X-Canary: true")
-    assert got[5:8] == [
+    assert got[6:9] == [
         "  route *      write (line 10): it matches, and nothing more specific does",
         '  route        canary (line 9): it matches, but "write" names a method',
         "  route        office (line 11): the client is in none of its networks"]
@@ -172,6 +173,7 @@ def test_the_route_that_wins_is_told_with_those_that_it_beats(file):
 @pytest.mark.parametrize("words,line", [
     (("http://x.example.com:8080/a/./b/../c",), "  path         /a/c"),
     (("GET http://x.example.com:8080/%00",), "  refused      400: the path can be read in more than one way"),
+    (("GET http://x.example.com:8080/%00",), "  in short     400: the path can be read in more than one way"),
     (("GET http://other.example.com:8080/", "--vip", "other"), "  respond      200"),
     (("GET http://x.example.com:8080/", "--vip", "other"), "  refused      404: no route matches this host and path"),
     (("CONNECT http://x.example.com:8080/",), "  refused      400: the request's head cannot be accepted: the target is not valid"),

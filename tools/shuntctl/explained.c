@@ -203,12 +203,34 @@ static void print_when(const json_t *e)
 			     : "");
 }
 
+/* Who has it, or what it gets, before all that leads there. */
+static void print_short(const json_t *e)
+{
+	const char *route = text(e, "route"), *to = text(e, "endpoint"), *why = text(e, "because");
+	const char *location = text(e, "location"), *upstream = text(e, "upstream");
+	bool told = number(e, "status") > 0;
+
+	printf("  %-12s ", "in short");
+	if (text(e, "under_way"))
+		printf("%s; ", text(e, "under_way"));
+	if (told)
+		printf("%lld%s%s%s", number(e, "status"), location ? " to " : "",
+		       location ? location : "", to ? " via " : "");
+	if (to)
+		printf("%s%s%s", to, upstream ? " of " : "", upstream ? upstream : "");
+	else if (!told)
+		printf("nobody is asked");
+	printf("%s%s%s%s\n", route ? ", by the route " : "", route ? route : "", why ? ": " : "",
+	       why ? why : "");
+}
+
 void explained_print(const json_t *e)
 {
 	const char *protocol = text(e, "protocol");
 
 	printf("%s%s%s%s\n", text(e, "request"), is_true(e, "cut") ? "... (cut)" : "",
 	       text(e, "from") ? " from " : "", text(e, "from") ? text(e, "from") : "");
+	print_short(e);
 	print_when(e);
 	line_of(e, "vip", "vip");
 	line("listener", "%s%s%s", text(e, "listener"), protocol ? ", " : "",
