@@ -37,7 +37,7 @@
 	X(CLIENT_CUT, "client_cut", "the client has gone in the middle of its request")            \
 	X(CLIENT_STALLED, "client_stalled", "the client took nothing of the response for too long") \
 	X(CLIENT_SLOW, "client_slow", "the client took the response too slowly")                   \
-	X(NO_ENDPOINT, "no_endpoint", "the upstream has no endpoint")                              \
+	X(NO_ENDPOINT, "no_endpoint", "the upstream has no endpoint in service")                   \
 	X(ENDPOINTS_UNFIT, "endpoints_unfit", "no endpoint of the upstream is fit")                \
 	X(ENDPOINTS_FULL, "endpoints_full", "the upstream's endpoints have all that they may")     \
 	X(BREAKER_OPEN, "breaker_open", "too much of what the upstream was asked has failed")       \
