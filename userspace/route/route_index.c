@@ -6,7 +6,7 @@
 #include "userspace/base/must.h"
 #include "userspace/route/regex.h"
 
-enum { HOST_MASK = (1u << 30) - 1 };
+enum { FIRST_MASK = (1u << 30) - 1 };
 
 struct building_index {
 	struct route_index *index;
@@ -89,15 +89,15 @@ const struct path_group *route_index_group(const struct route_index *index,
 					   bool exact, struct path_step step)
 {
 	uint64_t key = path_key(host->key, exact, step.hash);
-	uint32_t number = (uint32_t)(host - index->hosts), at = (uint32_t)key;
 	const struct path_group *group;
+	uint32_t at = (uint32_t)key;
 
 	if (step.len > 0 && !span_has_prefix(span_make(path.at, step.len),
 					     span_make(host->shared, host->shared_len)))
 		return NULL;
 	while ((group = next_group(index, key, &at)))
-		if (group->host == number && group->exact == exact && group->len == step.len &&
-		    (step.len == 0 || tail_is(host, group, path)))
+		if (group->first - host->first < host->end - host->first && group->exact == exact &&
+		    group->len == step.len && (step.len == 0 || tail_is(host, group, path)))
 			return group;
 	return NULL;
 }
@@ -140,12 +140,12 @@ static void path_slot_set(struct building_index *b, uint64_t key, uint32_t place
 	b->path_slots[i] = (tag_of(key) & ~b->index->place_mask) | (place + 1);
 }
 
-/* A power of two that stays at least a third empty. */
+/* A power of two that stays at least a fifth empty: more would not fit into the caches. */
 static uint32_t slots_for(uint32_t count)
 {
 	uint32_t slots = 2;
 
-	while (slots < count + count / 2 + 1)
+	while (slots < count + count / 4 + 1)
 		slots *= 2;
 	return slots;
 }
@@ -193,8 +193,7 @@ static void add_group(struct building_index *b, struct host_entry *host, uint32_
 	struct span path = span_of(route->path);
 	size_t shared = path.len > 0 ? host->shared_len : 0;
 
-	group->first = first;
-	group->host = (uint32_t)(host - b->hosts) & HOST_MASK;
+	group->first = first & FIRST_MASK;
 	group->plain = (route->path_kind != PATH_PREFIX || path.len > 0) &&
 		       route->method_count == 0 && route->header_count == 0 && !route->when;
 	group->len = (uint16_t)path.len;
@@ -281,6 +280,8 @@ static void add_host(struct building_index *b, uint32_t first, uint32_t end)
 	struct host_entry *host = add_name(b, b->routes[first].host);
 	struct span shared = shared_of(b, first, end);
 
+	host->first = first;
+	host->end = end;
 	host->shared = shared.at;
 	host->shared_len = (uint16_t)shared.len;
 	for (uint32_t i = first; i < end;) {
@@ -340,7 +341,7 @@ static void measure(struct building_index *b, struct arena *arena)
 		end = host_end(b, i);
 		count_host(b, i, end, &all);
 	}
-	MUST(all.words < INT32_MAX && all.hosts < HOST_MASK);
+	MUST(all.words < INT32_MAX && b->route_count <= FIRST_MASK);
 	index->host_mask = slots_for(all.hosts) - 1;
 	index->path_mask = slots_for(all.groups) - 1;
 	index->place_mask = mask_over((uint32_t)all.words + 1);

@@ -23,14 +23,14 @@ struct host_entry {
 	uint64_t exact_lengths;            /* length_bit() of its exact paths */
 	uint64_t prefix_lengths;           /* of its prefixes */
 	uint32_t first_regex, regex_count; /* of regexes */
+	uint32_t first, end;               /* its routes in the table */
 	uint16_t len, shared_len;
 	bool wild;
 };
 
 /* Packed one behind the other, each at a multiple of 4 bytes. */
 struct path_group {
-	uint32_t first; /* of the table's routes; up to one that is the last of its path */
-	uint32_t host : 30;
+	uint32_t first : 30; /* of the table's routes; up to one that is the last of its path */
 	uint32_t exact : 1;
 	uint32_t plain : 1; /* the first route asks for nothing else */
 	uint16_t len;       /* of the path, of which there is here what is not shared */
