@@ -4,6 +4,8 @@ import re
 import pytest
 
 from tests.harness import plain, scripted, tls_raw
+from tests.harness.explaining import SHUNTCTL
+from tests.harness.run import run
 from tests.net.test_balancing import Several
 from tests.net.test_endpoint_orders import Ordered
 
@@ -50,6 +52,9 @@ def test_who_waits_is_served_in_turn_and_the_line_has_an_end():
         waiting = shunt.queue(3)
         full = shunt.get()
         assert full.status == 503 and full.one(b"retry-after") == b"1", full
+        asked = [SHUNTCTL, "explain", f"GET http://127.0.0.1:{shunt.port}/", "--admin", shunt.path("admin.sock")]
+        assert "full" in run(*asked).stdout
+        assert "full" not in run(*asked, "--config", shunt.path("plain.yaml")).stdout  # by which nobody runs
         assert not any(shunt.has(name) for _, name in waiting)
         first.reset()
         for number, (client, name) in enumerate(waiting):

@@ -138,6 +138,9 @@ def test_so_many_at_once_over_both_workers(shunt):
     told = run(SHUNTCTL, "explain", f"GET http://127.0.0.1:{shunt.port}/few/x", "--from", "127.0.0.1", "--admin",
                shunt.path("admin.sock")).stdout
     assert "this route has as many requests as it takes at once" in told
+    idle = run(SHUNTCTL, "explain", f"GET http://127.0.0.1:{shunt.port}/few/x", "--config", shunt.path("plain.yaml"),
+               "--admin", shunt.path("admin.sock")).stdout
+    assert "as many requests" not in idle and f"127.0.0.1:{shunt.origin.port}" in idle  # by which nobody runs
     held.pop().reset()
     wait_until(lambda: shunt.get(b"/few").status == 200, "the place of one that has gone")
     shunt.reload()  # does not forget who is under way

@@ -81,6 +81,7 @@ static struct errand *ask_nobody(const struct explain_ask *ask)
 				       .now_ms = clock_ns(CLOCK_MONOTONIC) / 1000000,
 				       .splices = ask->snapshot->model->node.device_count > 0 };
 
+	rosters_keep_apart(state.rosters);
 	rosters_renew(state.rosters, ask->snapshot, state.now_ms);
 	explain(&state, ask, &errand->explained);
 	rosters_destroy(state.rosters);

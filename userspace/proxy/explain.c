@@ -142,8 +142,8 @@ static struct recall recall_of(struct explain_state *state, const struct explain
 				.ex = ex };
 }
 
-static bool is_limited(const struct explain_ask *ask, const struct message *msg,
-		       const struct route *route, struct explained *out)
+static bool is_limited(const struct explain_state *state, const struct explain_ask *ask,
+		       const struct message *msg, const struct route *route, struct explained *out)
 {
 	const struct route_limits *limits = route_conduct(route)->limits;
 	enum quota_answer answer;
@@ -155,6 +155,8 @@ static bool is_limited(const struct explain_ask *ask, const struct message *msg,
 		set_end(out, END_BODY_LIMIT, 413);
 		return true;
 	}
+	if (!state->live)
+		return false;
 	answer = quota_look(limits, ask->has_client ? &ask->client : NULL,
 			    clock_ns(CLOCK_MONOTONIC));
 	if (answer == QUOTA_PASS)
@@ -186,7 +188,7 @@ static void explain_exchange(const struct explain_state *before, const struct ex
 
 	*d = decide(&asked, msg, out->path, sizeof(out->path));
 	out->wanted = d->upstream;
-	if (is_limited(ask, msg, d->route, out))
+	if (is_limited(&state, ask, msg, d->route, out))
 		return;
 	if (d->kind != DECIDED_UPSTREAM) {
 		set_end(out, exchange_refusal(d->kind), d->status);
@@ -281,6 +283,7 @@ void explain_by(const struct proxy *proxy, const struct explain_ask *ask, struct
 				       .chance = proxy->chance,
 				       .dealt = proxy->dealt,
 				       .splices = proxy->options.splicer != NULL,
+				       .live = true,
 				       .idle = proxy->idle };
 
 	explain(&state, ask, out);

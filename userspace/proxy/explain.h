@@ -37,6 +37,7 @@ struct explain_state {
 	struct rosters *rosters;
 	uint64_t now_ms, chance, dealt;
 	bool splices;                 /* there is a fast path */
+	bool live;                    /* what routes have used up of their limits counts */
 	const struct idle_pool *idle; /* connections that wait to be used; NULL: none */
 };
 

@@ -15,6 +15,8 @@ struct tally;
 struct breaker_use;
 
 struct rosters *rosters_create(void);
+/* What workers know does not count for these; before they are renewed the first time. */
+void rosters_keep_apart(struct rosters *rosters);
 /* All rosters that were taken must have been given back. */
 void rosters_destroy(struct rosters *rosters);
 /* Once a worker goes on with that snapshot; those of before live while anybody has them. */
