@@ -2,6 +2,8 @@
 import json
 import os
 
+DEEDS_KIB = 6400  # of each worker's memory, once it remembers as many requests as it may (proxy/deed_ring.h)
+
 
 def memory_kib(pid):
     """Anonymous memory: what was allocated."""
